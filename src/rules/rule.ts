@@ -1,0 +1,51 @@
+import type { Pattern } from '../pattern/pattern.js';
+import type { Timestamp } from '../time.js';
+
+/** The events of a finished or timed-out match, by stage, oldest first. Stages that took none are absent. */
+export type MatchedEvents<E = unknown> = Readonly<Record<string, readonly E[]>>;
+
+/** What a match, or a timeout, sets off. */
+export interface Outcome<E = unknown> {
+  /** The alert's type, such as `CART_ABANDONMENT`. */
+  readonly alert: string;
+  /**
+   * The alert's text: a Mustache template over the matched events (`{{cart.0.productId}}`), or a
+   * function of them. Default: the rule's id and alert type.
+   */
+  readonly message?: string | ((match: MatchedEvents<E>) => string);
+  /** Drops the alert, not the match, when it answers false. */
+  readonly when?: (match: MatchedEvents<E>) => boolean;
+  /** Names of registered activities, each called once with the alert. */
+  readonly effects?: readonly string[];
+}
+
+/** A pattern with an id, a version and what follows from it. */
+export interface Rule<E = unknown> {
+  /** Unique in its journey. */
+  readonly id: string;
+  /** Raise it when a closure in the rule changes: code is not part of the rule's hash. Default 1. */
+  readonly version?: number;
+  /** One sentence for people; shown in the Temporal UI. */
+  readonly description?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a rule holds patterns of any stages
+  readonly pattern: Pattern<E, any, any>;
+  readonly onMatch?: Outcome<E>;
+  readonly onTimeout?: Outcome<E>;
+}
+
+/** What is published for a match or a timeout. JSON. */
+export interface Alert {
+  /** The same for the same events under the same rule, however often it is computed. */
+  readonly id: string;
+  readonly journey: string;
+  readonly rule: string;
+  readonly key: string;
+  /** From the first matched event that has the field; null when none has. */
+  readonly userId: string | null;
+  readonly userSession: string | null;
+  readonly type: string;
+  readonly message: string;
+  /** Event time: of the last matched event, or of the deadline for a timeout or an absence. */
+  readonly at: Timestamp;
+  readonly match: MatchedEvents;
+}

@@ -1,0 +1,73 @@
+import { CepError } from './errors.js';
+
+declare const brand: unique symbol;
+type Brand<T, Name extends string> = T & { readonly [brand]?: Name };
+
+/** A point in event time: milliseconds since the epoch. */
+export type Timestamp = Brand<number, 'Timestamp'>;
+/** A length of time in milliseconds. */
+export type Millis = Brand<number, 'Millis'>;
+
+/** Before every event: the watermark of a source that has not spoken yet. JSON-safe. */
+export const MIN_TIMESTAMP: Timestamp = Number.MIN_SAFE_INTEGER;
+/** After every event: the watermark of a source that has ended. JSON-safe. */
+export const MAX_TIMESTAMP: Timestamp = Number.MAX_SAFE_INTEGER;
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+export const milliseconds = (n: number): Millis => n;
+export const seconds = (n: number): Millis => n * UNITS.s;
+export const minutes = (n: number): Millis => n * UNITS.m;
+export const hours = (n: number): Millis => n * UNITS.h;
+export const days = (n: number): Millis => n * UNITS.d;
+
+/** The units of Flink's pattern documents, in milliseconds. */
+export const UNIT_MILLIS = {
+  MILLISECONDS: UNITS.ms,
+  SECONDS: UNITS.s,
+  MINUTES: UNITS.m,
+  HOURS: UNITS.h,
+  DAYS: UNITS.d,
+} as const;
+export type TimeUnit = keyof typeof UNIT_MILLIS;
+
+/**
+ * Reads a duration as people write it: `500ms`, `2s`, `15m`, `12h`, `7d`, or a bare number of ms.
+ *
+ * @throws CepError `SETTING_INVALID` for anything else, negative lengths included
+ */
+export function parseDuration(text: string): Millis {
+  const found = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());
+  if (!found) {
+    throw new CepError(
+      'SETTING_INVALID',
+      `"${text}" is no duration: write a number and a unit, such as 500ms, 2s, 15m, 12h or 7d`,
+    );
+  }
+  return Number(found[1]) * UNITS[(found[2] ?? 'ms') as keyof typeof UNITS];
+}
+
+/** A duration in words, largest unit first and at most two of them: `7 d`, `1 h 30 min`, `2 s`. */
+export function formatDuration(ms: Millis): string {
+  const parts: string[] = [];
+  let rest = Math.round(Math.abs(ms));
+  for (const [name, size] of [
+    ['d', UNITS.d],
+    ['h', UNITS.h],
+    ['min', UNITS.m],
+    ['s', UNITS.s],
+    ['ms', UNITS.ms],
+  ] as const) {
+    const count = Math.floor(rest / size);
+    if (count > 0 && parts.length < 2) parts.push(`${count} ${name}`);
+    rest -= count * size;
+  }
+  return `${ms < 0 ? '-' : ''}${parts.join(' ') || '0 s'}`;
+}
+
+/** An event time for people: ISO 8601 in UTC, or a word for the two ends of time. */
+export function formatTimestamp(timestamp: Timestamp): string {
+  if (timestamp >= MAX_TIMESTAMP) return 'the end of the stream';
+  if (timestamp <= MIN_TIMESTAMP) return 'before the first event';
+  return new Date(timestamp).toISOString();
+}

@@ -1,0 +1,83 @@
+// What ingestor, worker and session workflow say to each other. Plain JSON, no behaviour.
+
+import type { EventData } from '../event.js';
+import type { Millis, Timestamp } from '../time.js';
+
+/** Workflow type of a session. */
+export const SESSION_WORKFLOW = 'session';
+/** Signal that carries an {@link EventBatch}. */
+export const EVENTS_SIGNAL = 'events';
+/** Default task queue of the workers. */
+export const TASK_QUEUE = 'temporal-cep';
+
+/** Custom search attributes of a session, with their types. */
+export const SEARCH_ATTRIBUTES = {
+  CepJourney: 'KEYWORD',
+  CepKey: 'KEYWORD',
+  CepRules: 'KEYWORD_LIST',
+  CepNextDeadline: 'DATETIME',
+} as const;
+
+/** An event in a batch: its source and partition stand on the batch. */
+export interface BatchedEvent {
+  readonly offset: number;
+  readonly timestamp: Timestamp;
+  readonly id?: string;
+  readonly data: EventData;
+}
+
+/**
+ * Events of one session from one source partition, in event-time order, with three promises about
+ * that partition.
+ */
+export interface EventBatch {
+  readonly source: string;
+  readonly partition: number;
+  /** May be empty: then only the promises are news. */
+  readonly events: readonly BatchedEvent[];
+  /**
+   * Every event of this partition *for this session* with time <= watermark is in this batch or in an
+   * earlier one.
+   */
+  readonly watermark: Timestamp;
+  /** Offsets below it are committed: they will never be delivered again. */
+  readonly lowWater: number;
+  /** The source has ended: nothing more will come, and its watermark no longer gates. */
+  readonly finished?: true;
+}
+
+/** What an ingestor promises of one of its partitions at this moment. */
+export interface PartitionProgress {
+  /** Every event with time <= watermark was accepted by Temporal, or is late or a dead letter. */
+  readonly watermark: Timestamp;
+  /** Offsets below it are committed. */
+  readonly lowWater: number;
+  readonly finished: boolean;
+}
+
+/** Argument and result of the activity `readProgress`; null where this process does not know the partition. */
+export interface ReadProgress {
+  (source: string, partition: number): Promise<PartitionProgress | null>;
+}
+
+/** Times a session needs to know of its ingestor, to place its timer. */
+export interface SessionSettings {
+  /** How far event times may lag behind the largest one seen. Default 2 s. */
+  readonly outOfOrdernessMs: Millis;
+  /** How long a published watermark may be under way. Default 1 s. */
+  readonly publicationIntervalMs: Millis;
+}
+
+/** A session's address. */
+export interface SessionRef {
+  readonly journey: string;
+  readonly key: string;
+}
+
+/**
+ * Where a session's question for a watermark goes: the task queue that the ingestor of that source
+ * listens on. An ingestor that is down leaves the question waiting, so its sessions wait too.
+ */
+export function progressTaskQueue(taskQueue: string, source: string): string {
+  return `${taskQueue}/progress/${source}`;
+}
