@@ -17,7 +17,7 @@ export type MatchSoFar<E = unknown> = Readonly<Record<string, readonly E[]>>;
 export interface Condition<E = unknown> {
   /** What the condition is in a pattern document: `CEL`, `CLASS`, or `FUNCTION` for a closure. */
   readonly type: 'CEL' | 'CLASS' | 'FUNCTION' | 'AND' | 'OR' | 'SUBTYPE';
-  /** Whether the answer depends on the events matched before this one (or on the time). */
+  /** Whether the answer depends on the events matched before this one. */
   readonly iterative: boolean;
   /** Source text of a `CEL` condition, name of a `CLASS` condition. */
   readonly expression?: string;
@@ -25,4 +25,61 @@ export interface Condition<E = unknown> {
   readonly parts?: readonly Condition<E>[];
   /** May throw; see C3. `match` is only to be read when `iterative`. */
   evaluate(event: E, match: MatchSoFar, timestamp: Timestamp): boolean;
+}
+
+/** A condition written in TypeScript. One that declares `match` is iterative, as in FlinkCEP. */
+export type ConditionFunction<E, M = MatchSoFar<E>> = (
+  event: E,
+  match: M,
+  timestamp: Timestamp,
+) => boolean;
+
+/** A condition as a user writes it: a closure, or a compiled one such as `cel('...')`. */
+export type ConditionInput<E, M = MatchSoFar<E>> = ConditionFunction<E, M> | Condition<E>;
+
+/**
+ * Makes a condition of a closure. Whether it reads the match is told from its number of declared
+ * parameters, so a closure over rest parameters counts as one that looks at the event alone.
+ */
+export function toCondition<E>(input: ConditionInput<E, never>): Condition<E> {
+  if (typeof input !== 'function') return input;
+  const fn = input as ConditionFunction<E>;
+  if (fn.length >= 2) return { type: 'FUNCTION', iterative: true, evaluate: fn };
+  return {
+    type: 'FUNCTION',
+    iterative: false,
+    // Called without the match: an answer that depended on it would be remembered for other matches.
+    evaluate: (event) => (fn as (event: E) => boolean)(event),
+  };
+}
+
+/** All of the parts hold; asked from left to right, no further than needed. */
+export function and<E>(...parts: Condition<E>[]): Condition<E> {
+  return {
+    type: 'AND',
+    iterative: parts.some((part) => part.iterative),
+    parts,
+    evaluate: (event, match, timestamp) => {
+      for (const part of parts) if (!part.evaluate(event, match, timestamp)) return false;
+      return true;
+    },
+  };
+}
+
+/** At least one part holds; asked from left to right, no further than needed. */
+export function or<E>(...parts: Condition<E>[]): Condition<E> {
+  return {
+    type: 'OR',
+    iterative: parts.some((part) => part.iterative),
+    parts,
+    evaluate: (event, match, timestamp) => {
+      for (const part of parts) if (part.evaluate(event, match, timestamp)) return true;
+      return false;
+    },
+  };
+}
+
+/** The event passes a type guard: FlinkCEP's subtype condition. */
+export function subtype<E, Sub extends E>(guard: (event: E) => event is Sub): Condition<E> {
+  return { type: 'SUBTYPE', iterative: false, evaluate: (event) => guard(event) };
 }

@@ -1,0 +1,247 @@
+// CepOperator: the automaton of one key in event time, as Flink's CepOperator. Events wait in it until
+// the watermark reaches them; then time advances to each timestamp, the events of that timestamp are
+// processed in order of arrival, and time advances to the watermark.
+//
+//   O1. An event at or behind the watermark is late and changes nothing.
+//   O2. The watermark never goes back.
+//   O3. Between two calls everything is in the snapshot: an operator restored from it goes on alike.
+//   O4. `nextDeadline` is the earliest time at which a watermark alone would change anything.
+
+import type { CepEvent } from '../event.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import { type ComputationState, eventsByStage, type StoredEvent } from './computation-state.js';
+import { Evaluation } from './evaluation.js';
+import { advanceTime, deadlineOf, type NFA, processEvent } from './nfa.js';
+import { initialState, type NFAState } from './nfa-state.js';
+import { type NFASnapshot, readState, writeState } from './snapshot.js';
+
+/**
+ * When time alone ends a match. `flink` sets the timers that Flink's operator sets, and so has its
+ * holes: none for limits between neighbours, none for a match that starts at time 0. `complete` has
+ * none. The default is `complete`.
+ */
+export type TimerMode = 'complete' | 'flink';
+
+/** Events by stage, in the order in which the stages first took one. */
+export type EventsByStage = Readonly<Record<string, readonly CepEvent[]>>;
+
+/** A finished match. */
+export interface Match {
+  readonly type: 'match';
+  readonly events: EventsByStage;
+  /** Time of the last event; for a pattern that ends in notFollowedBy, of the deadline. */
+  readonly at: Timestamp;
+}
+
+/** A partial match that outlived its window. */
+export interface Timeout {
+  readonly type: 'timeout';
+  readonly events: EventsByStage;
+  /** First event + window, or last event + limit between neighbours. */
+  readonly at: Timestamp;
+}
+
+/** What one call brought forth, in order. */
+export type OperatorOutput = (Match | Timeout)[];
+
+/** What is open in one partial match; for people and search attributes. */
+export interface OpenMatch {
+  /** The stage whose state the match stands in. */
+  readonly stage: string;
+  readonly events: EventsByStage;
+  /** Null where no window limits it. */
+  readonly deadline: Timestamp | null;
+}
+
+/** Everything an operator knows, as JSON. */
+export interface OperatorSnapshot {
+  readonly watermark: Timestamp;
+  readonly sequence: number;
+  readonly conditionErrors: number;
+  readonly matches: NFASnapshot;
+  /** Events that wait for the watermark, in time order. */
+  readonly buffered: readonly CepEvent[];
+  /** Due times; only under `flink`. */
+  readonly timers: readonly Timestamp[];
+}
+
+export interface OperatorOptions {
+  readonly timers?: TimerMode;
+  /** Orders events of equal time; by arrival when absent. */
+  readonly comparator?: (a: CepEvent, b: CepEvent) => number;
+}
+
+export class CepOperator {
+  readonly #nfa: NFA;
+  readonly #options: OperatorOptions;
+  readonly #evaluation: Evaluation;
+  #state: NFAState;
+  #watermark: Timestamp = MIN_TIMESTAMP;
+  #sequence = 0;
+  #buffered: CepEvent[] = [];
+  #timers: Timestamp[] = [];
+
+  /** @param snapshot - to go on from; a fresh state by default */
+  constructor(nfa: NFA, options: OperatorOptions = {}, snapshot?: OperatorSnapshot) {
+    this.#nfa = nfa;
+    this.#options = options;
+    this.#evaluation = new Evaluation(nfa.conditions, nfa.MatchView);
+    this.#state = snapshot ? readState(nfa, snapshot.matches) : initialState(nfa);
+    if (!snapshot) return;
+    this.#watermark = snapshot.watermark;
+    this.#sequence = snapshot.sequence;
+    this.#evaluation.errors = snapshot.conditionErrors;
+    this.#buffered = [...snapshot.buffered];
+    this.#timers = [...snapshot.timers];
+  }
+
+  get watermark(): Timestamp {
+    return this.#watermark;
+  }
+
+  /** How many conditions threw; each counted as false. */
+  get conditionErrors(): number {
+    return this.#evaluation.errors;
+  }
+
+  /** Whether neither a partial match nor a buffered event is left. */
+  get isIdle(): boolean {
+    const { partialMatches, completedMatches } = this.#state;
+    return (
+      partialMatches.items.length === 1 &&
+      completedMatches.items.length === 0 &&
+      this.#buffered.length === 0
+    );
+  }
+
+  /**
+   * Takes an event in. It is processed when the watermark reaches it.
+   *
+   * @returns false when the event is late (its time is at or behind the watermark) and was not taken
+   */
+  processElement(event: CepEvent): boolean {
+    if (event.timestamp <= this.#watermark) return false;
+    const buffered = this.#buffered;
+    let at = buffered.length;
+    while (at > 0 && (buffered[at - 1] as CepEvent).timestamp > event.timestamp) at--;
+    buffered.splice(at, 0, event);
+    if (this.#options.timers === 'flink') this.#setTimer(event.timestamp);
+    return true;
+  }
+
+  /**
+   * Lets event time reach `watermark`; one that is not ahead changes nothing.
+   *
+   * @param output - where the matches and timeouts go; pass one to keep what was found before a failure
+   * @returns `output`
+   * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `SKIP_MISSED` where Flink's job fails. The operator is of
+   *   no further use then.
+   */
+  advanceWatermark(watermark: Timestamp, output: OperatorOutput = []): OperatorOutput {
+    if (watermark <= this.#watermark) return output;
+    this.#watermark = watermark;
+    const flink = this.#options.timers === 'flink';
+    if (flink && !((this.#timers[0] ?? MAX_TIMESTAMP + 1) <= watermark)) return output;
+    this.#timers = this.#timers.filter((timer) => timer > watermark);
+
+    let due = 0;
+    while (
+      due < this.#buffered.length &&
+      (this.#buffered[due] as CepEvent).timestamp <= watermark
+    ) {
+      due++;
+    }
+    const events = this.#buffered.splice(0, due);
+    // Once a match has begun, Flink sets a timer for every further event of the same firing.
+    let begun = false;
+    for (let from = 0; from < events.length; ) {
+      const { timestamp } = events[from] as CepEvent;
+      let to = from + 1;
+      while (to < events.length && (events[to] as CepEvent).timestamp === timestamp) to++;
+      const tied = events.slice(from, to);
+      if (this.#options.comparator) tied.sort(this.#options.comparator);
+      this.#advance(timestamp, output);
+      for (const event of tied) {
+        const begins = this.#process(event, output);
+        begun ||= begins && timestamp > 0;
+        if (flink && begun && this.#nfa.windowMs !== null) {
+          this.#setTimer(timestamp + this.#nfa.windowMs);
+        }
+      }
+      from = to;
+    }
+    this.#advance(watermark, output);
+    return output;
+  }
+
+  /** @returns whether the event began a match */
+  #process(event: CepEvent, output: OperatorOutput): boolean {
+    const stored: StoredEvent = { timestamp: event.timestamp, sequence: this.#sequence++, event };
+    this.#evaluation.about(event);
+    const { matches, begun } = processEvent(this.#nfa, this.#state, stored, this.#evaluation);
+    for (const { match, at } of matches) {
+      output.push({ type: 'match', events: this.#eventsOf(match), at });
+    }
+    return begun;
+  }
+
+  #advance(now: Timestamp, output: OperatorOutput): void {
+    const { matches, timeouts } = advanceTime(this.#nfa, this.#state, now);
+    for (const { match, at } of matches) {
+      output.push({ type: 'match', events: this.#eventsOf(match), at });
+    }
+    for (const { match, at } of timeouts) {
+      output.push({ type: 'timeout', events: this.#eventsOf(match), at });
+    }
+  }
+
+  #eventsOf(match: ComputationState): EventsByStage {
+    return eventsByStage(match.last, this.#nfa.stageNames);
+  }
+
+  #setTimer(at: Timestamp): void {
+    if (this.#timers.includes(at)) return;
+    this.#timers.push(at);
+    this.#timers.sort((a, b) => a - b);
+  }
+
+  /** O4; null when only an event can change anything. */
+  get nextDeadline(): Timestamp | null {
+    if (this.#options.timers === 'flink') return this.#timers[0] ?? null;
+    let next: Timestamp = this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP;
+    for (const match of this.#state.partialMatches.items) {
+      const deadline = deadlineOf(this.#nfa, match);
+      if (deadline < next) next = deadline;
+    }
+    return next < MAX_TIMESTAMP ? next : null;
+  }
+
+  /** The partial matches that have taken something, oldest first. */
+  openMatches(): OpenMatch[] {
+    const open = this.#state.partialMatches.items.filter((match) => match.start !== null);
+    return open
+      .map((match) => {
+        const deadline = deadlineOf(this.#nfa, match);
+        return {
+          stage: this.#nfa.stageNames[match.state.stage] ?? '',
+          events: this.#eventsOf(match),
+          deadline: deadline < MAX_TIMESTAMP ? deadline : null,
+          start: match.start as StoredEvent,
+        };
+      })
+      .sort((a, b) => a.start.sequence - b.start.sequence)
+      .map(({ start: _, ...match }) => match);
+  }
+
+  /** Everything, as JSON; see O3. */
+  snapshot(): OperatorSnapshot {
+    return {
+      watermark: this.#watermark,
+      sequence: this.#sequence,
+      conditionErrors: this.#evaluation.errors,
+      matches: writeState(this.#nfa, this.#state),
+      buffered: [...this.#buffered],
+      timers: [...this.#timers],
+    };
+  }
+}

@@ -1,0 +1,33 @@
+import type { Millis } from '../time.js';
+import type { Guard, Test } from './guard.js';
+
+/** TAKE adds the event to the match, IGNORE passes it over, PROCEED tries it again from the target. */
+export type TransitionAction = 'TAKE' | 'IGNORE' | 'PROCEED';
+
+/**
+ * START begins matches, FINAL completes them, STOP discards them; a match that waits in PENDING is
+ * complete once its window has passed.
+ */
+export type StateType = 'START' | 'NORMAL' | 'FINAL' | 'STOP' | 'PENDING';
+
+export interface StateTransition {
+  readonly action: TransitionAction;
+  readonly target: State;
+  /** The guard as data, for pictures and explanations. */
+  readonly guard: Guard;
+  readonly test: Test;
+}
+
+/** A state of the compiled automaton. Transitions are tried in order. */
+export interface State {
+  /** Position in `NFA.states`; the same whenever the same pattern is compiled. */
+  readonly index: number;
+  /** Unique: the stage's name, with `:n` for the further states of the stage. */
+  readonly name: string;
+  /** Index into `NFA.stageNames`; -1 where no stage stands behind it. */
+  readonly stage: number;
+  readonly type: StateType;
+  readonly transitions: readonly StateTransition[];
+  /** A match that waits here ends this long after its last event; null for no such limit. */
+  readonly gapMs: Millis | null;
+}
