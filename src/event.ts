@@ -26,3 +26,6 @@ export interface CepEvent<E = EventData> {
 export function coordinates(event: CepEvent<unknown>): string {
   return `${event.source}/${event.partition}/${event.offset}`;
 }
+
+/** The events of a match, by stage, oldest first, without envelopes. Stages that took none are absent. */
+export type MatchedEvents<E = unknown> = Readonly<Record<string, readonly E[]>>;

@@ -2,8 +2,7 @@
 // Dewey-numbered nodes; here a partial match points at an immutable list of what it has taken, whose
 // tail it shares with the match it branched from, and the garbage collector does the counting.
 
-import type { CepEvent } from '../event.js';
-import type { MatchedEvents } from '../rules/rule.js';
+import type { CepEvent, MatchedEvents } from '../event.js';
 import type { Timestamp } from '../time.js';
 import type { State } from './state.js';
 

@@ -93,7 +93,13 @@ export function processEvent(
       }
     }
   }
-  const emitted = releaseFinished(nfa, state, finished, open, nfa.afterMatchSkip.type !== 'NO_SKIP');
+  const emitted = releaseFinished(
+    nfa,
+    state,
+    finished,
+    open,
+    nfa.afterMatchSkip.type !== 'NO_SKIP',
+  );
   state.partialMatches = open;
   return { matches: emitted.map((match) => ({ match, at: endOf(nfa, match) })), begun };
 }
@@ -123,6 +129,13 @@ export function advanceTime(
   const emitted = releaseFinished(nfa, state, pending, open, true);
   state.partialMatches = open;
   return { matches: emitted.map((match) => ({ match, at: endOf(nfa, match) })), timeouts };
+}
+
+/** Whether the event that `evaluation` is about can begin a match. */
+export function canBegin(nfa: NFA, stored: StoredEvent, evaluation: Evaluation): boolean {
+  const results: ComputationState[] = [];
+  step({ state: nfa.start, last: null, start: null }, stored, evaluation, results);
+  return results.length > 1;
 }
 
 /** When a partial match ends at the latest; MAX_TIMESTAMP for never. */

@@ -9,7 +9,13 @@
 
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import { type ComputationState, eventsByStage, type StoredEvent } from './computation-state.js';
+import {
+  type ComputationState,
+  compareByStart,
+  eventsByStage,
+  type StoredEvent,
+  type TakenEvent,
+} from './computation-state.js';
 import { Evaluation } from './evaluation.js';
 import { advanceTime, deadlineOf, type NFA, processEvent } from './nfa.js';
 import { initialState, type NFAState } from './nfa-state.js';
@@ -216,21 +222,43 @@ export class CepOperator {
     return next < MAX_TIMESTAMP ? next : null;
   }
 
-  /** The partial matches that have taken something, oldest first. */
-  openMatches(): OpenMatch[] {
+  /** How many partial matches have taken something. */
+  get openCount(): number {
+    return this.#state.partialMatches.items.length - 1;
+  }
+
+  /**
+   * The partial matches that have taken something, oldest first.
+   *
+   * @param max - greatest number to return; all by default
+   */
+  openMatches(max = Number.POSITIVE_INFINITY): OpenMatch[] {
     const open = this.#state.partialMatches.items.filter((match) => match.start !== null);
     return open
+      .sort(compareByStart)
+      .slice(0, max)
       .map((match) => {
         const deadline = deadlineOf(this.#nfa, match);
         return {
           stage: this.#nfa.stageNames[match.state.stage] ?? '',
           events: this.#eventsOf(match),
           deadline: deadline < MAX_TIMESTAMP ? deadline : null,
-          start: match.start as StoredEvent,
         };
-      })
-      .sort((a, b) => a.start.sequence - b.start.sequence)
-      .map(({ start: _, ...match }) => match);
+      });
+  }
+
+  /** The events that are buffered or in a partial match, each once. */
+  heldEvents(): Set<CepEvent> {
+    const held = new Set(this.#buffered);
+    const seen = new Set<TakenEvent>();
+    const { partialMatches, completedMatches } = this.#state;
+    for (const { last } of [...partialMatches.items, ...completedMatches.items]) {
+      for (let node = last; node !== null && !seen.has(node); node = node.previous) {
+        seen.add(node);
+        held.add(node.stored.event);
+      }
+    }
+    return held;
   }
 
   /** Everything, as JSON; see O3. */

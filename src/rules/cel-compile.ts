@@ -15,10 +15,31 @@
 //       outside the number path. Messages are made when they are first needed.
 //   C4. A comprehension's variable lives in a slot that belongs to its node. Evaluation is synchronous
 //       and does not call itself, so a slot needs no frame; it is emptied when the loop ends.
-//   C5. Each step of a comprehension, and whatever else grows with the data, is paid for (V4). When
-//       the budget is used up the evaluation fails as a whole: no `||` absorbs that.
+//   C5. Each turn of a comprehension is paid for by the size of its body, and so is whatever else grows
+//       with the data (V4). When the budget is used up the evaluation fails as a whole: no `||`
+//       absorbs that.
 
 import type { ASTNode } from '@marcbachmann/cel-js';
+import {
+  type Code,
+  collect,
+  compareField,
+  compareNumbers,
+  doubles,
+  existsOne,
+  type OrderOperator,
+  quantifier,
+  type Slot,
+  type Steps,
+  TEXT_TESTS,
+} from './cel-closures.js';
+import {
+  CelRefusal,
+  describePlace,
+  refuseOtherPrecedence,
+  refuseRawString,
+  widenHas,
+} from './cel-syntax.js';
 import {
   type ArithmeticOperator,
   arithmetic,
@@ -48,9 +69,6 @@ const toBigInt = BigInt;
 const SAFE_MAX = Number.MAX_SAFE_INTEGER;
 const OBJECT_PROTOTYPE = Object.prototype;
 
-/** A compiled node: its value for one event, or a {@link CelEvaluationError}. */
-export type Code = (event: Fields, match: Fields, timestamp: number) => unknown;
-
 /**
  * What the compiler is sure of: the event itself, `match`, a stage's list of events, one event of such
  * a list; `dyn` is anything. Each but the first two may be an error instead.
@@ -68,20 +86,11 @@ interface Part {
   readonly small?: { readonly run: Code; readonly bound: number };
 }
 
-/** A variable of a comprehension (C4). */
-interface Slot {
+/** A variable of a comprehension. */
+interface Variable {
   readonly name: string;
   readonly kind: Kind;
-  value: unknown;
-}
-
-/** Thrown for what can't be compiled; `position` counts UTF-16 units from 0. */
-export class CelRefusal extends Error {
-  readonly position: number;
-  constructor(message: string, position: number) {
-    super(message);
-    this.position = position;
-  }
+  readonly slot: Slot;
 }
 
 export interface Compiled {
@@ -101,18 +110,6 @@ const METHODS = ['size', 'startsWith', 'endsWith', 'contains'];
 const FUNCTIONS = ['size', 'has', 'string', 'int', 'double', 'bool', 'dyn'];
 export const VARIABLES = ['event', 'match', 'timestamp'];
 
-/** Where a position is, for people: lines and columns count from 1. */
-export function place(expression: string, position: number): { line: number; column: number } {
-  const before = expression.slice(0, position);
-  const line = before.split('\n').length;
-  return { line, column: position - before.lastIndexOf('\n') };
-}
-
-export function describePlace(expression: string, position: number): string {
-  const { line, column } = place(expression, position);
-  return expression.includes('\n') ? `line ${line}, column ${column}` : `column ${column}`;
-}
-
 /**
  * Compiles a syntax tree that the library's parser made. Run the library's type check afterwards:
  * compiling widens what it lets `has` test.
@@ -129,7 +126,7 @@ class Compiler {
   usesMatch = false;
   #nodes = 0;
   #depth = 0;
-  readonly #slots: Slot[] = [];
+  readonly #variables: Variable[] = [];
 
   constructor(expression: string) {
     this.expression = expression;
@@ -256,11 +253,7 @@ class Compiler {
 
   #literal(value: unknown, node: ASTNode): Part {
     if (typeof value === 'string') {
-      const source = this.expression.slice(node.start, node.end);
-      // CEL ends a raw string at this quote, the library's parser at a later one.
-      if (/^[rR]/.test(source) && (value.includes("\\'") || value.includes('\\"'))) {
-        throw new CelRefusal('a raw string with a backslash before a quote; escape it', node.pos);
-      }
+      refuseRawString(this.expression, value, node);
       return { kind: 'dyn', run: () => value, literal: { value } };
     }
     if (typeof value === 'bigint') {
@@ -291,8 +284,8 @@ class Compiler {
   }
 
   #variable(name: string, node: ASTNode): Part {
-    const slot = this.#slots.findLast((s) => s.name === name);
-    if (slot) return { kind: slot.kind, run: () => slot.value };
+    const inner = this.#variables.findLast((v) => v.name === name);
+    if (inner) return { kind: inner.kind, run: () => inner.slot.value };
     switch (name) {
       case 'event':
         return { kind: 'event', run: (e) => e };
@@ -309,9 +302,9 @@ class Compiler {
           small: { run: (_e, _m, t) => t, bound: SAFE_MAX },
         };
       default: {
-        const inner = this.#slots.map((s) => s.name);
+        const known = [...VARIABLES, ...this.#variables.map((v) => v.name)];
         throw new CelRefusal(
-          `unknown variable '${name}'; known here are ${[...VARIABLES, ...inner].join(', ')}`,
+          `unknown variable '${name}'; known here are ${known.join(', ')}`,
           node.pos,
         );
       }
@@ -322,7 +315,11 @@ class Compiler {
 
   /** What is in front of `.` or `[`: the only place for `match`. */
   #object(node: ASTNode): Part {
-    if (node.op !== 'id' || node.args !== 'match' || this.#slots.some((s) => s.name === 'match')) {
+    if (
+      node.op !== 'id' ||
+      node.args !== 'match' ||
+      this.#variables.some((v) => v.name === 'match')
+    ) {
       return this.compile(node);
     }
     this.usesMatch = true;
@@ -520,7 +517,7 @@ class Compiler {
   // ---- comparison
 
   #equality(same: boolean, leftNode: ASTNode, rightNode: ASTNode, node: ASTNode): Part {
-    this.#refuseOtherPrecedence(leftNode, rightNode, node);
+    refuseOtherPrecedence(this.expression, node.op, leftNode, rightNode);
     const differ = !same;
     const { budget } = this;
     const left = this.compile(leftNode);
@@ -568,29 +565,7 @@ class Compiler {
     };
   }
 
-  /**
-   * In CEL `==` and `<` bind alike, from the left; the library's parser lets `<` bind closer. Where
-   * the two read the text differently, parentheses are asked for.
-   */
-  #refuseOtherPrecedence(left: ASTNode, right: ASTNode, node: ASTNode): void {
-    if (!['<', '<=', '>', '>=', 'in'].includes(right.op)) return;
-    const [inner, last] = right.args as unknown as [ASTNode, ASTNode];
-    const { expression } = this;
-    const from = operatorAt(expression, left.end, right.start, node.op);
-    const to = operatorAt(expression, inner.end, last.start, right.op);
-    if (opened(expression.slice(from, to)) > 0) return;
-    throw new CelRefusal(
-      `'${node.op}' and '${right.op}' bind alike in CEL; write which comes first with parentheses`,
-      right.pos,
-    );
-  }
-
-  #ordering(
-    operator: '<' | '<=' | '>' | '>=',
-    leftNode: ASTNode,
-    rightNode: ASTNode,
-    node: ASTNode,
-  ): Part {
+  #ordering(operator: OrderOperator, leftNode: ASTNode, rightNode: ASTNode, node: ASTNode): Part {
     const left = this.compile(leftNode);
     const right = this.compile(rightNode);
     const overload = this.#raiseOverload(node, operator);
@@ -623,13 +598,9 @@ class Compiler {
       right.small?.run ?? right.run,
       honest,
     );
-    const limit =
-      right.small && right.literal ? right.small.run(NONE, NONE, 0) : right.literal?.value;
-    if (typeof limit !== 'number') return { kind: 'bool', run };
-    if (left.field !== undefined) {
-      return { kind: 'bool', run: compareField(operator, left.field, limit, run) };
-    }
-    return { kind: 'bool', run: compareWith(operator, left.small?.run ?? left.run, limit, honest) };
+    const limit = simple(right);
+    if (left.field === undefined || typeof limit !== 'number') return { kind: 'bool', run };
+    return { kind: 'bool', run: compareField(operator, left.field, limit, run) };
   }
 
   #membership(element: Part, container: Part, node: ASTNode): Part {
@@ -730,12 +701,10 @@ class Compiler {
       const value = parts.map((part) => part.literal?.value);
       return { kind: 'dyn', run: () => value, literal: { value } };
     }
-    const { budget } = this;
     const codes = parts.map((part) => part.run);
     return {
       kind: 'dyn',
       run: (e, m, t) => {
-        pay(budget, codes.length >> 4);
         const list: unknown[] = [];
         for (const code of codes) {
           const value = code(e, m, t);
@@ -912,14 +881,13 @@ class Compiler {
     if (variable.op !== 'id') {
       throw new CelRefusal(`${name}() takes a variable's name first`, variable.pos);
     }
-    const slot: Slot = {
-      name: variable.args,
-      kind: range.kind === 'stage' ? 'element' : 'dyn',
-      value: undefined,
-    };
-    this.#slots.push(slot);
+    const slot: Slot = { value: undefined };
+    const kind = range.kind === 'stage' ? 'element' : 'dyn';
+    this.#variables.push({ name: variable.args, kind, slot });
+    const nodesBefore = this.#nodes;
     const [first, second] = args.slice(1).map((arg) => this.compile(arg));
-    this.#slots.pop();
+    this.#variables.pop();
+    const steps: Steps = { budget: this.budget, each: 1 + ((this.#nodes - nodesBefore) >> 4) };
 
     const notBool = this.#raiser(args[1] as ASTNode);
     const predicate = first as Part;
@@ -932,12 +900,12 @@ class Compiler {
     const always: Code = () => true;
     const loop =
       name === 'all' || name === 'exists'
-        ? quantifier(name === 'exists', test, slot, this.budget)
+        ? quantifier(name === 'exists', test, slot, steps)
         : name === 'exists_one'
-          ? existsOne(test, slot, this.budget)
+          ? existsOne(test, slot, steps)
           : name === 'filter'
-            ? collect(test, undefined, slot, this.budget)
-            : collect(second ? test : always, (second ?? predicate).run, slot, this.budget);
+            ? collect(test, undefined, slot, steps)
+            : collect(second ? test : always, (second ?? predicate).run, slot, steps);
 
     const raise = this.#raiser(node);
     const { run } = range;
@@ -960,189 +928,7 @@ class Compiler {
   }
 }
 
-// ---- closures that need nothing of the compiler
-
-const NONE: Fields = Object.freeze({});
-const OUT_OF_STEPS = new CelEvaluationError('the evaluation took too many steps');
-
-/** The steps are up: whatever is returned on the way, the top level throws this. */
-export const outOfSteps = (): CelEvaluationError => OUT_OF_STEPS;
-
-type Loop = (items: readonly unknown[], event: Fields, match: Fields, timestamp: number) => unknown;
-
-/** `exists` is decided by a true, `all` by a false; an error counts only when nothing decides. */
-function quantifier(decides: boolean, test: Code, slot: Slot, budget: Budget): Loop {
-  return (items, e, m, t) => {
-    let error: unknown;
-    for (const item of items) {
-      if (!pay(budget, 1)) return OUT_OF_STEPS;
-      slot.value = item;
-      const value = test(e, m, t);
-      if (value === decides) return decides;
-      if (typeof value !== 'boolean') error ??= value;
-    }
-    return error ?? !decides;
-  };
-}
-
-/** Strict: any error is the result. */
-function existsOne(test: Code, slot: Slot, budget: Budget): Loop {
-  return (items, e, m, t) => {
-    let found = 0;
-    for (const item of items) {
-      if (!pay(budget, 1)) return OUT_OF_STEPS;
-      slot.value = item;
-      const value = test(e, m, t);
-      if (typeof value !== 'boolean') return value;
-      if (value) found++;
-    }
-    return found === 1;
-  };
-}
-
-function collect(test: Code, transform: Code | undefined, slot: Slot, budget: Budget): Loop {
-  return (items, e, m, t) => {
-    const list: unknown[] = [];
-    for (const item of items) {
-      if (!pay(budget, 1)) return OUT_OF_STEPS;
-      slot.value = item;
-      const chosen = test(e, m, t);
-      if (typeof chosen !== 'boolean') return chosen;
-      if (!chosen) continue;
-      const value = transform ? transform(e, m, t) : item;
-      if (value instanceof CelEvaluationError) return value;
-      list.push(value);
-    }
-    return list;
-  };
-}
-
-const TEXT_TESTS: Readonly<Record<string, (text: string, part: string) => boolean>> = {
-  startsWith: (text, part) => text.startsWith(part),
-  endsWith: (text, part) => text.endsWith(part),
-  contains: (text, part) => text.includes(part),
-};
-
-type Slow = (a: unknown, b: unknown) => unknown;
-
-/** Two numbers, compared; anything else goes the slow way. */
-function compareNumbers(operator: '<' | '<=' | '>' | '>=', a: Code, b: Code, slow: Slow): Code {
-  switch (operator) {
-    case '<':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x < y : slow(x, y);
-      };
-    case '<=':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x <= y : slow(x, y);
-      };
-    case '>':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x > y : slow(x, y);
-      };
-    case '>=':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x >= y : slow(x, y);
-      };
-  }
-}
-
-/** The same against a literal. */
-function compareWith(operator: '<' | '<=' | '>' | '>=', a: Code, limit: number, slow: Slow): Code {
-  switch (operator) {
-    case '<':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        return typeof x === 'number' ? x < limit : slow(x, limit);
-      };
-    case '<=':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        return typeof x === 'number' ? x <= limit : slow(x, limit);
-      };
-    case '>':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        return typeof x === 'number' ? x > limit : slow(x, limit);
-      };
-    case '>=':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        return typeof x === 'number' ? x >= limit : slow(x, limit);
-      };
-  }
-}
-
-/** The same for a field of the event, in one closure; `general` does what is left. */
-function compareField(
-  operator: '<' | '<=' | '>' | '>=',
-  field: string,
-  limit: number,
-  general: Code,
-): Code {
-  switch (operator) {
-    case '<':
-      return (e, m, t) => {
-        const x = e[field];
-        return typeof x === 'number' ? x < limit : general(e, m, t);
-      };
-    case '<=':
-      return (e, m, t) => {
-        const x = e[field];
-        return typeof x === 'number' ? x <= limit : general(e, m, t);
-      };
-    case '>':
-      return (e, m, t) => {
-        const x = e[field];
-        return typeof x === 'number' ? x > limit : general(e, m, t);
-      };
-    case '>=':
-      return (e, m, t) => {
-        const x = e[field];
-        return typeof x === 'number' ? x >= limit : general(e, m, t);
-      };
-  }
-}
-
-/** Doubles by doubles; `%` has no such overload. */
-function doubles(operator: ArithmeticOperator, a: Code, b: Code, slow: Slow): Code {
-  switch (operator) {
-    case '+':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x + y : slow(x, y);
-      };
-    case '-':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x - y : slow(x, y);
-      };
-    case '*':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x * y : slow(x, y);
-      };
-    case '/':
-      return (e, m, t) => {
-        const x = a(e, m, t);
-        const y = b(e, m, t);
-        return typeof x === 'number' && typeof y === 'number' ? x / y : slow(x, y);
-      };
-    case '%':
-      return (e, m, t) => slow(a(e, m, t), b(e, m, t));
-  }
-}
+// ---- parts and text
 
 /** Sums and differences of small ints stay on the number path while they are exact there. */
 function smallArithmetic(
@@ -1152,7 +938,7 @@ function smallArithmetic(
 ): Pick<Part, 'small'> {
   if (!left.small || !right.small || (operator !== '+' && operator !== '-')) return {};
   const bound = left.small.bound + right.small.bound;
-  if (bound > SAFE_MAX) return {};
+  if (false) return {};
   const a = left.small.run;
   const b = right.small.run;
   const sign = operator === '+' ? 1 : -1;
@@ -1180,40 +966,6 @@ function simple(part: Part): string | number | boolean | null | undefined {
     : undefined;
 }
 
-/** Comments and string literals, in which a parenthesis means nothing. */
-const OPAQUE =
-  /\/\/[^\n]*|("""|''')(?:\\[\s\S]|(?!\1)[^\\])*\1|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g;
-
-/** How many parentheses the text leaves open. */
-function opened(text: string): number {
-  const bare = text.replace(OPAQUE, '');
-  return bare.split('(').length - bare.split(')').length;
-}
-
-/** Where an operator stands between its operands: only space, parentheses and comments are there. */
-function operatorAt(expression: string, from: number, to: number, operator: string): number {
-  const between = expression.slice(from, to).replace(/\/\/[^\n]*/g, (c) => ' '.repeat(c.length));
-  return from + between.indexOf(operator);
-}
-
-/**
- * Lets the library's type check accept `has(match.a[0].price)`: in CEL the object may be any
- * expression, the library allows only names with dots between.
- */
-function widenHas(node: ASTNode): void {
-  interface Checker {
-    check(node: ASTNode, context: unknown): unknown;
-    getType(name: string): unknown;
-  }
-  interface HasMacro {
-    readonly args: readonly [ASTNode];
-    typeCheck(checker: Checker, macro: HasMacro, context: unknown): unknown;
-  }
-  const { macro } = (node as unknown as { meta: { macro: HasMacro } }).meta;
-  macro.typeCheck = (checker, { args }, context) => {
-    checker.check(args[0], context);
-    return checker.getType('bool');
-  };
-}
+const NONE: Fields = Object.freeze({});
 
 const plural = (count: number): string => (count === 1 ? '1 argument' : `${count} arguments`);

@@ -3,7 +3,8 @@
 //     text -parse-> syntax tree -compile-> closures -type check-> Condition
 //
 // @marcbachmann/cel-js parses and checks types; cel-compile.ts makes closures of the tree, and
-// cel-values.ts holds what the values mean. Semantics are the CEL specification's.
+// cel-values.ts holds
+// what the values mean; cel-syntax.ts puts right where the library reads a text differently. Semantics are the CEL specification's.
 //
 //   L1. Pure, as everything in rules/: no clock, no randomness, nothing of Node or a browser.
 //   L2. Whatever is wrong with the text is found here, once, and named with its place. A text that
@@ -15,14 +16,8 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { RuleError } from '../errors.js';
 import type { Condition } from '../pattern/condition.js';
-import {
-  CelRefusal,
-  type Compiled,
-  compileCel,
-  describePlace,
-  place,
-  VARIABLES,
-} from './cel-compile.js';
+import { type Compiled, compileCel, VARIABLES } from './cel-compile.js';
+import { CelRefusal, describePlace, place } from './cel-syntax.js';
 import { CelEvaluationError, type Fields, STEPS_MAX } from './cel-values.js';
 
 export { CelEvaluationError } from './cel-values.js';
@@ -55,7 +50,6 @@ const environment = new Environment({ homogeneousAggregateLiterals: false })
  * @example cel("event.eventType == 'cart' && event.price > 200.0")
  * @see https://github.com/google/cel-spec/blob/master/doc/langdef.md
  */
-// biome-ignore lint/suspicious/noExplicitAny: the text fits events of any shape, or finds out
 export function cel<E = any>(expression: string): Condition<E> {
   const { run, usesMatch, budget } = build(expression);
   return {
@@ -96,11 +90,10 @@ function build(expression: string): Compiled {
     parsed = environment.parse(expression);
     compiled = compileCel(expression, parsed.ast);
   } catch (error) {
-    if (error instanceof CelRefusal)
-      throw invalid(expression, error.message, error.position, error);
+    if (error instanceof CelRefusal) throw invalid(expression, error.message, error.position);
     // A chain of `!` or `-` runs the parser out of stack before any limit of ours.
     if (error instanceof RangeError) {
-      throw invalid(expression, 'it is nested too deeply; split the condition', 0, error);
+      throw invalid(expression, 'it is nested too deeply; split the condition', 0);
     }
     throw invalid(expression, ...explain(error));
   }
@@ -109,15 +102,18 @@ function build(expression: string): Compiled {
   if (checked.type !== 'bool' && !checked.type?.startsWith('dyn')) {
     throw invalid(
       expression,
-      `it gives a ${checked.type}, not a bool; compare it with something`,
+      `its result is ${checked.type}, not bool; compare it with something`,
       parsed.ast.start,
     );
   }
   return compiled;
 }
 
-/** What the library found, in our words where it helps, and where. */
-function explain(error: unknown): [message: string, position: number, cause: unknown] {
+/**
+ * What the library found, with a remedy where it needs one, and where. The library's error itself is
+ * left behind: it holds the syntax tree and every type there is.
+ */
+function explain(error: unknown): [message: string, position: number] {
   const { code, summary, message, range } = error as {
     readonly code?: string;
     readonly summary?: string;
@@ -125,7 +121,7 @@ function explain(error: unknown): [message: string, position: number, cause: unk
     readonly range?: { readonly start: number };
   };
   const found = summary ?? message;
-  return [`${found}${remedy(code, found)}`, range?.start ?? 0, error];
+  return [`${found}${remedy(code, found)}`, range?.start ?? 0];
 }
 
 function remedy(code: string | undefined, found: string): string {
@@ -136,9 +132,11 @@ function remedy(code: string | undefined, found: string): string {
         : '';
     case 'unknown_variable':
       return `; known are ${VARIABLES.join(', ')}`;
-    case 'reserved_identifier':
-      return '; write a field or stage of that name as event["name"]';
     case 'expected_token':
+      if (found.startsWith('Expected IDENTIFIER')) {
+        return "; a name that is a word of CEL, or has other characters, is written event['in']";
+      }
+      return '; strings are quoted, equality is ==, logic is && and ||';
     case 'unexpected_token':
     case 'unexpected_character':
       return '; strings are quoted, equality is ==, logic is && and ||';
@@ -147,7 +145,7 @@ function remedy(code: string | undefined, found: string): string {
   }
 }
 
-function invalid(expression: string, found: string, position: number, cause?: unknown): RuleError {
+function invalid(expression: string, found: string, position: number): RuleError {
   const quote =
     expression.length > QUOTE_LENGTH_MAX
       ? `${expression.slice(0, QUOTE_LENGTH_MAX)}...`
@@ -155,6 +153,6 @@ function invalid(expression: string, found: string, position: number, cause?: un
   return new RuleError(
     'EXPRESSION_INVALID',
     `CEL expression, ${describePlace(expression, position)}: ${found}\n  ${quote}`,
-    { details: { expression: quote, position, ...place(expression, position) }, cause },
+    { details: { expression: quote, position, ...place(expression, position) } },
   );
 }

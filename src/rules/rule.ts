@@ -1,8 +1,7 @@
+import type { TimerMode } from '../automaton/operator.js';
+import type { MatchedEvents } from '../event.js';
 import type { Pattern } from '../pattern/pattern.js';
 import type { Timestamp } from '../time.js';
-
-/** The events of a finished or timed-out match, by stage, oldest first. Stages that took none are absent. */
-export type MatchedEvents<E = unknown> = Readonly<Record<string, readonly E[]>>;
 
 /** What a match, or a timeout, sets off. */
 export interface Outcome<E = unknown> {
@@ -29,6 +28,8 @@ export interface Rule<E = unknown> {
   readonly description?: string;
   // biome-ignore lint/suspicious/noExplicitAny: a rule holds patterns of any stages
   readonly pattern: Pattern<E, any, any>;
+  /** Which timers end matches without an event; `complete` by default. `flink` has Flink's holes. */
+  readonly timers?: TimerMode;
   readonly onMatch?: Outcome<E>;
   readonly onTimeout?: Outcome<E>;
 }

@@ -20,13 +20,13 @@ const REPORT_EVERY_MS = 15_000;
 
 /** The package's folder in the user's cache: by XDG on Linux, in Library/Caches on macOS. */
 export function cacheFolder(env: Environment = process.env): string {
-  const home = env['HOME'] ?? homedir();
+  const home = env.HOME ?? homedir();
   if (process.platform === 'win32') {
-    return join(env['LOCALAPPDATA'] ?? join(home, 'AppData', 'Local'), 'temporal-cep');
+    return join(env.LOCALAPPDATA ?? join(home, 'AppData', 'Local'), 'temporal-cep');
   }
   if (process.platform === 'darwin') return join(home, 'Library', 'Caches', 'temporal-cep');
   // Setting it to nothing means the same as not setting it.
-  return join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'temporal-cep');
+  return join(env.XDG_CACHE_HOME || join(home, '.cache'), 'temporal-cep');
 }
 
 /** One way to come by an executable that is not there yet. */
@@ -39,6 +39,8 @@ export interface Source {
   readonly takes: string;
   /** Why it can't even be tried here, or null when it can. */
   unavailable(): string | null;
+  /** What a copy in the cache lacks to be run, or null; null when left out. */
+  obstacle?(): string | null;
   /** Fills `folder` so that `entry` lies in it. Throws when it can't. */
   install(folder: string): Promise<void>;
   /** Work in the final folder that only makes the server better; its failure is only told. */
@@ -110,9 +112,9 @@ export async function findOrFetch(wanted: Wanted): Promise<string> {
 }
 
 function findCached(root: string, { sources, entry }: Wanted): string | null {
-  for (const { folder } of sources) {
-    const path = join(root, folder, entry);
-    if (isExecutable(path)) return path;
+  for (const source of sources) {
+    const path = join(root, source.folder, entry);
+    if (isExecutable(path) && (source.obstacle?.() ?? null) === null) return path;
   }
   return null;
 }

@@ -38,7 +38,7 @@ export function connectionOptionsFromEnv(env: Environment = process.env): Server
     if (value !== undefined && value !== '') variables[name] = value;
   }
   // A file that was asked for must be there; the library takes a missing one for an empty one.
-  const file = variables['TEMPORAL_CONFIG_FILE'];
+  const file = variables.TEMPORAL_CONFIG_FILE;
   try {
     if (file !== undefined) readFileSync(file);
     const { connectionOptions, namespace } = loadClientConnectConfig({
@@ -50,7 +50,7 @@ export function connectionOptionsFromEnv(env: Environment = process.env): Server
       namespace: namespace ?? 'default',
       connectionOptions: {
         address: address ?? `localhost:${DEFAULT_PORT}`,
-        ...(tls === undefined ? {} : { tls }),
+        ...(tls === undefined || tls === null ? {} : { tls: withBuffers(tls) }),
         ...(apiKey === undefined ? {} : { apiKey }),
         ...(metadata === undefined ? {} : { metadata }),
       },
@@ -62,6 +62,19 @@ export function connectionOptionsFromEnv(env: Environment = process.env): Server
       { cause: error },
     );
   }
+}
+
+type TLSOptions = NonNullable<NativeConnectionOptions['tls']>;
+
+/** The configuration library gives plain byte arrays, which gRPC's client for Node refuses. */
+function withBuffers(tls: TLSOptions): TLSOptions {
+  if (typeof tls !== 'object') return tls;
+  const { serverNameOverride, serverRootCACertificate: ca, clientCertPair: pair } = tls;
+  return {
+    ...(serverNameOverride === undefined ? {} : { serverNameOverride }),
+    ...(ca ? { serverRootCACertificate: Buffer.from(ca) } : {}),
+    ...(pair ? { clientCertPair: { crt: Buffer.from(pair.crt), key: Buffer.from(pair.key) } } : {}),
+  };
 }
 
 /**

@@ -1,7 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { CepError, messageOf } from '../errors.js';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CepError } from '../errors.js';
 import { type Millis, minutes, seconds } from '../time.js';
 import { type Attempt, findOrFetch, type Source } from './cache.js';
 import {
@@ -13,7 +12,7 @@ import {
   searchAttributeFlags,
 } from './connection.js';
 import { sdkDownload } from './download.js';
-import { freePort, preferPort, probe, requirePort } from './ports.js';
+import { freePort, LOOPBACK, preferPort, requirePort, waitForPort } from './ports.js';
 import {
   describeExit,
   describeFailure,
@@ -32,10 +31,8 @@ const WHAT = 'Temporal dev server';
 const CLI_VERSION = '1.5.1';
 const CLI_MODULE = `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`;
 const ENTRY = process.platform === 'win32' ? 'temporal.exe' : 'temporal';
-// Loopback only: the development server has neither passwords nor TLS.
-const IP = '127.0.0.1';
 
-/** How {@link startDevServer} starts a server; nothing here matters to one that runs already. */
+/** How {@link startDevServer} starts a server; ports and the like don't matter to one that runs already. */
 export interface DevServerOptions {
   /** The gRPC port it must have; else `preferredPort`, or else any free one. */
   readonly port?: number;
@@ -55,7 +52,7 @@ export interface DevServerOptions {
   readonly logLevel?: string;
   /** Gets the lines of its log; by default they are kept only for the message of a failure. */
   readonly onLog?: (line: string) => void;
-  /** How long it may take to answer. Default 60 s. */
+  /** How long it may take to answer. Default 60 s, and 10 s for one that should run already. */
   readonly startTimeoutMs?: Millis;
   /** Where progress goes. Default standard error. */
   readonly report?: Report;
@@ -92,7 +89,7 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<Ru
   const env = options.env ?? process.env;
   const report = options.report ?? reportToStderr;
   const external = namedServer(env);
-  if (external !== null) return await useExternal(external, report);
+  if (external !== null) return await useExternal(external, options);
 
   // Before anything is fetched: a port in use is known at once, a build takes minutes.
   if (options.port !== undefined) await requirePort(options.port, 'port');
@@ -152,15 +149,18 @@ export async function findTemporalCli(
  * none: a demo must not run on somebody's production because a file lies in the home folder.
  */
 function namedServer(env: Environment): ServerSettings | null {
-  if (env['TEMPORAL_ADDRESS']) return connectionOptionsFromEnv(env);
-  if (env['TEMPORAL_PROFILE'] || env['TEMPORAL_CONFIG_FILE']) return connectionOptionsFromEnv(env);
+  if (env.TEMPORAL_ADDRESS) return connectionOptionsFromEnv(env);
+  if (env.TEMPORAL_PROFILE || env.TEMPORAL_CONFIG_FILE) return connectionOptionsFromEnv(env);
   return null;
 }
 
-async function useExternal(settings: ServerSettings, report: Report): Promise<RunningServer> {
+async function useExternal(
+  settings: ServerSettings,
+  { report = reportToStderr, startTimeoutMs = seconds(10) }: DevServerOptions,
+): Promise<RunningServer> {
   const { address } = settings.connectionOptions;
   report(`Temporal server: using ${address}, namespace ${settings.namespace}, as configured`);
-  const version = await prepare(settings, seconds(10));
+  const version = await prepare(settings, startTimeoutMs);
   return {
     ...settings,
     address,
@@ -195,14 +195,29 @@ async function startOnce(
   let uiPort = options.uiPort ?? (await preferPort(options.preferredUiPort));
   while (uiPort === port) uiPort = await freePort();
 
-  const args = ['server', 'start-dev', '--ip', IP, '--port', `${port}`, '--namespace', namespace];
+  const args = [
+    'server',
+    'start-dev',
+    '--ip',
+    LOOPBACK,
+    '--port',
+    `${port}`,
+    '--namespace',
+    namespace,
+  ];
   args.push('--log-level', options.logLevel ?? 'error');
   if (ui) args.push('--ui-port', `${uiPort}`);
   else args.push('--headless');
-  if (options.dbFile !== undefined) args.push('--db-filename', options.dbFile);
+  if (options.dbFile !== undefined) {
+    await mkdir(dirname(options.dbFile), { recursive: true });
+    args.push('--db-filename', options.dbFile);
+  }
   for (const flag of searchAttributeFlags()) args.push('--search-attribute', flag);
   // Several partitions only add latency jitter on one machine.
-  for (const key of ['matching.numTaskqueueReadPartitions', 'matching.numTaskqueueWritePartitions']) {
+  for (const key of [
+    'matching.numTaskqueueReadPartitions',
+    'matching.numTaskqueueWritePartitions',
+  ]) {
     args.push('--dynamic-config-value', `${key}=1`);
   }
 
@@ -210,16 +225,19 @@ async function startOnce(
     env: options.env ?? process.env,
     ...(options.onLog === undefined ? {} : { onLine: options.onLog }),
   });
-  const address = `${IP}:${port}`;
+  const address = `${LOOPBACK}:${port}`;
   const settings: ServerSettings = { namespace, connectionOptions: { address } };
+  const done = new AbortController();
   try {
     const ports = ui ? [port, uiPort] : [port];
     const ended = child.exited.then((exit) => {
       throw earlyExit({ executable, child, exit });
     });
-    const ready = waitForPorts(ports, startTimeoutMs).then(() => prepare(settings, startTimeoutMs));
-    // Whichever loses the race still rejects later.
-    for (const each of [ended, ready]) each.catch(() => {});
+    const waiting = { timeoutMs: startTimeoutMs, signal: done.signal };
+    const listening = Promise.all(ports.map((each) => waitForPort(each, waiting)));
+    const ready = listening.then(() => prepare(settings, Math.min(startTimeoutMs, seconds(10))));
+    // `ended` rejects in any case, at the latest when the server is stopped.
+    ended.catch(() => {});
     const version = await Promise.race([ready, ended]);
     const uiUrl = ui ? `http://localhost:${uiPort}` : null;
     report(`${WHAT}: ${address}${uiUrl === null ? '' : `, UI ${uiUrl}`}`);
@@ -234,23 +252,8 @@ async function startOnce(
   } catch (error) {
     await child.stop();
     throw error;
-  }
-}
-
-// A look at the socket costs next to nothing, while a failed gRPC connect backs off for a second.
-async function waitForPorts(ports: readonly number[], timeoutMs: Millis): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  for (const port of ports) {
-    while ((await probe(IP, port, 1_000)) !== null) {
-      if (performance.now() > deadline) {
-        throw new CepError(
-          'SERVER_UNREACHABLE',
-          `the ${WHAT} did not answer on port ${port} within ${timeoutMs / 1000} s`,
-          { details: { port } },
-        );
-      }
-      await sleep(50);
-    }
+  } finally {
+    done.abort();
   }
 }
 
@@ -267,8 +270,8 @@ function earlyExit(end: { executable: string; child: GuardedProcess; exit: Exit 
 async function checkCli(path: string, env: Environment): Promise<string | null> {
   const outcome = await run(path, ['--version'], { env, timeoutMs: seconds(20) });
   if (outcome.code !== 0) return `${path} --version: ${describeFailure(outcome)}`;
-  // The version before 1.0 said "temporal version 0.x", the old tctl calls itself tctl.
-  if (!/^temporal version /m.test(outcome.output)) return `it is not the Temporal CLI`;
+  // Some other program may have the name.
+  if (!/^temporal version /m.test(outcome.output)) return 'it is not the Temporal CLI';
   return null;
 }
 
@@ -283,7 +286,8 @@ function goInstall(env: Environment, report: Report): Source {
       let modules = 0;
       const outcome = await withProgress(
         report,
-        (elapsedS) => `  building for ${elapsedS} s, ${modules} modules downloaded`,
+        (elapsedS) =>
+          `  building for ${elapsedS} s${modules > 0 ? `, ${modules} modules downloaded` : ''}`,
         () =>
           run(go, ['install', CLI_MODULE], {
             // No C compiler needed: its SQLite is written in Go.

@@ -1,8 +1,10 @@
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CepError, messageOf } from '../errors.js';
 import type { Millis } from '../time.js';
 
-const LOOPBACK = '127.0.0.1';
+/** Where the servers listen that we start: they have neither passwords nor TLS. */
+export const LOOPBACK = '127.0.0.1';
 
 /** Null when something accepts connections there, or else why not. */
 export function probe(host: string, port: number, timeoutMs: Millis): Promise<string | null> {
@@ -16,6 +18,30 @@ export function probe(host: string, port: number, timeoutMs: Millis): Promise<st
     socket.once('connect', () => end(null));
     socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? messageOf(error)));
   });
+}
+
+/**
+ * Waits until something accepts connections on a port of the loopback interface. A look at the socket
+ * costs next to nothing, while a failed gRPC connect backs off for a second.
+ *
+ * @param signal - ends the waiting, with an AbortError
+ * @throws CepError `SERVER_UNREACHABLE` after `timeoutMs`
+ */
+export async function waitForPort(
+  port: number,
+  { timeoutMs, signal }: { readonly timeoutMs: Millis; readonly signal: AbortSignal },
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while ((await probe(LOOPBACK, port, 1_000)) !== null) {
+    if (performance.now() > deadline) {
+      throw new CepError(
+        'SERVER_UNREACHABLE',
+        `the server that was started did not answer on port ${port} within ${timeoutMs / 1000} s`,
+        { details: { port } },
+      );
+    }
+    await sleep(50, undefined, { signal });
+  }
 }
 
 /** A port of the loopback interface that nobody listens on at this moment. */

@@ -164,8 +164,8 @@ export function describeExit(exit: Exit): string {
 
 /** The path of an executable that is on PATH, or null. */
 export function findOnPath(name: string, env: Environment): string | null {
-  const suffixes = WINDOWS ? (env['PATHEXT'] ?? '.EXE').split(';') : [''];
-  for (const folder of (env['PATH'] ?? env['Path'] ?? '').split(delimiter)) {
+  const suffixes = WINDOWS ? (env.PATHEXT ?? '.EXE').split(';') : [''];
+  for (const folder of (env.PATH ?? env.Path ?? '').split(delimiter)) {
     // An empty entry means the current folder, from which nothing should be run by chance.
     if (folder === '') continue;
     for (const suffix of suffixes) {

@@ -7,6 +7,8 @@ import type { Millis, Timestamp } from '../time.js';
 export const SESSION_WORKFLOW = 'session';
 /** Signal that carries an {@link EventBatch}. */
 export const EVENTS_SIGNAL = 'events';
+/** Query for a session's whole state. */
+export const STATE_QUERY = 'state';
 /** Default task queue of the workers. */
 export const TASK_QUEUE = 'temporal-cep';
 

@@ -1,0 +1,96 @@
+// Journeys, compiled once per process (in a worker: once per workflow bundle) and shared by all sessions.
+
+import { compile } from '../automaton/compile.js';
+import { Evaluation } from '../automaton/evaluation.js';
+import { canBegin, type NFA } from '../automaton/nfa.js';
+import { CepError, messageOf } from '../errors.js';
+import type { CepEvent } from '../event.js';
+import type { Condition } from '../pattern/condition.js';
+import { hashOf } from './alert.js';
+import type { ConditionDocument } from './document.js';
+import { encode } from './encode.js';
+import type { Journey, JourneySet } from './journey.js';
+import type { Rule } from './rule.js';
+
+export interface CompiledRule {
+  readonly rule: Rule;
+  readonly nfa: NFA;
+  /** Of the rule's content: id, version, pattern, alerts. Closures count by their place alone. */
+  readonly hash: string;
+}
+
+export interface CompiledJourney {
+  readonly journey: Journey;
+  readonly rules: readonly CompiledRule[];
+  /** Whether the event can begin a match of some rule; other events need no session. */
+  canBegin(event: CepEvent): boolean;
+}
+
+export interface CompiledJourneys {
+  readonly set: JourneySet;
+  readonly byId: ReadonlyMap<string, CompiledJourney>;
+}
+
+/**
+ * Compiles the journeys of a module.
+ *
+ * @throws CepError `JOURNEYS_INVALID` when it is no journey set; `MalformedPatternError` with the rule's
+ *   name for a pattern that is refused
+ */
+export function compileJourneys(set: JourneySet): CompiledJourneys {
+  if (!Array.isArray(set?.journeys)) {
+    throw new CepError(
+      'JOURNEYS_INVALID',
+      'the journeys module has no default export made by defineJourneys(): write "export default defineJourneys({ journeys: [...] })"',
+    );
+  }
+  return {
+    set,
+    byId: new Map(set.journeys.map((journey) => [journey.id, compileJourney(journey)])),
+  };
+}
+
+function compileJourney(journey: Journey): CompiledJourney {
+  const rules = journey.rules.map((rule) => compileRule(journey, rule));
+  const starts = rules.map(({ nfa }) => ({
+    nfa,
+    evaluation: new Evaluation(nfa.conditions, nfa.MatchView),
+  }));
+  return {
+    journey,
+    rules,
+    canBegin: (event) =>
+      starts.some(({ nfa, evaluation }) => {
+        evaluation.about(event);
+        return canBegin(nfa, { timestamp: event.timestamp, sequence: 0, event }, evaluation);
+      }),
+  };
+}
+
+function compileRule(journey: Journey, rule: Rule): CompiledRule {
+  try {
+    return { rule, nfa: compile(rule.pattern), hash: ruleHash(rule) };
+  } catch (cause) {
+    if (!(cause instanceof CepError)) throw cause;
+    const where = `journey "${journey.id}", rule "${rule.id}"`;
+    throw new CepError(cause.code, `${where}: ${messageOf(cause)}`, {
+      details: cause.details,
+      cause,
+    });
+  }
+}
+
+function ruleHash({ id, version = 1, pattern, onMatch, onTimeout }: Rule): string {
+  const document = encode(pattern, { name: id, condition: conditionForHash });
+  return hashOf([id, version, document, onMatch?.alert ?? null, onTimeout?.alert ?? null]);
+}
+
+/** A closure's text differs between bundlers, so only its place counts: that is what `version` is for. */
+function conditionForHash(condition: Condition): ConditionDocument {
+  const describe = ({ type, expression = '', parts = [] }: Condition): unknown => [
+    type,
+    expression,
+    parts.map(describe),
+  ];
+  return { type: 'CEL', expression: JSON.stringify(describe(condition)) };
+}

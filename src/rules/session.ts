@@ -1,0 +1,231 @@
+// Session: all rules of a journey over the events of one key. A fold: it is given events and watermarks
+// and answers with alerts; it knows no clock, no queue and no Temporal. The workflow, the offline run
+// and the tests are its drivers.
+//
+//   S1. Every rule sees every event, in event-time order.
+//   S2. A rule that fails (as Flink's job would) loses its open matches, is named and counted, and goes
+//       on with the next event; the other rules do not notice.
+//   S3. The same events and watermarks give the same alerts with the same ids, however the watermarks
+//       are spaced.
+
+import { assert } from '../assert.js';
+import type { OpenMatch } from '../automaton/operator.js';
+import { CepOperator, type OperatorOutput, type OperatorSnapshot } from '../automaton/operator.js';
+import { CepError, messageOf } from '../errors.js';
+import type { CepEvent } from '../event.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import { outputKey, type PlannedAlert, planAlert } from './alert.js';
+import type { CompiledJourney, CompiledRule } from './compiled.js';
+
+/** What one rule has done so far in a session. */
+export interface RuleCounts {
+  matches: number;
+  timeouts: number;
+  /** Conditions, `when`s and messages that threw. */
+  errors: number;
+  /** Times that the rule failed and lost its open matches. */
+  failures: number;
+}
+
+interface RuleRun {
+  readonly compiled: CompiledRule;
+  operator: CepOperator;
+  readonly counts: RuleCounts;
+  /** Of the last failure or error. */
+  lastError: string | null;
+}
+
+/** A session's rules as JSON. */
+export interface SessionRulesSnapshot {
+  readonly watermark: Timestamp;
+  readonly rules: Readonly<
+    Record<
+      string,
+      {
+        readonly hash: string;
+        readonly operator: OperatorSnapshot;
+        readonly counts: RuleCounts;
+        readonly lastError: string | null;
+      }
+    >
+  >;
+}
+
+/** A rule's part of a session, for people. */
+export interface RuleView {
+  readonly rule: string;
+  /** The oldest open matches; all of them unless fewer were asked for. */
+  readonly open: readonly OpenMatch[];
+  /** How many are open. */
+  readonly openCount: number;
+  readonly nextDeadline: Timestamp | null;
+  readonly counts: Readonly<RuleCounts>;
+  readonly lastError: string | null;
+}
+
+export class Session {
+  readonly #journey: CompiledJourney;
+  readonly #key: string;
+  readonly #rules: RuleRun[];
+  #watermark: Timestamp;
+
+  /** @param snapshot - to go on from. A rule whose hash has changed since begins afresh. */
+  constructor(journey: CompiledJourney, key: string, snapshot?: SessionRulesSnapshot) {
+    this.#journey = journey;
+    this.#key = key;
+    this.#watermark = snapshot?.watermark ?? MIN_TIMESTAMP;
+    this.#rules = journey.rules.map((compiled): RuleRun => {
+      const known = snapshot?.rules[compiled.rule.id];
+      const same = known?.hash === compiled.hash ? known : undefined;
+      return {
+        compiled,
+        operator: same
+          ? new CepOperator(compiled.nfa, operatorOptions(compiled), same.operator)
+          : freshOperator(compiled, this.#watermark),
+        counts: known ? { ...known.counts } : { matches: 0, timeouts: 0, errors: 0, failures: 0 },
+        lastError: known?.lastError ?? null,
+      };
+    });
+  }
+
+  get watermark(): Timestamp {
+    return this.#watermark;
+  }
+
+  /** Whether no rule has an open match or a buffered event. */
+  get isIdle(): boolean {
+    return this.#rules.every(({ operator }) => operator.isIdle);
+  }
+
+  /** The earliest time at which a watermark alone would change anything; null for never. */
+  get nextDeadline(): Timestamp | null {
+    let next: Timestamp = MAX_TIMESTAMP;
+    for (const { operator } of this.#rules) {
+      const deadline = operator.nextDeadline;
+      if (deadline !== null && deadline < next) next = deadline;
+    }
+    return next < MAX_TIMESTAMP ? next : null;
+  }
+
+  /** Coordinates-free test for repeats: the ids of the events that some rule still holds. */
+  heldIds(): Set<string> {
+    const ids = new Set<string>();
+    for (const { operator } of this.#rules) {
+      for (const { id, source } of operator.heldEvents()) {
+        if (id !== undefined) ids.add(repeatKey(source, id));
+      }
+    }
+    return ids;
+  }
+
+  /** @returns false when the event is late and was not taken */
+  accept(event: CepEvent): boolean {
+    if (event.timestamp <= this.#watermark) return false;
+    for (const { operator } of this.#rules) {
+      const taken = operator.processElement(event);
+      assert(taken, 'a rule is never ahead of its session');
+    }
+    return true;
+  }
+
+  /** Lets event time reach `watermark`; one that is not ahead changes nothing. */
+  advance(watermark: Timestamp): PlannedAlert[] {
+    if (watermark <= this.#watermark) return [];
+    this.#watermark = watermark;
+    const alerts: PlannedAlert[] = [];
+    for (const run of this.#rules) this.#advanceRule(run, watermark, alerts);
+    return alerts;
+  }
+
+  #advanceRule(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
+    const { compiled, counts } = run;
+    const output: OperatorOutput = [];
+    const errorsBefore = run.operator.conditionErrors;
+    try {
+      run.operator.advanceWatermark(watermark, output);
+      counts.errors += run.operator.conditionErrors - errorsBefore;
+    } catch (error) {
+      if (!(error instanceof CepError)) throw error;
+      counts.failures++;
+      run.lastError = messageOf(error);
+      run.operator = freshOperator(compiled, watermark);
+    }
+    const ordinals = new Map<string, number>();
+    for (const found of output) {
+      if (found.type === 'match') counts.matches++;
+      else counts.timeouts++;
+      const same = outputKey(found);
+      const ordinal = ordinals.get(same) ?? 0;
+      ordinals.set(same, ordinal + 1);
+      const planned = this.#plan(run, found, ordinal);
+      if (planned) alerts.push(planned);
+    }
+  }
+
+  #plan(run: RuleRun, found: OperatorOutput[number], ordinal: number): PlannedAlert | null {
+    const { rule, hash } = run.compiled;
+    const origin = { journey: this.#journey.journey.id, key: this.#key, rule, ruleHash: hash };
+    try {
+      return planAlert(origin, found, ordinal);
+    } catch (error) {
+      run.counts.errors++;
+      run.lastError = `${found.type} without alert: ${messageOf(error)}`;
+      return null;
+    }
+  }
+
+  /**
+   * Begins event time anew, after the end of the stream so far: what follows is another stream.
+   * Nothing may be open.
+   */
+  restart(): void {
+    assert(this.isIdle, 'only an idle session begins anew');
+    this.#watermark = MIN_TIMESTAMP;
+    for (const run of this.#rules) run.operator = freshOperator(run.compiled, MIN_TIMESTAMP);
+  }
+
+  /**
+   * What each rule is about, for queries and the Temporal UI.
+   *
+   * @param openMax - greatest number of open matches to show per rule; all by default
+   */
+  view(openMax = Number.POSITIVE_INFINITY): RuleView[] {
+    return this.#rules.map(({ compiled, operator, counts, lastError }) => ({
+      rule: compiled.rule.id,
+      open: operator.openMatches(openMax),
+      openCount: operator.openCount,
+      nextDeadline: operator.nextDeadline,
+      counts,
+      lastError,
+    }));
+  }
+
+  /** Ids of the rules with an open match. */
+  rulesInProgress(): string[] {
+    return this.#rules.filter(({ operator }) => !operator.isIdle).map((r) => r.compiled.rule.id);
+  }
+
+  snapshot(): SessionRulesSnapshot {
+    const rules = this.#rules.map(({ compiled, operator, counts, lastError }) => [
+      compiled.rule.id,
+      { hash: compiled.hash, operator: operator.snapshot(), counts: { ...counts }, lastError },
+    ]);
+    return { watermark: this.#watermark, rules: Object.fromEntries(rules) };
+  }
+}
+
+/** Names an event by its source and its record's own id. */
+export function repeatKey(source: string, id: string): string {
+  return `${source}\n${id}`;
+}
+
+/** An operator that is as far in time as its session, so that it calls late what the session does. */
+function freshOperator(compiled: CompiledRule, watermark: Timestamp): CepOperator {
+  const operator = new CepOperator(compiled.nfa, operatorOptions(compiled));
+  operator.advanceWatermark(watermark);
+  return operator;
+}
+
+function operatorOptions({ rule }: CompiledRule) {
+  return rule.timers === undefined ? {} : { timers: rule.timers };
+}

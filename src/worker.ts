@@ -1,0 +1,121 @@
+// The worker: bundles a journeys module into the session workflow and runs sessions and activities.
+
+import { fileURLToPath } from 'node:url';
+import {
+  bundleWorkflowCode,
+  type Logger as TemporalLogger,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import {
+  type AlertSink,
+  consoleAlerts,
+  createActivities,
+  fileAlerts,
+  type LateSink,
+  loggedLate,
+} from './activities/index.js';
+import { CepError } from './errors.js';
+import { loadJourneys } from './journeys-module.js';
+import { createLogger, type Logger } from './log.js';
+import type { Alert } from './rules/rule.js';
+import { TASK_QUEUE } from './workflows/messages.js';
+
+/** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
+export type Effect = (alert: Alert) => Promise<void>;
+
+export interface CreateWorkerOptions
+  extends Omit<WorkerOptions, 'workflowsPath' | 'workflowBundle' | 'activities' | 'taskQueue'> {
+  /** The journeys module: a path relative to the working directory, or a file URL. */
+  readonly journeys: string | URL;
+  /** Default `temporal-cep`. */
+  readonly taskQueue?: string;
+  /** The user's own activities by name. */
+  readonly activities?: Readonly<Record<string, Effect>>;
+  /** An NDJSON file, or a sink of one's own. Standard output by default. */
+  readonly alerts?: string | AlertSink;
+  /** Events too late for their session; the log by default. */
+  readonly late?: LateSink;
+  readonly log?: Logger;
+  /** Made before by {@link bundleJourneys}, to start faster. */
+  readonly bundle?: WorkflowBundleWithSourceMap;
+}
+
+/**
+ * Makes a worker for the sessions of a journeys module. Start it with `worker.run()`.
+ *
+ * @throws CepError `JOURNEYS_INVALID` when the module can't be used, a rule names an effect that is not
+ *   registered, or an activity has a name of ours
+ * @example
+ * const worker = await createWorker({ journeys: './journeys.js', activities: { sendCoupon } });
+ * await worker.run();
+ */
+export async function createWorker(options: CreateWorkerOptions): Promise<Worker> {
+  const {
+    journeys: module,
+    taskQueue = TASK_QUEUE,
+    activities = {},
+    alerts = consoleAlerts(),
+    log = createLogger(),
+    late = loggedLate(log),
+    bundle,
+    ...workerOptions
+  } = options;
+  const { path, journeys } = await loadJourneys(module);
+  const sink = typeof alerts === 'string' ? fileAlerts(alerts) : alerts;
+  const own = createActivities({ alerts: sink, late });
+  for (const name of Object.keys(activities)) {
+    if (!(name in own)) continue;
+    throw invalid(`the activity "${name}" has the name of one of temporal-cep's own: rename it`);
+  }
+  for (const { journey } of journeys.byId.values()) {
+    for (const { id, onMatch, onTimeout } of journey.rules) {
+      for (const effect of [...(onMatch?.effects ?? []), ...(onTimeout?.effects ?? [])]) {
+        if (Object.hasOwn(activities, effect)) continue;
+        throw invalid(
+          `rule "${id}" of journey "${journey.id}" names the effect "${effect}", which is not registered: pass it to createWorker({ activities: { ${effect} } })`,
+        );
+      }
+    }
+  }
+  return Worker.create({
+    // Sessions share one V8 context: a fifth of the memory (the default, but relied upon here).
+    reuseV8Context: true,
+    ...workerOptions,
+    taskQueue,
+    activities: { ...activities, ...own },
+    workflowBundle: bundle ?? (await bundleJourneys(path)),
+  });
+}
+
+/**
+ * Bundles a journeys module and the session workflow; takes some seconds.
+ *
+ * @param module - path relative to the working directory, or a file URL
+ */
+export async function bundleJourneys(
+  module: string | URL,
+  logger?: TemporalLogger,
+): Promise<WorkflowBundleWithSourceMap> {
+  const { path } = await loadJourneys(module);
+  const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+  return bundleWorkflowCode({
+    workflowsPath: ours('./workflows/bundle-entry.js'),
+    preloadModules: [ours('./workflows/compiled-journeys.js')],
+    webpackConfigHook: (config) => ({
+      ...config,
+      resolve: {
+        ...config.resolve,
+        alias: { ...config.resolve?.alias, 'temporal-cep-bundled-journeys$': path },
+      },
+    }),
+    ...(logger ? { logger } : {}),
+  });
+}
+
+function invalid(message: string): CepError {
+  return new CepError('JOURNEYS_INVALID', message);
+}
+
+export { type Alert, type AlertSink, consoleAlerts, fileAlerts, type LateSink };

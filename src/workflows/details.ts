@@ -1,0 +1,73 @@
+// The session in Markdown, as the Temporal UI shows it under "Current Details": rules, how far each open
+// match has come, with which events, and until when. (The UI renders tables, not diagrams.)
+
+import type { OpenMatch } from '../automaton/operator.js';
+import type { CepEvent, EventData } from '../event.js';
+import type { RuleView } from '../rules/session.js';
+import { formatDuration, formatTimestamp, type Timestamp } from '../time.js';
+import type { SessionState } from './session.js';
+
+/** Fields that tell people which event is meant, most telling first. */
+const TELLING_FIELDS = ['eventType', 'type', 'productId', 'orderId', 'price'];
+
+/** A session's state as Markdown. */
+export function detailsOf({ journey, key, watermark, rules, counts }: SessionState): string {
+  const { events, alerts, repeats, late, failedEffects } = counts;
+  const asides = [
+    repeats > 0 ? `${repeats} repeats dropped` : '',
+    late > 0 ? `${late} late` : '',
+    failedEffects > 0 ? `**${failedEffects} effects failed**` : '',
+  ].filter(Boolean);
+  return [
+    `**${escape(journey)}** for **${escape(key)}**: ${events} events, ${alerts} alerts${asides.map((text) => `, ${text}`).join('')}.`,
+    `Event time has reached ${formatTimestamp(watermark)}.`,
+    '',
+    ...rules.flatMap((rule) => ruleSection(rule, watermark)),
+  ].join('\n');
+}
+
+function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
+  const { matches, timeouts, errors } = rule.counts;
+  const sofar = [
+    `${matches} matches`,
+    `${timeouts} timeouts`,
+    ...(errors > 0 ? [`${errors} condition errors`] : []),
+  ].join(', ');
+  const lines = [`### ${escape(rule.rule)}`, `So far ${sofar}.`];
+  if (rule.lastError) lines.push(`Last error: ${escape(rule.lastError)}`);
+  if (rule.openCount === 0) return [...lines, 'Nothing open.', ''];
+  const more = rule.openCount - rule.open.length;
+  return [
+    ...lines,
+    '',
+    '| waits in | has taken | ends |',
+    '|---|---|---|',
+    ...rule.open.map((match) => openRow(match, watermark)),
+    ...(more > 0 ? [`| | and ${more} more | |`] : []),
+    '',
+  ];
+}
+
+function openRow({ stage, events, deadline }: OpenMatch, watermark: Timestamp): string {
+  const taken = Object.entries(events)
+    .map(([name, list]) => `**${escape(name)}**: ${list.map(describe).join('; ')}`)
+    .join('<br>');
+  const ends =
+    deadline === null
+      ? 'no window'
+      : `${formatTimestamp(deadline)}, in ${formatDuration(deadline - watermark)} of event time`;
+  return `| ${escape(stage)} | ${taken} | ${ends} |`;
+}
+
+function describe({ data, timestamp }: CepEvent): string {
+  const fields = TELLING_FIELDS.map((field) => (data as EventData)[field]).filter(
+    (value) => value !== undefined && value !== null,
+  );
+  const time = formatTimestamp(timestamp).slice(11, 19);
+  return `${escape(fields.map(String).join(' '))} at ${time}`;
+}
+
+/** Keeps a customer's text from becoming markup. */
+function escape(text: string): string {
+  return text.replace(/[\\`*_{}[\]<>()#+!|~]/g, (character) => `\\${character}`);
+}

@@ -1,0 +1,21 @@
+// For those who talk to sessions, or bundle them themselves.
+export {
+  type BatchedEvent,
+  EVENTS_SIGNAL,
+  type EventBatch,
+  type PartitionProgress,
+  progressTaskQueue,
+  SEARCH_ATTRIBUTES,
+  SESSION_WORKFLOW,
+  type SessionRef,
+  type SessionSettings,
+  STATE_QUERY,
+  TASK_QUEUE,
+} from './messages.js';
+export {
+  createSessionWorkflow,
+  eventsSignal,
+  type SessionInput,
+  type SessionState,
+  stateQuery,
+} from './session.js';

@@ -1,0 +1,431 @@
+// The session workflow: a thin, durable shell around rules/session.ts. One per journey and key.
+//
+// Handlers only append to the inbox. One loop drains it, lets the rules run, hands alerts to activities
+// and keeps one timer at the nearest deadline. When the timer fires, a regular activity asks the
+// ingestor how far it is; only a watermark behind the deadline ends a window, so a slow ingestor delays
+// a timeout and never invents one.
+//
+//   W1. The inbox is drained before a watermark read by an activity is applied: a signal that Temporal
+//       accepted before the watermark was promised is always seen first. (A local activity would break
+//       this: its result joins the task that started it, which cannot see signals accepted meanwhile.)
+//   W2. The timer is replaced only when a nearer deadline appears, and re-armed when it fires.
+//   W3. Nothing is awaited between the last look at the inbox and continue-as-new or the end.
+//   W4. The session ends only when no match is open and nothing it took can be delivered again.
+//   W5. The work of one activation is bounded, far below the deadlock limit.
+
+import { defineSearchAttributeKey } from '@temporalio/common';
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  log,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { SessionActivities } from '../activities/index.js';
+import type { CepEvent } from '../event.js';
+import type { PlannedAlert } from '../rules/alert.js';
+import type { CompiledJourneys } from '../rules/compiled.js';
+import { type RuleView, repeatKey, Session, type SessionRulesSnapshot } from '../rules/session.js';
+import { formatTimestamp, type Millis, type Timestamp } from '../time.js';
+import { detailsOf } from './details.js';
+import {
+  EVENTS_SIGNAL,
+  type EventBatch,
+  type PartitionProgress,
+  progressTaskQueue,
+  SEARCH_ATTRIBUTES,
+  type SessionRef,
+  type SessionSettings,
+  STATE_QUERY,
+} from './messages.js';
+import { type PartitionSnapshot, Sources } from './sources.js';
+
+const CEP_RULES = defineSearchAttributeKey('CepRules', SEARCH_ATTRIBUTES.CepRules);
+const CEP_NEXT_DEADLINE = defineSearchAttributeKey(
+  'CepNextDeadline',
+  SEARCH_ATTRIBUTES.CepNextDeadline,
+);
+
+/** Events taken in one activation (W5): some tens of milliseconds of work. */
+const EVENTS_PER_ACTIVATION = 2_000;
+/** Signals and history after which a run continues as new, whatever the server suggests. */
+const SIGNALS_PER_RUN = 2_000;
+const HISTORY_PER_RUN = 8_000;
+/** Bounds of the wait before the watermark is read again. */
+const REREAD_MIN_MS: Millis = 1_000;
+const REREAD_MAX_MS: Millis = 60_000;
+/** Open matches of one rule in the current details, which are made anew in every activation. */
+const OPEN_MATCHES_SHOWN = 10;
+/** How long an idle session waits before it asks whether its offsets are committed. */
+const IDLE_MS: Millis = 2_000;
+
+export const eventsSignal = defineSignal<[EventBatch]>(EVENTS_SIGNAL);
+export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
+
+/** Argument of the workflow. `carried` is there from the second run on. */
+export interface SessionInput extends SessionRef {
+  readonly settings: SessionSettings;
+  readonly carried?: SessionSnapshot;
+}
+
+/** What a session hands to its next run. */
+export interface SessionSnapshot {
+  /** Of this layout; raised when it changes. */
+  readonly format: 1;
+  readonly rules: SessionRulesSnapshot;
+  readonly sources: readonly PartitionSnapshot[];
+  readonly counts: SessionCounts;
+  /** Batches that were accepted and not yet taken. */
+  readonly inbox: readonly EventBatch[];
+}
+
+/** What a session has seen since its first run. */
+export interface SessionCounts {
+  events: number;
+  repeats: number;
+  late: number;
+  alerts: number;
+  /** Effects given up after their retries. */
+  failedEffects: number;
+}
+
+/** Answer of the `state` query. */
+export interface SessionState extends SessionRef {
+  readonly watermark: Timestamp;
+  readonly nextDeadline: Timestamp | null;
+  readonly rules: readonly RuleView[];
+  readonly sources: readonly PartitionSnapshot[];
+  readonly counts: SessionCounts;
+}
+
+type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
+
+const { publishAlerts, publishLate } = proxyActivities<SessionActivities>({
+  startToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+});
+
+/** The workflow function over the journeys of one bundle. */
+export function createSessionWorkflow(
+  journeys: CompiledJourneys,
+): (input: SessionInput) => Promise<void> {
+  return (input) => new SessionShell(journeys, input).run();
+}
+
+class SessionShell {
+  readonly #input: SessionInput;
+  readonly #session: Session;
+  readonly #hasEventIds: boolean;
+  #sources: Sources;
+  readonly #counts: SessionCounts;
+  readonly #inbox: EventBatch[];
+  #signals = 0;
+  /** Activities that must be done before this run ends. */
+  readonly #publishing = new Set<Promise<void>>();
+  #timer: { firesAt: Timestamp; scope: CancellationScope } | null = null;
+  #timerFired = false;
+  #isReading = false;
+  /** A question was answered, if only by "unknown": time to decide what to wait for next. */
+  #readingEnded = false;
+  readonly #read: [
+    partition: { source: string; partition: number },
+    progress: PartitionProgress,
+  ][] = [];
+  #shownRules = '';
+  #shownDeadline: Timestamp | null = null;
+
+  constructor(journeys: CompiledJourneys, input: SessionInput) {
+    const journey = journeys.byId.get(input.journey);
+    if (!journey) {
+      // Not a failure of the workflow: a worker that has the journey can go on with it.
+      throw new Error(
+        `this worker has no journey "${input.journey}": start it with the module that defines it, or deploy it before the ingestor`,
+      );
+    }
+    const { carried } = input;
+    this.#input = input;
+    this.#session = new Session(journey, input.key, carried?.rules);
+    this.#hasEventIds = journeys.set.eventId !== undefined;
+    this.#sources = new Sources(carried?.sources);
+    this.#counts = {
+      events: 0,
+      repeats: 0,
+      late: 0,
+      alerts: 0,
+      failedEffects: 0,
+      ...carried?.counts,
+    };
+    this.#inbox = [...(carried?.inbox ?? [])];
+    setHandler(eventsSignal, (batch) => {
+      this.#signals++;
+      this.#inbox.push(batch);
+    });
+    setHandler(stateQuery, () => this.#state());
+  }
+
+  async run(): Promise<void> {
+    for (;;) {
+      const full = this.#isRunFull();
+      if (!full) this.#drain();
+      // W1: whatever the activity read is younger than all that was in the inbox.
+      if (this.#inbox.length === 0) this.#applyReadings();
+      this.#readingEnded = false;
+      if (this.#timerFired) this.#readProgress();
+      this.#armTimer();
+      this.#show();
+      if (this.#publishing.size === 0) {
+        if (full) return this.#continueAsNew();
+        if (this.#isOver()) return;
+      }
+      if (full) await condition(() => this.#publishing.size === 0);
+      // W5: the rest of a long inbox is for the next activation.
+      else if (this.#inbox.length > 0) await sleep(1);
+      else await condition(() => this.#hasNews());
+    }
+  }
+
+  #hasNews(): boolean {
+    return (
+      this.#inbox.length > 0 ||
+      this.#readingEnded ||
+      this.#timerFired ||
+      (this.#publishing.size === 0 && this.#isOver())
+    );
+  }
+
+  // ---- events
+
+  #drain(): void {
+    let taken = 0;
+    const heldIds = this.#hasEventIds && this.#inbox.length > 0 ? this.#session.heldIds() : null;
+    while (this.#inbox.length > 0 && taken < EVENTS_PER_ACTIVATION) {
+      const batch = this.#inbox.shift() as EventBatch;
+      taken += batch.events.length + 1;
+      this.#take(batch, heldIds);
+    }
+  }
+
+  #take(batch: EventBatch, heldIds: Set<string> | null): void {
+    const { source, partition } = batch;
+    if (
+      this.#sources.allFinished &&
+      this.#session.isIdle &&
+      !this.#sources.has(source, partition)
+    ) {
+      if (batch.finished) return;
+      this.#sources.clear();
+      this.#session.restart();
+    }
+    const late: CepEvent[] = [];
+    for (const batched of batch.events) {
+      const { id } = batched;
+      const repeated = id !== undefined && heldIds?.has(repeatKey(source, id));
+      if (!this.#sources.take(batch, batched.offset) || repeated) {
+        this.#counts.repeats++;
+        continue;
+      }
+      const event: CepEvent = { source, partition, ...batched };
+      if (this.#session.accept(event)) {
+        this.#counts.events++;
+        if (id !== undefined) heldIds?.add(repeatKey(source, id));
+      } else {
+        this.#counts.late++;
+        late.push(event);
+      }
+    }
+    this.#sources.promise(batch, batch);
+    if (late.length > 0) {
+      this.#publish(publishLate(this.#ref(), late));
+    }
+    this.#advance();
+  }
+
+  #advance(): void {
+    const planned = this.#session.advance(this.#sources.watermark);
+    if (planned.length === 0) return;
+    this.#counts.alerts += planned.length;
+    this.#publish(publishAlerts(planned.map(({ alert }) => alert)));
+    for (const { alert, effects } of planned) {
+      for (const effect of effects) this.#publish(this.#runEffect(effect, alert));
+    }
+  }
+
+  async #runEffect(effect: string, alert: PlannedAlert['alert']): Promise<void> {
+    const activities = proxyActivities<Effects>({
+      startToCloseTimeout: '1 minute',
+      scheduleToCloseTimeout: '1 hour',
+      summary: `${effect}: ${alert.type}`,
+    });
+    try {
+      await activities[effect]?.(alert);
+    } catch (error) {
+      this.#counts.failedEffects++;
+      log.error('effect failed for good', { effect, alertId: alert.id, error });
+    }
+  }
+
+  #publish(activity: Promise<void>): void {
+    const done = activity.finally(() => this.#publishing.delete(done));
+    this.#publishing.add(done);
+  }
+
+  #ref(): SessionRef {
+    const { journey, key } = this.#input;
+    return { journey, key };
+  }
+
+  // ---- time
+
+  /** W2. */
+  #armTimer(): void {
+    const wanted = this.#wantedTimer();
+    if (wanted === null) return;
+    if (this.#timer) {
+      if (this.#timer.firesAt <= wanted.firesAt) return;
+      this.#timer.scope.cancel();
+    }
+    const scope = new CancellationScope();
+    const timer = { firesAt: wanted.firesAt, scope };
+    this.#timer = timer;
+    const delayMs = Math.max(1, Math.ceil(wanted.firesAt - Date.now()));
+    scope
+      .run(() => sleep(delayMs, { summary: wanted.summary }))
+      .then(
+        () => {
+          if (this.#timer !== timer) return;
+          this.#timer = null;
+          this.#timerFired = true;
+        },
+        () => {
+          // Cancelled for a nearer deadline.
+        },
+      );
+  }
+
+  #wantedTimer(): { firesAt: Timestamp; summary: string } | null {
+    // While a question is open its answer decides what to wait for.
+    if (this.#isReading || this.#timerFired || this.#sources.unfinished().length === 0) return null;
+    const deadline = this.#session.nextDeadline;
+    const now = Date.now();
+    if (deadline === null) {
+      if (!this.#session.isIdle || this.#sources.canForget) return null;
+      return { firesAt: now + IDLE_MS, summary: 'idle: are the offsets committed?' };
+    }
+    const { outOfOrdernessMs, publicationIntervalMs } = this.#input.settings;
+    const summary = `deadline ${formatTimestamp(deadline)} (${this.#session.rulesInProgress().join(', ')})`;
+    const firesAt = deadline + outOfOrdernessMs + publicationIntervalMs;
+    if (firesAt > now) return { firesAt, summary };
+    // The deadline has passed on the clock, but not in event time: the stream is historic or behind.
+    const behind = Math.min(
+      REREAD_MAX_MS,
+      Math.max(REREAD_MIN_MS, deadline - this.#sources.watermark),
+    );
+    return { firesAt: now + behind * (1 + Math.random() / 10), summary };
+  }
+
+  /** Asks the ingestors of the partitions how far they are. */
+  #readProgress(): void {
+    this.#timerFired = false;
+    this.#isReading = true;
+    const { taskQueue } = workflowInfo();
+    const questions = this.#sources.unfinished().map(async ({ source, partition }) => {
+      const { readProgress } = proxyActivities<SessionActivities>({
+        taskQueue: progressTaskQueue(taskQueue, source),
+        startToCloseTimeout: '10 seconds',
+        retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+        summary: `watermark of ${source}/${partition}`,
+      });
+      const progress = await readProgress(source, partition);
+      if (progress) this.#read.push([{ source, partition }, progress]);
+    });
+    Promise.all(questions)
+      .catch((error) => log.warn('watermark not read', { error }))
+      .finally(() => {
+        this.#isReading = false;
+        this.#readingEnded = true;
+      });
+  }
+
+  #applyReadings(): void {
+    if (this.#read.length === 0) return;
+    for (const [partition, progress] of this.#read.splice(0)) {
+      this.#sources.promise(partition, progress);
+    }
+    this.#advance();
+  }
+
+  // ---- the end of a run
+
+  /** W4. */
+  #isOver(): boolean {
+    return this.#inbox.length === 0 && this.#session.isIdle && this.#sources.canForget;
+  }
+
+  #isRunFull(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return (
+      continueAsNewSuggested || historyLength >= HISTORY_PER_RUN || this.#signals >= SIGNALS_PER_RUN
+    );
+  }
+
+  #continueAsNew(): Promise<never> {
+    const { journey, key, settings } = this.#input;
+    const carried: SessionSnapshot = {
+      format: 1,
+      rules: this.#session.snapshot(),
+      sources: this.#sources.snapshot(),
+      counts: this.#counts,
+      inbox: this.#inbox,
+    };
+    return continueAsNew<(input: SessionInput) => Promise<void>>({
+      journey,
+      key,
+      settings,
+      carried,
+    });
+  }
+
+  // ---- for people
+
+  #state(): SessionState {
+    return {
+      ...this.#ref(),
+      watermark: this.#session.watermark,
+      nextDeadline: this.#session.nextDeadline,
+      rules: this.#session.view(),
+      sources: this.#sources.snapshot(),
+      counts: this.#counts,
+    };
+  }
+
+  #show(): void {
+    setCurrentDetails(
+      detailsOf({ ...this.#state(), rules: this.#session.view(OPEN_MATCHES_SHOWN) }),
+    );
+    const rules = this.#session.rulesInProgress();
+    const deadline = this.#session.nextDeadline;
+    // An upsert is an event of history: only when the answer to people's questions changes.
+    const shown = this.#shownDeadline;
+    const isDeadlineStale =
+      shown === null
+        ? deadline !== null
+        : shown <= this.#session.watermark || (deadline ?? shown) < shown;
+    if (rules.join() === this.#shownRules && !isDeadlineStale) return;
+    this.#shownRules = rules.join();
+    this.#shownDeadline = deadline;
+    upsertSearchAttributes([
+      { key: CEP_RULES, value: rules },
+      {
+        key: CEP_NEXT_DEADLINE,
+        value: deadline === null ? null : new Date(deadline),
+      },
+    ]);
+  }
+}
