@@ -938,7 +938,7 @@ function smallArithmetic(
 ): Pick<Part, 'small'> {
   if (!left.small || !right.small || (operator !== '+' && operator !== '-')) return {};
   const bound = left.small.bound + right.small.bound;
-  if (false) return {};
+  if (bound > SAFE_MAX) return {};
   const a = left.small.run;
   const b = right.small.run;
   const sign = operator === '+' ? 1 : -1;

@@ -50,7 +50,7 @@ export function connectionOptionsFromEnv(env: Environment = process.env): Server
       namespace: namespace ?? 'default',
       connectionOptions: {
         address: address ?? `localhost:${DEFAULT_PORT}`,
-        ...(tls === undefined || tls === null ? {} : { tls: withBuffers(tls) }),
+        ...(tls === undefined ? {} : { tls }),
         ...(apiKey === undefined ? {} : { apiKey }),
         ...(metadata === undefined ? {} : { metadata }),
       },
@@ -62,19 +62,6 @@ export function connectionOptionsFromEnv(env: Environment = process.env): Server
       { cause: error },
     );
   }
-}
-
-type TLSOptions = NonNullable<NativeConnectionOptions['tls']>;
-
-/** The configuration library gives plain byte arrays, which gRPC's client for Node refuses. */
-function withBuffers(tls: TLSOptions): TLSOptions {
-  if (typeof tls !== 'object') return tls;
-  const { serverNameOverride, serverRootCACertificate: ca, clientCertPair: pair } = tls;
-  return {
-    ...(serverNameOverride === undefined ? {} : { serverNameOverride }),
-    ...(ca ? { serverRootCACertificate: Buffer.from(ca) } : {}),
-    ...(pair ? { clientCertPair: { crt: Buffer.from(pair.crt), key: Buffer.from(pair.key) } } : {}),
-  };
 }
 
 /**

@@ -146,11 +146,16 @@ function drive(vector: VectorCase, prepare: Prepare, throughJson: boolean): Vect
 }
 
 /**
- * Holds what a driver made of a case against what Flink made of it, order included.
+ * Holds what a driver made of a case against what Flink made of it.
  *
+ * @param options.anyOrder - the driver does not keep the order of a list; by default order counts
  * @returns null when they agree, else a sentence that says where they part
  */
-export function differenceOf({ expected }: VectorCase, actual: VectorOutcome): string | null {
+export function differenceOf(
+  { expected }: VectorCase,
+  actual: VectorOutcome,
+  options: { anyOrder?: boolean } = {},
+): string | null {
   const refused = expected.error !== undefined;
   if (refused !== (actual.error !== undefined)) {
     return refused
@@ -161,6 +166,10 @@ export function differenceOf({ expected }: VectorCase, actual: VectorOutcome): s
   for (const list of ['matches', 'timeouts', 'late'] as const) {
     const want = (expected[list] ?? []).map((entry) => JSON.stringify(entry));
     const got = actual[list].map((entry) => JSON.stringify(entry));
+    if (options.anyOrder) {
+      want.sort();
+      got.sort();
+    }
     const at = want.findIndex((entry, i) => entry !== got[i]);
     if (at >= 0 || got.length > want.length) {
       const i = at >= 0 ? at : want.length;
@@ -183,10 +192,11 @@ export interface VectorReport {
 export async function runVectors(
   cases: Iterable<VectorCase>,
   driver: VectorDriver,
+  options: { anyOrder?: boolean } = {},
 ): Promise<VectorReport> {
   const report: VectorReport = { passed: 0, failures: [] };
   for (const vector of cases) {
-    const difference = differenceOf(vector, await driver(vector));
+    const difference = differenceOf(vector, await driver(vector), options);
     if (difference === null) report.passed++;
     else report.failures.push({ name: vector.name, difference });
   }

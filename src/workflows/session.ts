@@ -103,6 +103,8 @@ export interface SessionState extends SessionRef {
   readonly rules: readonly RuleView[];
   readonly sources: readonly PartitionSnapshot[];
   readonly counts: SessionCounts;
+  /** Activities under way that publish alerts or run effects. */
+  readonly publishing: number;
 }
 
 type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
@@ -402,6 +404,7 @@ class SessionShell {
       rules: this.#session.view(),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
+      publishing: this.#publishing.size,
     };
   }
 

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectToServer, ensureSearchAttributes } from '../../src/servers/connection.js';
 import {
   findTemporalCli,
@@ -23,6 +23,9 @@ import {
   temporaryFolder,
   until,
 } from './helpers.js';
+
+// Processes are started here, on machines that may be busy.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 // A build from source, on a machine that has neither `temporal` nor a cached copy, takes minutes.
 const FETCH_MS = 15 * 60_000;

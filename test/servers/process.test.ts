@@ -1,8 +1,11 @@
 // Children end with their parent, however it ends; real processes, looked up by their numbers.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { describeFailure, findOnPath, run, startGuarded } from '../../src/servers/process.js';
 import { isAlive, script, startFixture, temporaryFolder, until } from './helpers.js';
+
+// Processes are started here, on machines that may be busy.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 /** A child that prints its number and its own child's, once both are there. */
 async function startFamily(before = ''): Promise<{

@@ -3,9 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { findTestServer, startTimeSkipping } from '../../src/servers/test-server.js';
 import { answers, bareEnvironment, script, startFixture, until } from './helpers.js';
+
+// Processes are started here, on machines that may be busy.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 const FETCH_MS = 10 * 60_000;
 const JAVA = (version: string) => `echo 'openjdk version "${version}"' >&2`;

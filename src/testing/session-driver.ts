@@ -1,0 +1,167 @@
+// Runs vectors through the session workflow on the time-skipping server. A case is moved so that its
+// first event lies in the server's present; its watermarks come with the batches, and the last one is
+// read by the workflow itself, through its activity, when its timer fires.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import type { EventData, MatchedEvents } from '../event.js';
+import { createLogger } from '../log.js';
+import { parseDocument } from '../rules/document.js';
+import type { Alert } from '../rules/rule.js';
+import { MAX_TIMESTAMP, type Timestamp } from '../time.js';
+import { createWorker } from '../worker.js';
+import {
+  type BatchedEvent,
+  EVENTS_SIGNAL,
+  type EventBatch,
+  progressTaskQueue,
+  SESSION_WORKFLOW,
+  STATE_QUERY,
+} from '../workflows/messages.js';
+import type { SessionInput, SessionState } from '../workflows/session.js';
+import { stepsOf, type VectorCase, type VectorDriver, type VectorOutcome } from './vectors.js';
+
+const TASK_QUEUE = 'vectors';
+const SOURCE = 'vector';
+const INDEX_FIELD = '$index';
+
+/**
+ * Starts a worker for the cases on a time-skipping server.
+ *
+ * @param env - a server that runs nothing else meanwhile
+ * @param cases - all that the driver will be asked to run; none whose pattern is refused
+ */
+export async function startSessionDriver(
+  env: TestWorkflowEnvironment,
+  cases: readonly VectorCase[],
+): Promise<{ driver: VectorDriver; stop(): Promise<void> }> {
+  const alerts: Alert[] = [];
+  const late: number[] = [];
+  let lastWatermark: Timestamp = MAX_TIMESTAMP;
+
+  const folder = mkdtempSync(join(tmpdir(), 'temporal-cep-vectors-'));
+  const module = join(folder, 'journeys.mjs');
+  const compiled = cases.map(({ name, pattern }) => ({ name, document: parseDocument(pattern) }));
+  writeFileSync(
+    module,
+    `import { vectorJourneys } from ${JSON.stringify(fileURLToPath(new URL('./vector-journeys.js', import.meta.url)))};
+export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compiled))}));
+`,
+  );
+  const worker = await createWorker({
+    journeys: module,
+    taskQueue: TASK_QUEUE,
+    connection: env.nativeConnection,
+    log: createLogger('error'),
+    alerts: { publish: async (published) => void alerts.push(...published) },
+    late: {
+      publish: async (_, events) => void late.push(...events.map((event) => event.offset)),
+    },
+  });
+  const progress = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: progressTaskQueue(TASK_QUEUE, SOURCE),
+    activities: {
+      readProgress: async () => ({ watermark: lastWatermark, lowWater: 0, finished: false }),
+    },
+  });
+  const running = [worker.run(), progress.run()];
+
+  const driver: VectorDriver = async (vector) => {
+    alerts.length = 0;
+    late.length = 0;
+    const first = vector.events[0]?.timestamp ?? 0;
+    const shift = (await env.currentTimeMs()) - first;
+    const { client } = env;
+    const workflowId = `${vector.name}/key`;
+    const input: SessionInput = {
+      journey: vector.name,
+      key: 'key',
+      settings: { outOfOrdernessMs: 0, publicationIntervalMs: 0 },
+    };
+    const last = vector.endWatermark ?? MAX_TIMESTAMP;
+    lastWatermark = last < MAX_TIMESTAMP ? last + shift : last;
+    for (const batch of batchesOf(vector, shift)) {
+      await client.workflow.signalWithStart(SESSION_WORKFLOW, {
+        workflowId,
+        taskQueue: TASK_QUEUE,
+        args: [input],
+        signal: EVENTS_SIGNAL,
+        signalArgs: [batch],
+      });
+    }
+    const handle = client.workflow.getHandle(workflowId);
+    for (;;) {
+      const { nextDeadline, publishing, rules } = await handle.query<SessionState>(STATE_QUERY);
+      const failed = rules[0]?.counts.failures ?? 0;
+      const isDue = nextDeadline !== null && nextDeadline <= lastWatermark && failed === 0;
+      if (!isDue && publishing === 0) {
+        const outcome = outcomeOf(alerts, late, shift);
+        if (failed > 0) outcome.runtimeError = rules[0]?.lastError ?? 'failed';
+        await handle.terminate().catch(() => {
+          // It had come to its own end.
+        });
+        return outcome;
+      }
+      const now = await env.currentTimeMs();
+      await env.sleep(isDue ? Math.max(1_000, nextDeadline - now + 1_000) : 1_000);
+    }
+  };
+  return {
+    driver,
+    stop: async () => {
+      worker.shutdown();
+      progress.shutdown();
+      await Promise.all(running);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The case's steps as batches, without the last watermark. */
+function* batchesOf(vector: VectorCase, shift: number): Generator<EventBatch> {
+  const steps = [...stepsOf(vector)];
+  let events: BatchedEvent[] = [];
+  for (const step of steps.slice(0, -1)) {
+    if ('event' in step) {
+      const data = vector.events[step.event] as VectorCase['events'][number];
+      const timestamp = data.timestamp + shift;
+      events.push({
+        offset: step.event,
+        timestamp,
+        data: { ...data, timestamp, [INDEX_FIELD]: step.event },
+      });
+    } else {
+      const watermark = step.watermark + shift;
+      yield { source: SOURCE, partition: 0, lowWater: 0, watermark, events };
+      events = [];
+    }
+  }
+  if (events.length > 0) {
+    const watermark = (events[0] as BatchedEvent).timestamp - 1;
+    yield { source: SOURCE, partition: 0, lowWater: 0, watermark, events };
+  }
+}
+
+function outcomeOf(alerts: readonly Alert[], late: number[], shift: number): VectorOutcome {
+  const outcome: VectorOutcome = { matches: [], timeouts: [], late: [...late] };
+  for (const { type, match, at } of alerts) {
+    const indices = indicesOf(match);
+    if (type === 'match') outcome.matches.push({ match: indices });
+    else outcome.timeouts.push({ match: indices, timeout: at - shift });
+  }
+  return outcome;
+}
+
+function indicesOf(match: MatchedEvents): Record<string, number[]> {
+  return Object.fromEntries(
+    Object.entries(match).map(([stage, events]) => [
+      stage,
+      events.map((event) => Number((event as EventData)[INDEX_FIELD])),
+    ]),
+  );
+}
