@@ -66,7 +66,11 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
     connection: env.nativeConnection,
     taskQueue: progressTaskQueue(TASK_QUEUE, SOURCE),
     activities: {
-      readProgress: async () => ({ watermark: lastWatermark, lowWater: 0, finished: false }),
+      readProgress: async () => ({
+        watermark: lastWatermark,
+        lowWater: Number.MAX_SAFE_INTEGER,
+        finished: false,
+      }),
     },
   });
   const running = [worker.run(), progress.run()];

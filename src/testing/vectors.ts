@@ -103,7 +103,11 @@ export const jsonDriver: VectorDriver = (vector) => drive(vector, (d) => d, true
 
 /** The operator on the pattern decoded from the encoded, decoded document. */
 export const roundtripDriver: VectorDriver = (vector) =>
-  drive(vector, (document) => parseDocument(JSON.parse(JSON.stringify(encode(decode(document))))), false);
+  drive(
+    vector,
+    (document) => parseDocument(JSON.parse(JSON.stringify(encode(decode(document))))),
+    false,
+  );
 
 /** The pure drivers by name. */
 export const PURE_DRIVERS: Readonly<Record<string, VectorDriver>> = {

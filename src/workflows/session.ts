@@ -63,7 +63,7 @@ const REREAD_MIN_MS: Millis = 1_000;
 const REREAD_MAX_MS: Millis = 60_000;
 /** Open matches of one rule in the current details, which are made anew in every activation. */
 const OPEN_MATCHES_SHOWN = 10;
-/** How long an idle session waits before it asks whether its offsets are committed. */
+/** How long an idle session waits before it first asks whether its offsets are committed; then twice that, ... */
 const IDLE_MS: Millis = 2_000;
 
 export const eventsSignal = defineSignal<[EventBatch]>(EVENTS_SIGNAL);
@@ -140,6 +140,8 @@ class SessionShell {
     partition: { source: string; partition: number },
     progress: PartitionProgress,
   ][] = [];
+  /** Questions asked while idle since the last event. */
+  #idleReads = 0;
   #shownRules = '';
   #shownDeadline: Timestamp | null = null;
 
@@ -236,6 +238,7 @@ class SessionShell {
       const event: CepEvent = { source, partition, ...batched };
       if (this.#session.accept(event)) {
         this.#counts.events++;
+        this.#idleReads = 0;
         if (id !== undefined) heldIds?.add(repeatKey(source, id));
       } else {
         this.#counts.late++;
@@ -318,7 +321,8 @@ class SessionShell {
     const now = Date.now();
     if (deadline === null) {
       if (!this.#session.isIdle || this.#sources.canForget) return null;
-      return { firesAt: now + IDLE_MS, summary: 'idle: are the offsets committed?' };
+      const idleMs = Math.min(REREAD_MAX_MS, IDLE_MS * 2 ** this.#idleReads);
+      return { firesAt: now + idleMs, summary: 'idle: are the offsets committed?' };
     }
     const { outOfOrdernessMs, publicationIntervalMs } = this.#input.settings;
     const summary = `deadline ${formatTimestamp(deadline)} (${this.#session.rulesInProgress().join(', ')})`;
@@ -336,6 +340,7 @@ class SessionShell {
   #readProgress(): void {
     this.#timerFired = false;
     this.#isReading = true;
+    if (this.#session.isIdle) this.#idleReads++;
     const { taskQueue } = workflowInfo();
     const questions = this.#sources.unfinished().map(async ({ source, partition }) => {
       const { readProgress } = proxyActivities<SessionActivities>({
