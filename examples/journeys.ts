@@ -127,15 +127,17 @@ const loyalty: Journey<Click> = {
       description: 'Ten views without a purchase, and then a week without either',
       pattern: begin('views')
         .where(isView)
-        .times(10)
+        .times(9)
         .consecutive()
+        // A stage of its own: what must not follow a repeated stage must not come between, either.
+        .next('tenth')
+        .where(isView)
         .notFollowedBy('return')
         .where((e) => isView(e) || isPurchase(e))
         .within(days(7), 'PREVIOUS_AND_CURRENT'),
       onMatch: {
         alert: 'CHURN_RISK',
-        message:
-          'Looked at {{views.length}} products, bought none, and has not come back for a week',
+        message: 'Looked ten times, last at {{tenth.0.productId}}, and has not come back for a week',
       },
     },
   ],

@@ -141,7 +141,7 @@ export class CepOperator {
    * @param output - where the matches and timeouts go; pass one to keep what was found before a failure
    * @returns `output`
    * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `SKIP_MISSED` where Flink's job fails. The operator is of
-   *   no further use then.
+   *   no further use then; the events it had not come to are still among its buffered ones.
    */
   advanceWatermark(watermark: Timestamp, output: OperatorOutput = []): OperatorOutput {
     if (watermark <= this.#watermark) return output;
@@ -158,25 +158,27 @@ export class CepOperator {
       due++;
     }
     const events = this.#buffered.splice(0, due);
+    const { comparator } = this.#options;
+    if (comparator) events.sort((a, b) => a.timestamp - b.timestamp || comparator(a, b));
     // Once a match has begun, Flink sets a timer for every further event of the same firing.
     let begun = false;
-    for (let from = 0; from < events.length; ) {
-      const { timestamp } = events[from] as CepEvent;
-      let to = from + 1;
-      while (to < events.length && (events[to] as CepEvent).timestamp === timestamp) to++;
-      const tied = events.slice(from, to);
-      if (this.#options.comparator) tied.sort(this.#options.comparator);
-      this.#advance(timestamp, output);
-      for (const event of tied) {
+    let processed = 0;
+    try {
+      for (const event of events) {
+        const { timestamp } = event;
+        if (timestamp !== events[processed - 1]?.timestamp) this.#advance(timestamp, output);
+        processed++;
         const begins = this.#process(event, output);
         begun ||= begins && timestamp > 0;
         if (flink && begun && this.#nfa.windowMs !== null) {
           this.#setTimer(timestamp + this.#nfa.windowMs);
         }
       }
-      from = to;
+      this.#advance(watermark, output);
+    } catch (error) {
+      this.#buffered.unshift(...events.slice(processed));
+      throw error;
     }
-    this.#advance(watermark, output);
     return output;
   }
 
@@ -220,6 +222,11 @@ export class CepOperator {
       if (deadline < next) next = deadline;
     }
     return next < MAX_TIMESTAMP ? next : null;
+  }
+
+  /** The events that wait for the watermark, in time order. */
+  get buffered(): readonly CepEvent[] {
+    return this.#buffered;
   }
 
   /** How many partial matches have taken something. */

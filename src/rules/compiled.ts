@@ -15,7 +15,7 @@ import type { Rule } from './rule.js';
 export interface CompiledRule {
   readonly rule: Rule;
   readonly nfa: NFA;
-  /** Of the rule's content: id, version, pattern, alerts. Closures count by their place alone. */
+  /** Of the rule's content: id, version, pattern, timers, alerts. Closures count by their place alone. */
   readonly hash: string;
 }
 
@@ -80,9 +80,10 @@ function compileRule(journey: Journey, rule: Rule): CompiledRule {
   }
 }
 
-function ruleHash({ id, version = 1, pattern, onMatch, onTimeout }: Rule): string {
+function ruleHash(rule: Rule): string {
+  const { id, version = 1, pattern, timers = 'complete', onMatch, onTimeout } = rule;
   const document = encode(pattern, { name: id, condition: conditionForHash });
-  return hashOf([id, version, document, onMatch?.alert ?? null, onTimeout?.alert ?? null]);
+  return hashOf([id, version, document, timers, onMatch?.alert ?? null, onTimeout?.alert ?? null]);
 }
 
 /** A closure's text differs between bundlers, so only its place counts: that is what `version` is for. */

@@ -90,14 +90,16 @@ function quantifierDocument(
   stage: string,
 ): QuantifierDocument {
   const { kind, inner, optional, greedy, times } = quantifier;
+  // times(0, n) is allowed where optional() is not: behind a greedy stage.
+  const fromZero = kind === 'TIMES' && optional && times?.from === 1;
   return {
     consumingStrategy: kind === 'SINGLE' ? singleStrategy(edge) : inner,
     properties: [
       kind,
-      ...(optional ? (['OPTIONAL'] as const) : []),
+      ...(optional && !fromZero ? (['OPTIONAL'] as const) : []),
       ...(greedy ? (['GREEDY'] as const) : []),
     ],
-    times: timesDocument(times),
+    times: timesDocument(times && fromZero ? { ...times, from: 0 } : times),
     untilCondition: until ? encodeCondition(until, stage) : null,
   };
 }

@@ -137,19 +137,31 @@ export class Session {
     return alerts;
   }
 
+  /**
+   * S3: one deadline after the other, because a match that is released discards others, and they must
+   * not have timed out before. Under `flink` several are handled at once, as Flink does.
+   */
   #advanceRule(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
-    const { compiled, counts } = run;
+    while (run.operator.watermark < watermark) {
+      const isFlink = run.compiled.rule.timers === 'flink';
+      const due = (isFlink ? null : run.operator.nextDeadline) ?? watermark;
+      this.#step(run, Math.min(due, watermark), alerts);
+    }
+  }
+
+  #step(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
+    const { compiled, counts, operator } = run;
     const output: OperatorOutput = [];
-    const errorsBefore = run.operator.conditionErrors;
+    const errorsBefore = operator.conditionErrors;
     try {
-      run.operator.advanceWatermark(watermark, output);
-      counts.errors += run.operator.conditionErrors - errorsBefore;
+      operator.advanceWatermark(watermark, output);
     } catch (error) {
       if (!(error instanceof CepError)) throw error;
       counts.failures++;
       run.lastError = messageOf(error);
-      run.operator = freshOperator(compiled, watermark);
+      run.operator = replacementOf(operator, compiled, watermark);
     }
+    counts.errors += operator.conditionErrors - errorsBefore;
     const ordinals = new Map<string, number>();
     for (const found of output) {
       if (found.type === 'match') counts.matches++;
@@ -223,6 +235,18 @@ export function repeatKey(source: string, id: string): string {
 function freshOperator(compiled: CompiledRule, watermark: Timestamp): CepOperator {
   const operator = new CepOperator(compiled.nfa, operatorOptions(compiled));
   operator.advanceWatermark(watermark);
+  return operator;
+}
+
+/** Takes the place of a failed operator: without its matches, with the events it had not come to. */
+function replacementOf(
+  failed: CepOperator,
+  compiled: CompiledRule,
+  watermark: Timestamp,
+): CepOperator {
+  const next = failed.buffered[0]?.timestamp ?? MAX_TIMESTAMP;
+  const operator = freshOperator(compiled, Math.min(watermark, next - 1));
+  for (const event of failed.buffered) operator.processElement(event);
   return operator;
 }
 

@@ -67,7 +67,7 @@ function describe({ data, timestamp }: CepEvent): string {
   return `${escape(fields.map(String).join(' '))} at ${time}`;
 }
 
-/** Keeps a customer's text from becoming markup. */
+/** Keeps a customer's text from becoming markup, or a row of its own. */
 function escape(text: string): string {
-  return text.replace(/[\\`*_{}[\]<>()#+!|~]/g, (character) => `\\${character}`);
+  return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]<>()#+!|~]/g, (character) => `\\${character}`);
 }

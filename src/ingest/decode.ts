@@ -1,0 +1,113 @@
+// RawRecord -> CepEvent. Whatever is wrong with a record is said in a DecodeError, for the dead letters.
+
+import { DecodeError, messageOf } from '../errors.js';
+import type { CepEvent, EventData } from '../event.js';
+import type { FieldType, JourneySet } from '../rules/journey.js';
+import { formatTimestamp, minutes, type Timestamp } from '../time.js';
+import type { RawRecord } from './record.js';
+
+/** How far an event time may lie ahead of its record's own timestamp. */
+const AHEAD_MAX_MS = minutes(5);
+/** Longest record, in characters. A session's payload is limited to about 2 MB. */
+const LENGTH_MAX = 1_000_000;
+/** The years that JSON dates and JavaScript agree on. */
+const TIME_MIN = Date.UTC(1, 0, 1);
+const TIME_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+type Format = Pick<JourneySet, 'eventTime' | 'eventId' | 'fields'>;
+
+/**
+ * Makes an event of a record. The event time field becomes ms since the epoch; all others stay.
+ *
+ * @throws DecodeError `RECORD_NOT_JSON`, `RECORD_WITHOUT_TIME`, `RECORD_WRONG_TYPE`, `RECORD_TIME_AHEAD`
+ */
+export function decodeRecord(record: RawRecord, format: Format): CepEvent {
+  if (record.fault !== undefined) throw new DecodeError('RECORD_NOT_JSON', record.fault);
+  const isText = typeof record.value === 'string';
+  const data: EventData = isText ? parse(record.value) : { ...(record.value as EventData) };
+  // Where the reader has taken the record apart, as of CSV, all values may be text.
+  for (const [field, type] of Object.entries(format.fields)) {
+    const value = data[field];
+    if (value === undefined || value === null) continue;
+    data[field] = typed(field, value, type, !isText);
+  }
+  const timestamp = timeOf(data[format.eventTime], format.eventTime);
+  if (timestamp > record.recordTime + AHEAD_MAX_MS) {
+    throw new DecodeError(
+      'RECORD_TIME_AHEAD',
+      `event time ${formatTimestamp(timestamp)} is more than 5 min ahead of the record's own ${formatTimestamp(record.recordTime)}: check the clock of the producer and the unit (ms)`,
+      { details: { timestamp, recordTime: record.recordTime } },
+    );
+  }
+  data[format.eventTime] = timestamp;
+  const id = format.eventId === undefined ? undefined : data[format.eventId];
+  const { source, partition, offset } = record;
+  return {
+    timestamp,
+    source,
+    partition,
+    offset,
+    ...(id === undefined || id === null ? {} : { id: String(id) }),
+    data,
+  };
+}
+
+function parse(text: string): EventData {
+  if (text.length > LENGTH_MAX) {
+    throw new DecodeError(
+      'RECORD_WRONG_TYPE',
+      `the record has ${text.length} characters, more than ${LENGTH_MAX}: leave out what no rule needs`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new DecodeError('RECORD_NOT_JSON', `not JSON: ${messageOf(cause)}`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const found = Array.isArray(value) ? 'an array' : value === null ? 'null' : `a ${typeof value}`;
+    throw new DecodeError('RECORD_NOT_JSON', `expected a JSON object with fields, found ${found}`);
+  }
+  return value as EventData;
+}
+
+/** The value in its declared type. Text is converted where all values are text, as in CSV. */
+function typed(field: string, value: unknown, type: FieldType, convert: boolean): unknown {
+  if (typeof value === type && !(type === 'number' && !Number.isFinite(value))) return value;
+  if (convert && typeof value === 'string') {
+    const text = value.trim();
+    if (type === 'number' && text !== '' && Number.isFinite(Number(text))) return Number(text);
+    if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  }
+  // An id may be a number in one system and text in the next; the other way round nothing is sure.
+  if (type === 'string' && typeof value === 'number') return String(value);
+  throw new DecodeError(
+    'RECORD_WRONG_TYPE',
+    `field "${field}" should be a ${type}, found ${JSON.stringify(value)?.slice(0, 80)}`,
+    { details: { field, expected: type } },
+  );
+}
+
+const NUMBER = /^[+-]?\d+(\.\d+)?$/;
+const DATE_TIME =
+  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?$/;
+
+function timeOf(value: unknown, field: string): Timestamp {
+  let timestamp = Number.NaN;
+  if (typeof value === 'number') timestamp = value;
+  else if (typeof value === 'string') {
+    const text = value.trim();
+    const parts = DATE_TIME.exec(text);
+    if (NUMBER.test(text)) timestamp = Number(text);
+    else if (parts) timestamp = Date.parse(`${parts[1]}T${parts[2]}${parts[3] ?? 'Z'}`);
+  }
+  if (Number.isFinite(timestamp) && timestamp >= TIME_MIN && timestamp <= TIME_MAX) {
+    return Math.trunc(timestamp);
+  }
+  throw new DecodeError(
+    'RECORD_WITHOUT_TIME',
+    `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z), found ${JSON.stringify(value)?.slice(0, 80) ?? 'nothing'}`,
+    { details: { field } },
+  );
+}

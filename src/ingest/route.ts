@@ -1,0 +1,51 @@
+// CepEvent -> the sessions it belongs to.
+
+import { DecodeError, messageOf } from '../errors.js';
+import type { CepEvent } from '../event.js';
+import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
+
+/** One session that an event is for. */
+export interface Route {
+  readonly journey: CompiledJourney;
+  readonly key: string;
+}
+
+/** Where an event goes, and which of its journeys could not be told the key. */
+export interface Routes {
+  readonly routes: readonly Route[];
+  readonly errors: readonly DecodeError[];
+}
+
+/** Finds an event's sessions: one per journey that accepts it. */
+export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes {
+  const routes: Route[] = [];
+  const errors: DecodeError[] = [];
+  for (const journey of journeys.byId.values()) {
+    const { id, key, accepts } = journey.journey;
+    try {
+      if (accepts && !accepts(event.data)) continue;
+      const value = typeof key === 'string' ? event.data[key] : key(event.data);
+      if ((typeof value === 'string' && value !== '') || typeof value === 'number') {
+        routes.push({ journey, key: String(value) });
+        continue;
+      }
+      const where = typeof key === 'string' ? `field "${key}"` : 'its key function';
+      errors.push(
+        new DecodeError(
+          'RECORD_WITHOUT_KEY',
+          `journey "${id}" accepts the event, but ${where} gives no key: correct the producer, or narrow the journey's accepts()`,
+          { details: { journey: id } },
+        ),
+      );
+    } catch (cause) {
+      errors.push(
+        new DecodeError(
+          'RECORD_WRONG_TYPE',
+          `accepts() or key() of journey "${id}" threw: ${messageOf(cause)}`,
+          { details: { journey: id }, cause },
+        ),
+      );
+    }
+  }
+  return { routes, errors };
+}

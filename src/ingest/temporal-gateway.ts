@@ -1,0 +1,97 @@
+// SessionGateway over Temporal's signal-with-start.
+
+import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import { messageOf } from '../errors.js';
+import {
+  EVENTS_SIGNAL,
+  type EventBatch,
+  SEARCH_ATTRIBUTES,
+  SESSION_WORKFLOW,
+  type SessionRef,
+  type SessionSettings,
+  TASK_QUEUE,
+} from '../workflows/messages.js';
+import type { SessionInput } from '../workflows/session.js';
+import { sessionWorkflowId } from '../workflows/session-id.js';
+import { type SessionGateway, SessionRefused } from './gateway.js';
+
+const CEP_JOURNEY = defineSearchAttributeKey('CepJourney', SEARCH_ATTRIBUTES.CepJourney);
+const CEP_KEY = defineSearchAttributeKey('CepKey', SEARCH_ATTRIBUTES.CepKey);
+/** Elasticsearch and SQL visibility stores refuse longer keywords. */
+const KEYWORD_LENGTH_MAX = 255;
+
+const GRPC_INVALID_ARGUMENT = 3;
+const GRPC_NOT_FOUND = 5;
+const GRPC_RESOURCE_EXHAUSTED = 8;
+const GRPC_FAILED_PRECONDITION = 9;
+
+/**
+ * Delivers to session workflows.
+ *
+ * @param options.settings - what sessions must know of this ingestor to place their timers
+ * @param options.taskQueue - of the workers; default `temporal-cep`
+ */
+export function temporalGateway(options: {
+  client: Client;
+  settings: SessionSettings;
+  taskQueue?: string;
+}): SessionGateway {
+  const { client, settings, taskQueue = TASK_QUEUE } = options;
+  return {
+    signalWithStart: async (ref, batch) => {
+      const input: SessionInput = { ...ref, settings };
+      await refusals(() =>
+        client.workflow.signalWithStart(SESSION_WORKFLOW, {
+          workflowId: sessionWorkflowId(ref),
+          taskQueue,
+          args: [input],
+          signal: EVENTS_SIGNAL,
+          signalArgs: [batch],
+          memo: { journey: ref.journey, key: ref.key },
+          staticSummary: `${ref.journey} of ${ref.key}`,
+          staticDetails: `Runs the rules of the journey **${ref.journey}** over the events of one key, until no match is open. The current details say how far it is.`,
+          typedSearchAttributes: new TypedSearchAttributes([
+            { key: CEP_JOURNEY, value: ref.journey },
+            { key: CEP_KEY, value: ref.key.slice(0, KEYWORD_LENGTH_MAX) },
+          ]),
+        }),
+      );
+    },
+    signal: async (ref, batch) => {
+      try {
+        await refusals(() =>
+          client.workflow
+            .getHandle(sessionWorkflowId(ref))
+            .signal<[EventBatch]>(EVENTS_SIGNAL, batch),
+        );
+        return 'accepted';
+      } catch (error) {
+        const isGone =
+          error instanceof WorkflowNotFoundError ||
+          (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND);
+        if (isGone) return 'not-found';
+        throw error;
+      }
+    },
+  };
+}
+
+/** Tells what the server will never accept from what may work the next time. */
+async function refusals(call: () => Promise<unknown>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    const grpc = isGrpcServiceError(error) ? error : (error as { cause?: unknown }).cause;
+    if (isGrpcServiceError(grpc)) {
+      const { code, details = '' } = grpc;
+      const isLimit =
+        (code === GRPC_RESOURCE_EXHAUSTED && /message larger|too large/i.test(details)) ||
+        (code === GRPC_FAILED_PRECONDITION && /limit/i.test(details));
+      if (code === GRPC_INVALID_ARGUMENT || isLimit) {
+        throw new SessionRefused(details || messageOf(grpc), { cause: error });
+      }
+    }
+    throw error;
+  }
+}

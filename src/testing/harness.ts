@@ -1,0 +1,194 @@
+// A user's journeys on the time-skipping server: send events, let days go by in milliseconds, look at the
+// alerts. Ingest is played by the harness, everything behind it is real: workflow, timers, activities.
+
+import { Worker } from '@temporalio/worker';
+import { CepError } from '../errors.js';
+import type { EventData } from '../event.js';
+import { loadJourneys } from '../journeys-module.js';
+import { createLogger } from '../log.js';
+import type { Alert } from '../rules/rule.js';
+import { startTimeSkipping } from '../servers/test-server.js';
+import type { Millis, Timestamp } from '../time.js';
+import { createWorker, type Effect } from '../worker.js';
+import {
+  type BatchedEvent,
+  EVENTS_SIGNAL,
+  progressTaskQueue,
+  SESSION_WORKFLOW,
+  type SessionRef,
+  STATE_QUERY,
+  TASK_QUEUE,
+} from '../workflows/messages.js';
+import type { SessionInput, SessionState } from '../workflows/session.js';
+import { sessionWorkflowId } from '../workflows/session-id.js';
+
+const SOURCE = 'test';
+
+export interface JourneyTestOptions {
+  /** The journeys module: a path relative to the working directory, or a file URL. */
+  readonly journeys: string | URL;
+  /** The one journey to run. The server's clock serves one workflow at a time. */
+  readonly journey: string;
+  /** The user's own activities by name, as for `createWorker`. */
+  readonly activities?: Readonly<Record<string, Effect>>;
+}
+
+/** A journey under test. */
+export interface JourneyTest {
+  /** Alerts published so far, in order. */
+  readonly alerts: readonly Alert[];
+  /** The server's present: ms since the epoch. */
+  now(): Promise<Timestamp>;
+  /**
+   * Sends events, in order, and waits until their session has dealt with them. One that has no event
+   * time gets the present; one that the journey does not accept is passed over, as by the ingestor.
+   *
+   * @throws CepError `RECORD_WITHOUT_KEY`, `RECORD_WITHOUT_TIME` for a time behind an earlier event's
+   */
+  send(...events: EventData[]): Promise<void>;
+  /** Lets time go by: durable timers fire, windows end. @param ms - how long; `days(7)` is fine */
+  skip(ms: Millis): Promise<void>;
+  /** What the session of a key holds at this moment; null when it has ended or never began. */
+  state(key: string): Promise<SessionState | null>;
+  /** Ends worker and server. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a journey on a time-skipping test server, found or fetched.
+ *
+ * @throws CepError `JOURNEYS_INVALID`, `SERVER_NOT_FOUND`
+ * @example
+ * const test = await startJourneyTest({ journeys: './journeys.js', journey: 'loyalty' });
+ * await test.send({ eventType: 'view', userId: 'ann' });
+ * await test.skip(days(7));
+ * expect(test.alerts).toHaveLength(1);
+ * await test.stop();
+ */
+export async function startJourneyTest(options: JourneyTestOptions): Promise<JourneyTest> {
+  const { set, byId } = (await loadJourneys(options.journeys)).journeys;
+  const compiled = byId.get(options.journey);
+  if (!compiled) {
+    throw new CepError(
+      'JOURNEYS_INVALID',
+      `the module has no journey "${options.journey}": it has ${[...byId.keys()].join(', ')}`,
+    );
+  }
+  const { journey } = compiled;
+  const env = await startTimeSkipping();
+  const alerts: Alert[] = [];
+  const published = new Set<string>();
+  const worker = await createWorker({
+    journeys: options.journeys,
+    connection: env.nativeConnection,
+    log: createLogger('warn'),
+    ...(options.activities ? { activities: options.activities } : {}),
+    alerts: {
+      publish: async (step) => {
+        alerts.push(...step.filter(({ id }) => !published.has(id)));
+        for (const { id } of step) published.add(id);
+      },
+    },
+  });
+  const sent = new Map<string, SessionRef>();
+  let offset = 0;
+  let lastTime: Timestamp = Number.MIN_SAFE_INTEGER;
+  // Every event sent has been accepted before anyone can ask, so the present is a true watermark.
+  const progress = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: progressTaskQueue(TASK_QUEUE, SOURCE),
+    activities: {
+      readProgress: async () => {
+        lastTime = Math.max(lastTime, await env.currentTimeMs());
+        return { watermark: lastTime, lowWater: offset, finished: false };
+      },
+    },
+  });
+  const running = [worker.run(), progress.run()];
+
+  const deliver = async (ref: SessionRef, events: BatchedEvent[], watermark: Timestamp) => {
+    const input: SessionInput = {
+      ...ref,
+      settings: { outOfOrdernessMs: 0, publicationIntervalMs: 0 },
+    };
+    const batch = { source: SOURCE, partition: 0, events, watermark, lowWater: offset };
+    const workflowId = sessionWorkflowId(ref);
+    await env.client.workflow.signalWithStart(SESSION_WORKFLOW, {
+      workflowId,
+      taskQueue: TASK_QUEUE,
+      args: [input],
+      signal: EVENTS_SIGNAL,
+      signalArgs: [batch],
+    });
+  };
+
+  const state = async (ref: SessionRef): Promise<SessionState | null> => {
+    const handle = env.client.workflow.getHandle(sessionWorkflowId(ref));
+    const { status } = await handle.describe();
+    return status.name === 'RUNNING' ? handle.query<SessionState>(STATE_QUERY) : null;
+  };
+
+  /** Waits until no session has anything to do before time goes on. */
+  const settle = async () => {
+    for (const ref of sent.values()) {
+      for (;;) {
+        const present = await env.currentTimeMs();
+        const session = await state(ref);
+        if (session === null) break;
+        const { nextDeadline, publishing } = session;
+        if (publishing === 0 && (nextDeadline === null || nextDeadline > present)) break;
+        await env.sleep(1);
+      }
+    }
+  };
+
+  return {
+    alerts,
+    now: () => env.currentTimeMs(),
+    state: async (key) => {
+      const ref = sent.get(key);
+      return ref ? state(ref) : null;
+    },
+    send: async (...events) => {
+      for (const event of events) {
+        const given = event[set.eventTime];
+        const timestamp =
+          given === undefined ? Math.max(await env.currentTimeMs(), lastTime + 1) : Number(given);
+        if (!(timestamp > lastTime)) {
+          throw new CepError(
+            'RECORD_WITHOUT_TIME',
+            `the event time ${String(given)} is not after ${lastTime}, the event time reached: send events in order, with times in ms since the epoch`,
+          );
+        }
+        const data = { ...event, [set.eventTime]: timestamp };
+        if (journey.accepts && !journey.accepts(data)) continue;
+        const key = typeof journey.key === 'string' ? data[journey.key] : journey.key(data);
+        if (key === undefined || key === null || key === '') {
+          throw new CepError(
+            'RECORD_WITHOUT_KEY',
+            `the event has no key for journey "${journey.id}"`,
+          );
+        }
+        const ref = { journey: journey.id, key: String(key) };
+        const batched = { offset, timestamp, data };
+        const isBeginning = compiled.canBegin({ source: SOURCE, partition: 0, ...batched });
+        lastTime = timestamp;
+        if (!isBeginning && !(sent.has(ref.key) && (await state(ref)))) continue;
+        await deliver(ref, [batched], timestamp);
+        offset++;
+        sent.set(ref.key, ref);
+      }
+      await settle();
+    },
+    skip: async (ms) => {
+      await env.sleep(ms);
+      await settle();
+    },
+    stop: async () => {
+      worker.shutdown();
+      progress.shutdown();
+      await Promise.all(running);
+      await env.teardown();
+    },
+  };
+}

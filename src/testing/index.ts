@@ -1,0 +1,1 @@
+export { type JourneyTest, type JourneyTestOptions, startJourneyTest } from './harness.js';
