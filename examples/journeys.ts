@@ -137,7 +137,8 @@ const loyalty: Journey<Click> = {
         .within(days(7), 'PREVIOUS_AND_CURRENT'),
       onMatch: {
         alert: 'CHURN_RISK',
-        message: 'Looked ten times, last at {{tenth.0.productId}}, and has not come back for a week',
+        message:
+          'Looked ten times, last at {{tenth.0.productId}}, and has not come back for a week',
       },
     },
   ],

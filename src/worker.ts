@@ -20,6 +20,7 @@ import { CepError } from './errors.js';
 import { loadJourneys } from './journeys-module.js';
 import { createLogger, type Logger } from './log.js';
 import type { Alert } from './rules/rule.js';
+import { quietLogger } from './temporal-runtime.js';
 import { TASK_QUEUE } from './workflows/messages.js';
 
 /** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
@@ -93,10 +94,11 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
  * Bundles a journeys module and the session workflow; takes some seconds.
  *
  * @param module - path relative to the working directory, or a file URL
+ * @param logger - gets the bundler's messages; by default only warnings and errors are shown
  */
 export async function bundleJourneys(
   module: string | URL,
-  logger?: TemporalLogger,
+  logger: TemporalLogger = quietLogger,
 ): Promise<WorkflowBundleWithSourceMap> {
   const { path } = await loadJourneys(module);
   const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
@@ -110,7 +112,7 @@ export async function bundleJourneys(
         alias: { ...config.resolve?.alias, 'temporal-cep-bundled-journeys$': path },
       },
     }),
-    ...(logger ? { logger } : {}),
+    logger,
   });
 }
 

@@ -39,9 +39,9 @@ export interface IngestOptions {
   readonly dispatch?: Partial<DispatchSettings>;
   /**
    * What follows the last record: a final watermark that ends every open window (default), one at this
-   * time, or none, which leaves the windows open.
+   * time, one at the last event, or none: then the source counts as one that goes on later.
    */
-  readonly endWatermark?: Timestamp | 'none';
+  readonly endWatermark?: Timestamp | 'last-event' | 'none';
   /** Late events; the log by default. */
   readonly late?: RejectSink;
   /** Records that could not be used; the log by default. */
@@ -260,7 +260,7 @@ class Ingestor {
   async #end(): Promise<void> {
     const { endWatermark = MAX_TIMESTAMP } = this.#options;
     for (const partition of this.#partitions.values()) {
-      partition.order.end(endWatermark === 'none' ? undefined : endWatermark);
+      partition.order.end(typeof endWatermark === 'number' ? endWatermark : undefined);
       this.#release(partition);
     }
     await this.#dispatcher.drain();

@@ -6,7 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CsvError, parse as csvParser, type Parser } from 'csv-parse';
+import { type CsvError, parse as csvParser, type Parser } from 'csv-parse';
 import { CepError, messageOf } from '../errors.js';
 import type { Millis } from '../time.js';
 import { type Clock, type Read, systemClock } from './record.js';

@@ -85,7 +85,8 @@ function stage(
   // A group's own window belongs to the group as a stage, not to its last member.
   const what = node.type === 'COMPOSITE' ? graph({ ...node, window: null }, path) : node.name;
   let pattern = append(before, edge, what as string & GroupPattern<unknown, Stages>, path);
-  if (node.type === 'ATOMIC' && node.condition) pattern = pattern.where(condition(node.condition, path));
+  if (node.type === 'ATOMIC' && node.condition)
+    pattern = pattern.where(condition(node.condition, path));
   return within(quantify(pattern, node.quantifier, path), node.window);
 }
 

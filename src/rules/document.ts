@@ -62,7 +62,9 @@ const composite = z.strictObject({
   window: windows,
   afterMatchStrategy: afterMatchStrategy.nullish(),
 });
-const node: z.ZodType<NodeDocument> = z.lazy(() => z.discriminatedUnion('type', [atomic, composite]));
+const node: z.ZodType<NodeDocument> = z.lazy(() =>
+  z.discriminatedUnion('type', [atomic, composite]),
+);
 const root = z.strictObject({
   name: z.string().optional(),
   type: z.literal('COMPOSITE').optional(),

@@ -1,10 +1,10 @@
 // Pattern -> pattern document: the inverse of decode.ts for patterns whose conditions are expressions.
 
 import { RuleError } from '../errors.js';
+import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
 import type { Condition } from '../pattern/condition.js';
 import type { PatternNode } from '../pattern/pattern.js';
 import { type ConsumingStrategy, isNot, type Quantifier } from '../pattern/quantifier.js';
-import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
 import type { Windows, WithinType } from '../pattern/window.js';
 import { type Millis, type TimeUnit, UNIT_MILLIS } from '../time.js';
 import type {

@@ -8,6 +8,7 @@ import { loadJourneys } from '../journeys-module.js';
 import { createLogger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
 import { startTimeSkipping } from '../servers/test-server.js';
+import { quietTemporal } from '../temporal-runtime.js';
 import type { Millis, Timestamp } from '../time.js';
 import { createWorker, type Effect } from '../worker.js';
 import {
@@ -75,6 +76,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
     );
   }
   const { journey } = compiled;
+  quietTemporal();
   const env = await startTimeSkipping();
   const alerts: Alert[] = [];
   const published = new Set<string>();

@@ -69,5 +69,7 @@ function describe({ data, timestamp }: CepEvent): string {
 
 /** Keeps a customer's text from becoming markup, or a row of its own. */
 function escape(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]<>()#+!|~]/g, (character) => `\\${character}`);
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/[\\`*_{}[\]<>()#+!|~]/g, (character) => `\\${character}`);
 }

@@ -16,6 +16,7 @@ export {
   createSessionWorkflow,
   eventsSignal,
   type SessionInput,
+  type SessionResult,
   type SessionState,
   stateQuery,
 } from './session.js';

@@ -58,9 +58,7 @@ export interface PartitionProgress {
 }
 
 /** Argument and result of the activity `readProgress`; null where this process does not know the partition. */
-export interface ReadProgress {
-  (source: string, partition: number): Promise<PartitionProgress | null>;
-}
+export type ReadProgress = (source: string, partition: number) => Promise<PartitionProgress | null>;
 
 /** Times a session needs to know of its ingestor, to place its timer. */
 export interface SessionSettings {

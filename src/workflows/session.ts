@@ -32,7 +32,13 @@ import type { SessionActivities } from '../activities/index.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
-import { type RuleView, repeatKey, Session, type SessionRulesSnapshot } from '../rules/session.js';
+import {
+  type RuleCounts,
+  type RuleView,
+  repeatKey,
+  Session,
+  type SessionRulesSnapshot,
+} from '../rules/session.js';
 import { formatTimestamp, type Millis, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
 import {
@@ -96,6 +102,12 @@ export interface SessionCounts {
   failedEffects: number;
 }
 
+/** What a session has done, when it has ended. */
+export interface SessionResult {
+  readonly counts: SessionCounts;
+  readonly rules: Readonly<Record<string, RuleCounts>>;
+}
+
 /** Answer of the `state` query. */
 export interface SessionState extends SessionRef {
   readonly watermark: Timestamp;
@@ -117,7 +129,7 @@ const { publishAlerts, publishLate } = proxyActivities<SessionActivities>({
 /** The workflow function over the journeys of one bundle. */
 export function createSessionWorkflow(
   journeys: CompiledJourneys,
-): (input: SessionInput) => Promise<void> {
+): (input: SessionInput) => Promise<SessionResult> {
   return (input) => new SessionShell(journeys, input).run();
 }
 
@@ -174,7 +186,7 @@ class SessionShell {
     setHandler(stateQuery, () => this.#state());
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<SessionResult> {
     for (;;) {
       const full = this.#isRunFull();
       if (!full) this.#drain();
@@ -186,7 +198,7 @@ class SessionShell {
       this.#show();
       if (this.#publishing.size === 0) {
         if (full) return this.#continueAsNew();
-        if (this.#isOver()) return;
+        if (this.#isOver()) return this.#result();
       }
       if (full) await condition(() => this.#publishing.size === 0);
       // W5: the rest of a long inbox is for the next activation.
@@ -391,12 +403,17 @@ class SessionShell {
       counts: this.#counts,
       inbox: this.#inbox,
     };
-    return continueAsNew<(input: SessionInput) => Promise<void>>({
+    return continueAsNew<(input: SessionInput) => Promise<SessionResult>>({
       journey,
       key,
       settings,
       carried,
     });
+  }
+
+  #result(): SessionResult {
+    const rules = this.#session.view(0).map(({ rule, counts }) => [rule, counts]);
+    return { counts: this.#counts, rules: Object.fromEntries(rules) };
   }
 
   // ---- for people

@@ -1,0 +1,126 @@
+import { Command, InvalidArgumentError } from 'commander';
+import pc from 'picocolors';
+import { type DemoResult, runDemo } from '../../demo/demo.js';
+import type { Alert } from '../../rules/rule.js';
+import { formatTimestamp, type Millis } from '../../time.js';
+import { note, print, progress, stopSignal, table, whenAborted } from '../terminal.js';
+
+/** Alerts of one type that are printed in full; the rest is counted. */
+const SHOWN_PER_TYPE = 3;
+
+interface DemoFlags {
+  seed: number;
+  events: number;
+  port?: number;
+  uiPort?: number;
+  keep?: boolean;
+  json?: boolean;
+}
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('run everything in one process: server with UI, worker, a shop full of clicks')
+    .option('--seed <n>', 'seed of the made-up clickstream', wholeNumber, 1)
+    .option('--events <n>', 'events of its past, at least 1000', wholeNumber, 3_000)
+    .option('--port <n>', "the server's port (default: 7233, or a free one)", wholeNumber)
+    .option('--ui-port <n>', "the UI's port (default: 8233, or a free one)", wholeNumber)
+    .option('--keep', 'stay up at the end, to look around in the UI')
+    .option('--json', 'print the result as JSON')
+    .action(run);
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+async function run(flags: DemoFlags): Promise<void> {
+  const { seed, events, port, uiPort, keep, json } = flags;
+  const signal = stopSignal();
+  const shown = new Map<string, number>();
+  const demo = await runDemo({
+    seed,
+    events,
+    signal,
+    server: {
+      ...(port === undefined ? {} : { port }),
+      ...(uiPort === undefined ? {} : { uiPort }),
+    },
+    report: note,
+    onAlert: (alert) => showAlert(alert, shown),
+    onProgress: ({ read, batches }) =>
+      progress(`${read} events read, ${batches} batches signalled`),
+  }).catch((error) => {
+    if (!signal.aborted) throw error;
+    return null;
+  });
+  if (demo === null) {
+    process.exitCode = 130;
+    return;
+  }
+  const { result, server } = demo;
+  try {
+    const { missing, surplus } = result.offline;
+    const isEqual = missing.length === 0 && surplus.length === 0;
+    print(json ? asJson(result, server.uiUrl) : asText(result, server.uiUrl));
+    if (!isEqual || !result.liveCart.timerFiredBeforeAlert) {
+      note('The sessions and the offline run do not agree; that should never be.');
+      process.exitCode = 1;
+    }
+    if (keep && !signal.aborted) {
+      note(`Look around at ${server.uiUrl ?? server.address}; Ctrl-C ends the demo`);
+      await whenAborted(signal);
+    }
+  } finally {
+    await demo.stop();
+  }
+}
+
+function showAlert({ type, at, key, message, journey }: Alert, shown: Map<string, number>): void {
+  const count = (shown.get(type) ?? 0) + 1;
+  shown.set(type, count);
+  const isLive = journey === 'live-cart';
+  if (count > SHOWN_PER_TYPE && !isLive) return;
+  const more = count === SHOWN_PER_TYPE ? pc.dim(' (further ones are counted)') : '';
+  const name = (isLive ? pc.yellow : pc.cyan)(type.padEnd(19));
+  note(
+    `${formatTimestamp(at).slice(0, 19).replace('T', ' ')}  ${name} ${message} ${pc.dim(`[${key}]`)}${more}`,
+  );
+}
+
+function asText(
+  { ingest, alerts, rules, offline, liveCart, times }: DemoResult,
+  uiUrl: string | null,
+): string {
+  const s = (ms: Millis) => `${(ms / 1000).toFixed(1)} s`;
+  const { missing, surplus } = offline;
+  return [
+    '',
+    table(
+      ['rule', 'matches', 'timeouts'],
+      [...rules].sort().map(([rule, { matches, timeouts }]) => [rule, matches, timeouts]),
+    ),
+    table(['alert', 'count'], Object.entries(alerts).sort()),
+    `${ingest.events} events for ${ingest.sessions} sessions in ${ingest.batches} signals; ${ingest.late} late, ${sum(ingest.dead)} dead letters`,
+    missing.length + surplus.length === 0
+      ? `The same rules offline give the same ${offline.alerts} alerts, id by id`
+      : `Offline there are ${offline.alerts} alerts: ${missing.length} of them are missing here, and ${surplus.length} are only here`,
+    `The live cart (${liveCart.workflowId}) was called abandoned ${liveCart.timerFiredBeforeAlert ? 'after' : 'without'} its durable timer`,
+    `Server ready after ${s(times.server)}, past read after ${s(times.history)}, live cart after ${s(times.live)}, all after ${s(times.total)}`,
+    ...(uiUrl ? [`Temporal UI: ${uiUrl}`] : []),
+  ].join('\n');
+}
+
+function asJson({ rules, offline, ...result }: DemoResult, uiUrl: string | null): string {
+  const { alerts, missing, surplus } = offline;
+  return JSON.stringify({
+    ...result,
+    rules: Object.fromEntries(rules),
+    offline: { alerts, missing, surplus, equal: missing.length === 0 && surplus.length === 0 },
+    uiUrl,
+  });
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}

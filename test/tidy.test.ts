@@ -1,0 +1,116 @@
+// House rules as an ordinary test: which way imports point, where there is no clock, and what no file of
+// the repository may hold. Reads the sources as text.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const LEAVES = ['errors', 'event', 'time', 'assert'];
+
+/** Which parts of src a part may import beside itself and the leaves; `type:` for types alone. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(LEAVES.map((leaf) => [leaf, []])),
+  pattern: [],
+  automaton: ['pattern'],
+  rules: ['automaton', 'pattern'],
+  analytics: [],
+  workflows: ['automaton', 'rules', 'pattern', 'type:activities'],
+  log: [],
+  'journeys-module': ['rules'],
+  // What an activity says to a workflow stands in workflows/messages.
+  activities: ['rules', 'automaton', 'log', 'workflows/messages', 'type:store'],
+  ingest: [
+    'workflows/messages',
+    'workflows/session-id',
+    'type:workflows/session',
+    'activities',
+    'rules',
+    'automaton',
+    'log',
+    'temporal-runtime',
+  ],
+  backtest: ['ingest', 'rules', 'automaton', 'pattern'],
+  'temporal-runtime': ['log'],
+  servers: ['workflows/messages', 'log'],
+  index: ['automaton', 'pattern', 'rules'],
+};
+/** They wire everything, or drive everything. */
+const ROOTS = ['worker', 'cli', 'testing', 'demo'];
+const PURE = [...LEAVES, 'pattern', 'automaton', 'rules', 'analytics'];
+
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT })
+  .toString()
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(join(ROOT, file)));
+/** This file names what it forbids. */
+const others = files.filter((file) => file !== 'test/tidy.test.ts');
+const textOf = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+const sources = files.filter((file) => /^src\/.*\.ts$/.test(file));
+const partOf = (path: string) => path.replace(/\.(ts|js)$/, '').split('/')[0] as string;
+
+/** Lines of the files that break a rule, as `file:line: text`. */
+function offences(of: readonly string[], rule: RegExp): string[] {
+  return of.flatMap((file) =>
+    textOf(file)
+      .split('\n')
+      .flatMap((line, i) => (rule.test(line) ? [`${file}:${i + 1}: ${line.trim()}`] : [])),
+  );
+}
+
+test('imports point the right way', () => {
+  const wrong: string[] = [];
+  for (const file of sources) {
+    const from = partOf(file.slice('src/'.length));
+    if (ROOTS.includes(from)) continue;
+    const allowed = MAY_IMPORT[from];
+    if (!allowed) {
+      wrong.push(`${file}: "${from}" is not in the table`);
+      continue;
+    }
+    const imports = textOf(file).matchAll(
+      /^(import|export)( type)?\b[^;]*?from '(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm,
+    );
+    for (const [, , isType, of, dynamic] of imports) {
+      const target = normalize(join(dirname(file), (of ?? dynamic) as string)).replace(
+        /^src\//,
+        '',
+      );
+      const to = partOf(target);
+      const names = [to, target.replace(/\.js$/, '')];
+      if (to === from || LEAVES.includes(to)) continue;
+      if (names.some((name) => allowed.includes(name))) continue;
+      if (isType && names.some((name) => allowed.includes(`type:${name}`))) continue;
+      wrong.push(`${file} imports ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('the core reads no clock, draws no random number and knows neither Node nor Temporal', () => {
+  const core = sources.filter((file) => PURE.includes(partOf(file.slice('src/'.length))));
+  expect(core.length).toBeGreaterThan(25);
+  const impure =
+    /['"](node:|@temporalio)|\bDate\.now\b|\bnew Date\(\)|\bDate\(\)|\bMath\.random\b|\blocaleCompare\b|\bperformance\b/;
+  expect(offences(core, impure)).toEqual([]);
+});
+
+test('no enum, nothing left to do, no test left out', () => {
+  expect(offences(sources, /^\s*(export )?(declare )?(const )?enum\s/)).toEqual([]);
+  const code = others.filter((file) => /\.([mc]?[jt]s|md|ya?ml)$/.test(file));
+  expect(offences(code, /\b(TODO|FIXME)\b/)).toEqual([]);
+  const tests = others.filter((file) => /^test\/.*\.ts$/.test(file));
+  expect(
+    offences(tests, /\b(test|it|describe)(\.\w+)*\.(skip|only|todo|skipIf|runIf|fails)\b/),
+  ).toEqual([]);
+});
+
+test('no file names a package registry or a path of the machine it was written on', () => {
+  const registries =
+    /registry\.(npmjs|yarnpkg|npmmirror)|npm\.pkg\.github|\bartifactory\b|\bverdaccio\b|"resolved":/;
+  const paths = /(^|[\s'"`(=:])\/(work|root|tmp)([/\s'"`)]|$)/;
+  expect(offences(others, registries)).toEqual([]);
+  expect(offences(others, paths)).toEqual([]);
+});
