@@ -1,0 +1,319 @@
+// What the Pattern API refuses (every code, with the calls that raise it) and that a pattern is a value:
+// every call gives a new one, so half a pattern can be used twice.
+
+import { describe, expect, test } from 'vitest';
+import { compile } from '../../src/automaton/compile.js';
+import { type CepErrorCode, MalformedPatternError } from '../../src/errors.js';
+import {
+  noSkip,
+  skipPastLastEvent,
+  skipToFirst,
+  skipToLast,
+  skipToNext,
+} from '../../src/pattern/after-match-skip.js';
+import type { Condition } from '../../src/pattern/condition.js';
+import { begin, type GroupPattern, type StageNode } from '../../src/pattern/pattern.js';
+import { seconds } from '../../src/time.js';
+
+const a = begin('a');
+const group = begin('x').followedBy('y');
+const never = () => false;
+
+/** What raises each code: the call, and the stage that `details` names. */
+const REFUSED: [CepErrorCode, string, string | null, () => unknown][] = [
+  ['STAGE_NAME_EMPTY', "begin('')", '', () => begin('')],
+  ['STAGE_NAME_EMPTY', "followedBy('')", '', () => a.followedBy('')],
+  ['DUPLICATE_STAGE', 'next', 'a', () => compile(a.next('b').next('a'))],
+  ['DUPLICATE_STAGE', 'in a group', 'x', () => compile(begin('x').next(group))],
+  ['DUPLICATE_STAGE', 'a NOT stage', 'a', () => compile(a.notNext('a').next('b'))],
+  ['QUANTIFIER_TWICE', 'oneOrMore, times', 'a', () => a.oneOrMore().times(2)],
+  ['QUANTIFIER_TWICE', 'times, times', 'a', () => a.times(2).times(2)],
+  ['QUANTIFIER_TWICE', 'on a group', null, () => begin(group).times(2).oneOrMore()],
+  ['QUANTIFIER_RANGE', 'times(0)', 'a', () => a.times(0)],
+  ['QUANTIFIER_RANGE', 'times(0, 0)', 'a', () => a.times(0, 0)],
+  ['QUANTIFIER_RANGE', 'times(3, 2)', 'a', () => a.times(3, 2)],
+  ['QUANTIFIER_RANGE', 'times(-1)', 'a', () => a.times(-1)],
+  ['QUANTIFIER_RANGE', 'times(1.5)', 'a', () => a.times(1.5)],
+  ['QUANTIFIER_RANGE', 'times(1, Infinity)', 'a', () => a.times(1, Number.POSITIVE_INFINITY)],
+  ['QUANTIFIER_RANGE', 'timesOrMore(0)', 'a', () => a.timesOrMore(0)],
+  ['QUANTIFIER_ON_NOT', 'oneOrMore', 'b', () => a.notNext('b').oneOrMore()],
+  ['QUANTIFIER_ON_NOT', 'times', 'b', () => a.notFollowedBy('b').times(2)],
+  ['QUANTIFIER_ON_NOT', 'optional', 'b', () => a.notFollowedBy('b').optional()],
+  ['QUANTIFIER_ON_NOT', 'greedy', 'b', () => a.notNext('b').greedy()],
+  ['OPTIONAL_TWICE', 'optional, optional', 'a', () => a.optional().optional()],
+  ['OPTIONAL_TWICE', 'times(0, 2), optional', 'a', () => a.times(0, 2).optional()],
+  [
+    'OPTIONAL_AFTER_GREEDY',
+    'optional',
+    'b',
+    () => a.oneOrMore().greedy().followedBy('b').optional(),
+  ],
+  ['NOT_AFTER_OPTIONAL', 'notNext', 'a', () => a.optional().notNext('b')],
+  ['NOT_AFTER_OPTIONAL', 'notFollowedBy', 'a', () => a.times(0, 2).notFollowedBy('b')],
+  [
+    'NOT_FOLLOWED_BY_LAST_WITHOUT_WINDOW',
+    'notFollowedBy at the end',
+    'b',
+    () => compile(a.notFollowedBy('b')),
+  ],
+  ['NOT_WITH_GROUP', 'notNext', 'a', () => a.notNext(group as never)],
+  ['NOT_WITH_GROUP', 'notFollowedBy', 'a', () => a.notFollowedBy(group as never)],
+  ['GREEDY_WITHOUT_LOOP', 'greedy', 'a', () => a.greedy()],
+  ['GREEDY_WITHOUT_LOOP', 'optional, greedy', 'a', () => a.optional().greedy()],
+  ['GREEDY_WITH_COMBINATIONS', 'greedy', 'a', () => a.oneOrMore().allowCombinations().greedy()],
+  [
+    'GREEDY_ON_GROUP',
+    'greedy',
+    null,
+    () => (begin(group).oneOrMore() as unknown as typeof a).greedy(),
+  ],
+  ['INNER_CONTIGUITY_WITHOUT_LOOP', 'consecutive', 'a', () => a.consecutive()],
+  ['INNER_CONTIGUITY_WITHOUT_LOOP', 'allowCombinations', 'a', () => a.allowCombinations()],
+  ['INNER_CONTIGUITY_TWICE', 'both', 'a', () => a.oneOrMore().consecutive().allowCombinations()],
+  ['INNER_CONTIGUITY_TWICE', 'twice', 'a', () => a.oneOrMore().consecutive().consecutive()],
+  ['UNTIL_TWICE', 'until, until', 'a', () => a.oneOrMore().until(never).until(never)],
+  ['UNTIL_WITHOUT_LOOP', 'single', 'a', () => a.until(never)],
+  ['UNTIL_WITHOUT_LOOP', 'times', 'a', () => a.times(2).until(never)],
+  [
+    'CONDITION_ON_GROUP',
+    'where',
+    null,
+    () => (begin(group) as unknown as typeof a).where(() => true),
+  ],
+  ['CONDITION_ON_GROUP', 'or', null, () => (begin(group) as unknown as typeof a).or(() => true)],
+  ['WINDOW_EMPTY', 'within(0)', 'a', () => a.within(0)],
+  ['WINDOW_EMPTY', 'within(-1)', 'a', () => a.within(-1, 'PREVIOUS_AND_CURRENT')],
+  ['WINDOW_EMPTY', 'within(NaN)', 'a', () => a.within(Number.NaN)],
+  [
+    'WINDOW_GAP_TOO_LARGE',
+    'within twice',
+    'b',
+    () =>
+      compile(
+        a.followedBy('b').within(seconds(11), 'PREVIOUS_AND_CURRENT').within(seconds(10)),
+      ),
+  ],
+  [
+    'SKIP_TO_UNKNOWN_STAGE',
+    'unknown',
+    'z',
+    () => compile(a.afterMatch(skipToFirst('z') as never)),
+  ],
+  [
+    'SKIP_TO_UNKNOWN_STAGE',
+    'a member of a group',
+    'x',
+    () => compile(begin(group).followedBy('b').afterMatch(skipToLast('x'))),
+  ],
+  [
+    'PROCEED_CYCLE',
+    'a group that may be empty, repeated',
+    'x',
+    () => compile(begin(begin('x').optional()).oneOrMore()),
+  ],
+];
+
+/** Raised elsewhere than by a pattern. */
+const OF_PATTERNS: readonly CepErrorCode[] = [
+  'DUPLICATE_STAGE',
+  'STAGE_NAME_EMPTY',
+  'QUANTIFIER_TWICE',
+  'QUANTIFIER_RANGE',
+  'QUANTIFIER_ON_NOT',
+  'OPTIONAL_TWICE',
+  'OPTIONAL_AFTER_GREEDY',
+  'NOT_AFTER_OPTIONAL',
+  'NOT_FOLLOWED_BY_LAST_WITHOUT_WINDOW',
+  'NOT_WITH_GROUP',
+  'GREEDY_WITHOUT_LOOP',
+  'GREEDY_WITH_COMBINATIONS',
+  'GREEDY_ON_GROUP',
+  'INNER_CONTIGUITY_WITHOUT_LOOP',
+  'INNER_CONTIGUITY_TWICE',
+  'UNTIL_TWICE',
+  'UNTIL_WITHOUT_LOOP',
+  'CONDITION_ON_GROUP',
+  'WINDOW_EMPTY',
+  'WINDOW_GAP_TOO_LARGE',
+  'SKIP_TO_UNKNOWN_STAGE',
+  'PROCEED_CYCLE',
+];
+
+describe('refused', () => {
+  test.each(REFUSED)('%s: %s', (code, _, stage, call) => {
+    let thrown: unknown;
+    try {
+      call();
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(MalformedPatternError);
+    const { code: found, details, message } = thrown as MalformedPatternError;
+    expect([found, details.stage]).toEqual([code, stage]);
+    // What was found, and the remedy behind a colon.
+    expect(message).toMatch(/\w.{20,}/);
+  });
+
+  test('every code of a malformed pattern is raised above', () => {
+    expect([...new Set(REFUSED.map(([code]) => code))].sort()).toEqual([...OF_PATTERNS].sort());
+  });
+});
+
+describe('accepted, close to what is refused', () => {
+  test.each<[string, () => Parameters<typeof compile>[0]]>([
+    ['a NOT stage behind a loop', () => a.oneOrMore().notNext('b').next('c')],
+    ['times(0, n) behind a greedy stage', () => a.oneOrMore().greedy().next('b').times(0, 2)],
+    ['a limit as large as the window', () => a.next('b').within(5, 'PREVIOUS_AND_CURRENT').within(5)],
+    ['notFollowedBy at the end with a limit', () => a.notFollowedBy('b').within(1, 'PREVIOUS_AND_CURRENT')],
+    ['notNext at the end without a window', () => a.notNext('b')],
+    ['a group repeated whose first stage is optional', () => begin(begin('x').optional().next('y')).oneOrMore()],
+    ['names that JavaScript knows', () => begin('__proto__').next('constructor').next('then')],
+  ])('%s', (_, pattern) => {
+    expect(compile(pattern()).states.length).toBeGreaterThan(1);
+  });
+});
+
+describe('a pattern is a value', () => {
+  const isCart = () => true;
+  const half = begin('cart').where(isCart);
+
+  test('half a pattern used twice gives two patterns and stays as it was', () => {
+    const before = JSON.stringify(half);
+    const bought = half.followedBy('purchase').within(seconds(5));
+    const returned = half.oneOrMore().next('refund').afterMatch(skipToNext());
+    expect(JSON.stringify(half)).toBe(before);
+    expect(half.chain.map((node) => (node as StageNode).name)).toEqual(['cart']);
+    expect(bought.chain.map((node) => (node as StageNode).name)).toEqual(['cart', 'purchase']);
+    expect(returned.chain.map((node) => (node as StageNode).name)).toEqual(['cart', 'refund']);
+    expect(bought.chain[0]).toBe(half.chain[0]);
+    expect(returned.chain[0]?.quantifier.kind).toBe('LOOPING');
+    expect(half.chain[0]?.quantifier.kind).toBe('SINGLE');
+    expect([bought, returned].map((pattern) => pattern.afterMatchSkip.type)).toEqual([
+      'NO_SKIP',
+      'SKIP_TO_NEXT',
+    ]);
+  });
+
+  test('a group used twice in other patterns is not changed by them', () => {
+    const inner = begin('x').next('y');
+    const before = JSON.stringify(inner);
+    const once: GroupPattern<Record<string, unknown>, Record<'x' | 'y', unknown>> = begin(inner);
+    once.times(2).consecutive();
+    begin('a').followedBy(inner).optional();
+    expect(JSON.stringify(inner)).toBe(before);
+    expect(compile(inner).fingerprint).toBe(compile(once as never).fingerprint);
+  });
+
+  test('nodes and chain are frozen', () => {
+    const pattern = half.followedBy('purchase').times(2);
+    expect(Object.isFrozen(pattern.chain)).toBe(true);
+    expect(pattern.chain.map((node) => Object.isFrozen(node))).toEqual([true, true]);
+  });
+
+  test('the node says what was called, whole', () => {
+    const until = () => false;
+    const node = half.followedByAny('b').timesOrMore(2, 7).consecutive().optional().greedy();
+    const [, last] = node.until(until).within(9).within(8, 'PREVIOUS_AND_CURRENT').chain;
+    expect(last).toEqual({
+      kind: 'STAGE',
+      name: 'b',
+      condition: null,
+      edge: 'SKIP_TILL_ANY',
+      quantifier: {
+        kind: 'LOOPING',
+        inner: 'STRICT',
+        optional: true,
+        greedy: true,
+        times: { from: 2, to: 2, gapMs: 7 },
+      },
+      until: { type: 'FUNCTION', iterative: false, evaluate: expect.any(Function) },
+      windows: { FIRST_AND_LAST: 9, PREVIOUS_AND_CURRENT: 8 },
+    });
+  });
+
+  test('every edge has its call', () => {
+    const pattern = a.next('b').followedBy('c').followedByAny('d').notNext('e').notFollowedBy('f');
+    expect(pattern.chain.map(({ edge }) => edge)).toEqual([
+      'STRICT',
+      'STRICT',
+      'SKIP_TILL_NEXT',
+      'SKIP_TILL_ANY',
+      'NOT_NEXT',
+      'NOT_FOLLOW',
+    ]);
+  });
+});
+
+describe('where, or, subtype', () => {
+  const conditionOf = (pattern: { chain: readonly unknown[] }) =>
+    (pattern.chain.at(-1) as StageNode).condition as Condition;
+  const at = (n: number) => (e: Record<string, unknown>) => e.n === n;
+
+  test('where joins with and, or with or, from left to right', () => {
+    const condition = conditionOf(
+      a
+        .where((e) => e.x === 1)
+        .where((e) => e.y === 1)
+        .or((e) => e.z === 1),
+    );
+    const shape = ({ type, parts }: Condition): unknown => (parts ? [type, ...parts.map(shape)] : type);
+    expect(shape(condition)).toEqual(['OR', ['AND', 'FUNCTION', 'FUNCTION'], 'FUNCTION']);
+    const holds = (event: object) => condition.evaluate(event, {}, 0);
+    expect([{ x: 1, y: 1 }, { x: 1 }, { y: 1 }, { z: 1 }, {}].map(holds)).toEqual([
+      true,
+      false,
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  test('is iterative when a closure declares the match, and so is what it is joined with', () => {
+    expect(conditionOf(a.where(at(1))).iterative).toBe(false);
+    expect(conditionOf(a.where((_, match) => match.a.length === 0)).iterative).toBe(true);
+    expect(conditionOf(a.where(at(1)).or((_, match) => match.a.length > 0)).iterative).toBe(true);
+  });
+
+  test('a closure that declares the event alone is called without the match', () => {
+    const calls: unknown[][] = [];
+    const spy = (event: unknown, ...rest: unknown[]) => calls.push([event, ...rest]) > 0;
+    expect(conditionOf(a.where(spy)).evaluate('event', {}, 1)).toBe(true);
+    expect(calls).toEqual([['event']]);
+  });
+
+  test('an iterative closure is called with event, match and timestamp', () => {
+    const calls: unknown[][] = [];
+    const spy = (event: unknown, match: unknown, timestamp: unknown) =>
+      calls.push([event, match, timestamp]) > 0;
+    conditionOf(a.where(spy)).evaluate('event', { a: [] }, 7);
+    expect(calls).toEqual([['event', { a: [] }, 7]]);
+  });
+
+  test('subtype asks its guard', () => {
+    const guard = (event: Record<string, unknown>): event is { n: number } => event.n === 1;
+    const condition = conditionOf(a.subtype(guard));
+    expect(condition.type).toBe('SUBTYPE');
+    expect([{ n: 1 }, { n: 2 }].map((event) => condition.evaluate(event, {}, 0))).toEqual([
+      true,
+      false,
+    ]);
+  });
+});
+
+test('the five skip strategies are the data of a pattern document', () => {
+  expect([
+    noSkip(),
+    skipToNext(),
+    skipPastLastEvent(),
+    skipToFirst('b'),
+    skipToLast('b', { throwExceptionOnMiss: true }),
+    skipToFirst('b', { throwExceptionOnMiss: false }),
+  ]).toEqual([
+    { type: 'NO_SKIP' },
+    { type: 'SKIP_TO_NEXT' },
+    { type: 'SKIP_PAST_LAST_EVENT' },
+    { type: 'SKIP_TO_FIRST', patternName: 'b' },
+    { type: 'SKIP_TO_LAST', patternName: 'b', throwException: true },
+    { type: 'SKIP_TO_FIRST', patternName: 'b' },
+  ]);
+});
