@@ -124,17 +124,20 @@ const loyalty: Journey<Click> = {
       id: 'churn',
       // The customer who looks again is not gone yet: a later view takes the place of the first of the
       // ten, and the week begins anew. So however many views there were, one alert remains.
-      description: 'Ten views without a purchase, and then a week without either',
+      description: 'Ten views in a week without a purchase, and then a week without either',
       pattern: begin('views')
         .where(isView)
         .times(9)
         .consecutive()
         // A stage of its own: what must not follow a repeated stage must not come between, either.
         .next('tenth')
-        .where(isView)
+        .where((e, { views }) => isView(e) && e.eventTime - (views[0]?.eventTime ?? 0) <= days(7))
         .notFollowedBy('return')
         .where((e) => isView(e) || isPurchase(e))
-        .within(days(7), 'PREVIOUS_AND_CURRENT'),
+        .within(days(7), 'PREVIOUS_AND_CURRENT')
+        // At most a week of views and a week of silence: without it a customer with nine views would
+        // be waited for without end.
+        .within(days(14)),
       onMatch: {
         alert: 'CHURN_RISK',
         message:

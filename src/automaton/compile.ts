@@ -159,10 +159,13 @@ class Compiler {
     const visit = (draft: Draft): void => {
       if (done.has(draft)) return;
       if (open.has(draft)) {
+        const path = [...open];
+        const onCycle = path.slice(path.indexOf(draft)).find(({ stage }) => stage >= 0);
+        const stage = this.#stageNames[onCycle?.stage ?? -1] ?? null;
         throw new MalformedPatternError(
           'PROCEED_CYCLE',
-          `the repeated group around stage "${this.#stageNames[draft.stage] ?? draft.name}" can be passed without taking an event, so it would repeat for ever: make one of its stages mandatory`,
-          { details: { stage: this.#stageNames[draft.stage] ?? null } },
+          `the repeated group around stage "${stage}" can be passed without taking an event, so it would repeat for ever: make one of its stages mandatory`,
+          { details: { stage } },
         );
       }
       open.add(draft);

@@ -50,6 +50,7 @@ const environment = new Environment({ homogeneousAggregateLiterals: false })
  * @example cel("event.eventType == 'cart' && event.price > 200.0")
  * @see https://github.com/google/cel-spec/blob/master/doc/langdef.md
  */
+// biome-ignore lint/suspicious/noExplicitAny: an expression says nothing of the event's static type
 export function cel<E = any>(expression: string): Condition<E> {
   const { run, usesMatch, budget } = build(expression);
   return {

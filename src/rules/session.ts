@@ -54,6 +54,7 @@ export interface SessionRulesSnapshot {
 /** A rule's part of a session, for people. */
 export interface RuleView {
   readonly rule: string;
+  readonly description: string | null;
   /** The oldest open matches; all of them unless fewer were asked for. */
   readonly open: readonly OpenMatch[];
   /** How many are open. */
@@ -204,6 +205,7 @@ export class Session {
   view(openMax = Number.POSITIVE_INFINITY): RuleView[] {
     return this.#rules.map(({ compiled, operator, counts, lastError }) => ({
       rule: compiled.rule.id,
+      description: compiled.rule.description ?? null,
       open: operator.openMatches(openMax),
       openCount: operator.openCount,
       nextDeadline: operator.nextDeadline,

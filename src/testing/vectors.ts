@@ -68,7 +68,10 @@ export function* stepsOf(vector: VectorCase): Generator<VectorStep> {
     if (vector.outOfOrder) {
       largest = Math.max(largest, timestamp);
       const next = largest - OUT_OF_ORDERNESS_MS - 1;
-      if (next > watermark) yield { watermark: (watermark = next) };
+      if (next > watermark) {
+        watermark = next;
+        yield { watermark };
+      }
     } else if (events[i + 1]?.timestamp !== timestamp) {
       yield { watermark: timestamp };
     }

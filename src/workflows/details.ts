@@ -19,8 +19,8 @@ export function detailsOf({ journey, key, watermark, rules, counts }: SessionSta
     failedEffects > 0 ? `**${failedEffects} effects failed**` : '',
   ].filter(Boolean);
   return [
-    `**${escape(journey)}** for **${escape(key)}**: ${events} events, ${alerts} alerts${asides.map((text) => `, ${text}`).join('')}.`,
-    `Event time has reached ${formatTimestamp(watermark)}.`,
+    `**${escapeMarkdown(journey)}** for **${escapeMarkdown(key)}**: ${events} events, ${alerts} alerts${asides.map((text) => `, ${text}`).join('')}.`,
+    `Event time has reached ${readable(watermark)}.`,
     '',
     ...rules.flatMap((rule) => ruleSection(rule, watermark)),
   ].join('\n');
@@ -33,14 +33,16 @@ function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
     `${timeouts} timeouts`,
     ...(errors > 0 ? [`${errors} condition errors`] : []),
   ].join(', ');
-  const lines = [`### ${escape(rule.rule)}`, `So far ${sofar}.`];
-  if (rule.lastError) lines.push(`Last error: ${escape(rule.lastError)}`);
+  const lines = [`### ${escapeMarkdown(rule.rule)}`];
+  if (rule.description) lines.push(`*${escapeMarkdown(rule.description)}*`, '');
+  lines.push(`So far ${sofar}.`);
+  if (rule.lastError) lines.push(`Last error: ${escapeMarkdown(rule.lastError)}`);
   if (rule.openCount === 0) return [...lines, 'Nothing open.', ''];
   const more = rule.openCount - rule.open.length;
   return [
     ...lines,
     '',
-    '| waits in | has taken | ends |',
+    '| waits for | has taken | ends |',
     '|---|---|---|',
     ...rule.open.map((match) => openRow(match, watermark)),
     ...(more > 0 ? [`| | and ${more} more | |`] : []),
@@ -50,13 +52,13 @@ function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
 
 function openRow({ stage, events, deadline }: OpenMatch, watermark: Timestamp): string {
   const taken = Object.entries(events)
-    .map(([name, list]) => `**${escape(name)}**: ${list.map(describe).join('; ')}`)
+    .map(([name, list]) => `**${escapeMarkdown(name)}**: ${list.map(describe).join('; ')}`)
     .join('<br>');
   const ends =
     deadline === null
       ? 'no window'
-      : `${formatTimestamp(deadline)}, in ${formatDuration(deadline - watermark)} of event time`;
-  return `| ${escape(stage)} | ${taken} | ${ends} |`;
+      : `${readable(deadline)}, in ${formatDuration(deadline - watermark)} of event time`;
+  return `| ${escapeMarkdown(stage)} | ${taken} | ${ends} |`;
 }
 
 function describe({ data, timestamp }: CepEvent): string {
@@ -64,11 +66,17 @@ function describe({ data, timestamp }: CepEvent): string {
     (value) => value !== undefined && value !== null,
   );
   const time = formatTimestamp(timestamp).slice(11, 19);
-  return `${escape(fields.map(String).join(' '))} at ${time}`;
+  return `${escapeMarkdown(fields.map(String).join(', '))} at ${time}`;
+}
+
+/** `2026-01-31 12:00:00 UTC`, or a word for the ends of time. */
+function readable(timestamp: Timestamp): string {
+  const text = formatTimestamp(timestamp);
+  return text.endsWith('Z') ? `${text.slice(0, 19).replace('T', ' ')} UTC` : text;
 }
 
 /** Keeps a customer's text from becoming markup, or a row of its own. */
-function escape(text: string): string {
+function escapeMarkdown(text: string): string {
   return text
     .replace(/\s+/g, ' ')
     .replace(/[\\`*_{}[\]<>()#+!|~]/g, (character) => `\\${character}`);

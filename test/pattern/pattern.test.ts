@@ -89,16 +89,9 @@ const REFUSED: [CepErrorCode, string, string | null, () => unknown][] = [
     'within twice',
     'b',
     () =>
-      compile(
-        a.followedBy('b').within(seconds(11), 'PREVIOUS_AND_CURRENT').within(seconds(10)),
-      ),
+      compile(a.followedBy('b').within(seconds(11), 'PREVIOUS_AND_CURRENT').within(seconds(10))),
   ],
-  [
-    'SKIP_TO_UNKNOWN_STAGE',
-    'unknown',
-    'z',
-    () => compile(a.afterMatch(skipToFirst('z') as never)),
-  ],
+  ['SKIP_TO_UNKNOWN_STAGE', 'unknown', 'z', () => compile(a.afterMatch(skipToFirst('z') as never))],
   [
     'SKIP_TO_UNKNOWN_STAGE',
     'a member of a group',
@@ -163,10 +156,19 @@ describe('accepted, close to what is refused', () => {
   test.each<[string, () => Parameters<typeof compile>[0]]>([
     ['a NOT stage behind a loop', () => a.oneOrMore().notNext('b').next('c')],
     ['times(0, n) behind a greedy stage', () => a.oneOrMore().greedy().next('b').times(0, 2)],
-    ['a limit as large as the window', () => a.next('b').within(5, 'PREVIOUS_AND_CURRENT').within(5)],
-    ['notFollowedBy at the end with a limit', () => a.notFollowedBy('b').within(1, 'PREVIOUS_AND_CURRENT')],
+    [
+      'a limit as large as the window',
+      () => a.next('b').within(5, 'PREVIOUS_AND_CURRENT').within(5),
+    ],
+    [
+      'notFollowedBy at the end with a limit',
+      () => a.notFollowedBy('b').within(1, 'PREVIOUS_AND_CURRENT'),
+    ],
     ['notNext at the end without a window', () => a.notNext('b')],
-    ['a group repeated whose first stage is optional', () => begin(begin('x').optional().next('y')).oneOrMore()],
+    [
+      'a group repeated whose first stage is optional',
+      () => begin(begin('x').optional().next('y')).oneOrMore(),
+    ],
     ['names that JavaScript knows', () => begin('__proto__').next('constructor').next('then')],
   ])('%s', (_, pattern) => {
     expect(compile(pattern()).states.length).toBeGreaterThan(1);
@@ -256,7 +258,8 @@ describe('where, or, subtype', () => {
         .where((e) => e.y === 1)
         .or((e) => e.z === 1),
     );
-    const shape = ({ type, parts }: Condition): unknown => (parts ? [type, ...parts.map(shape)] : type);
+    const shape = ({ type, parts }: Condition): unknown =>
+      parts ? [type, ...parts.map(shape)] : type;
     expect(shape(condition)).toEqual(['OR', ['AND', 'FUNCTION', 'FUNCTION'], 'FUNCTION']);
     const holds = (event: object) => condition.evaluate(event, {}, 0);
     expect([{ x: 1, y: 1 }, { x: 1 }, { y: 1 }, { z: 1 }, {}].map(holds)).toEqual([

@@ -1,5 +1,5 @@
-// What TypeScript knows of a pattern. The assertions are checked by `tsc --noEmit`; each line behind a
-// @ts-expect-error has to be an error there.
+// What TypeScript knows of a pattern. The assertions are checked by `tsc --noEmit`, for which each line
+// that is marked as an error has to be one.
 
 import { expectTypeOf, test } from 'vitest';
 import {
@@ -24,7 +24,8 @@ type Click = View | Cart;
 const clicks = patterns<Click>();
 const isCart = (event: Click): event is Cart => event.kind === 'cart';
 
-type StagesOf<P> = P extends Pattern<infer _E, infer S, infer _C> ? { [K in keyof S]: S[K] } : never;
+type StagesOf<P> =
+  P extends Pattern<infer _E, infer S, infer _C> ? { [K in keyof S]: S[K] } : never;
 
 test('a condition knows the stages before it and its own', () => {
   clicks
@@ -89,10 +90,11 @@ test('the members of a group are stages of the whole; the group has no condition
     expectTypeOf(match.y).toEqualTypeOf<readonly Cart[]>();
     return true;
   });
+  const first = clicks.begin(group);
   // @ts-expect-error a condition belongs on a stage
-  const where = () => whole.where(() => true);
+  const where = () => first.where(() => true);
   // @ts-expect-error a group cannot be greedy
-  const greedy = () => whole.greedy();
+  const greedy = () => first.greedy();
   // @ts-expect-error a group cannot be negated
   const not = () => whole.notNext(group);
   expectTypeOf([where, greedy, not]).toBeArray();

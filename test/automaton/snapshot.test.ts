@@ -1,0 +1,107 @@
+// What a snapshot costs and whose it is. That it is complete is shown by operator.prop.test.ts and by the
+// driver `json` of the vectors.
+
+import { expect, test } from 'vitest';
+import { compile } from '../../src/automaton/compile.js';
+import { CepOperator } from '../../src/automaton/operator.js';
+import { CepError } from '../../src/errors.js';
+import { begin } from '../../src/pattern/pattern.js';
+import { eventOf, eventsOf, is } from './helpers.js';
+
+const views = compile(
+  begin('views').where(is('v')).oneOrMore().next('cart').where(is('c')).within(1_000_000),
+);
+
+function afterViews(count: number): CepOperator {
+  const operator = new CepOperator(views);
+  for (let i = 0; i < count; i++) operator.processElement(eventOf(i, i + 1, { kind: 'v' }));
+  operator.advanceWatermark(count);
+  return operator;
+}
+
+test('matches that share a beginning share it in the snapshot: it grows with what is open', () => {
+  // Of 200 views 200 matches are open, with 20,100 events between them.
+  const operator = afterViews(200);
+  expect(operator.openCount).toBe(200);
+  const { matches } = operator.snapshot();
+  expect(matches.events.length).toBe(200);
+  expect(matches.partial.length).toBe(201);
+  // One list for each start: none is a prefix of another, and none is longer than it has to be.
+  expect(matches.taken.length).toBe((200 * 201) / 2);
+  const oneStart = compile(begin('a').where((_, { a }) => a.length < 200).times(200).next('z'));
+  expect(oneStart.states.length).toBeGreaterThan(200);
+});
+
+test('the lengths of one loop share their events: one row each', () => {
+  // Every length of the loop is an open match, because "cart" follows relaxed.
+  const nfa = compile(
+    begin('first')
+      .where(is('f'))
+      .next('views')
+      .where(is('v'))
+      .oneOrMore()
+      .consecutive()
+      .followedBy('cart')
+      .where(is('c')),
+  );
+  const sizeOf = (count: number) => {
+    const operator = new CepOperator(nfa);
+    operator.processElement(eventOf(0, 1, { kind: 'f' }));
+    for (let i = 1; i <= count; i++) operator.processElement(eventOf(i, i + 1, { kind: 'v' }));
+    operator.advanceWatermark(count + 1);
+    expect(operator.openCount).toBe(count);
+    const { matches } = operator.snapshot();
+    expect([matches.events.length, matches.taken.length]).toEqual([count + 1, count + 1]);
+    return JSON.stringify(matches).length;
+  };
+  // Linear: twice as many views, about twice the text.
+  expect(sizeOf(200) / sizeOf(100)).toBeLessThan(2.2);
+});
+
+test('a match of 20,000 events is written, read, shown and finished without running out of stack', () => {
+  const nfa = compile(
+    begin('start')
+      .where(is('s'))
+      .next('views')
+      .where(is('v'))
+      .oneOrMore()
+      .consecutive()
+      .greedy()
+      .next('end')
+      .where(is('e')),
+  );
+  const count = 20_000;
+  let operator = new CepOperator(nfa);
+  operator.processElement(eventOf(0, 1, { kind: 's' }));
+  for (let i = 1; i <= count; i++) operator.processElement(eventOf(i, i + 1, { kind: 'v' }));
+  operator.advanceWatermark(count + 1);
+  operator = new CepOperator(nfa, {}, JSON.parse(JSON.stringify(operator.snapshot())));
+  expect(operator.openMatches()[0]?.events.views?.length).toBe(count);
+  expect(operator.heldEvents().size).toBe(count + 1);
+  operator.processElement(eventOf(count + 1, count + 2, { kind: 'e' }));
+  const [match, ...more] = operator.advanceWatermark(count + 2);
+  expect(match?.events.views?.length).toBe(count);
+  expect(more).toEqual([]);
+});
+
+test('a snapshot of another pattern is refused', () => {
+  const other = compile(begin('views').where(is('v')).next('cart'));
+  const snapshot = afterViews(3).snapshot();
+  let thrown: unknown;
+  try {
+    new CepOperator(other, {}, snapshot);
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(CepError);
+  expect((thrown as CepError).code).toBe('SNAPSHOT_MISMATCH');
+});
+
+test('a snapshot is not changed by what its operator does next', () => {
+  const operator = afterViews(3);
+  const snapshot = operator.snapshot();
+  const before = JSON.stringify(snapshot);
+  for (const event of eventsOf('v@4 c@5')) operator.processElement(event);
+  operator.advanceWatermark(9);
+  expect(JSON.stringify(snapshot)).toBe(before);
+});
