@@ -11,6 +11,7 @@ import { begin, type Pattern } from '../../src/pattern/pattern.js';
 import type { WithinType } from '../../src/pattern/window.js';
 import { eventOf, type Letter } from './helpers.js';
 
+// biome-ignore lint/suspicious/noExplicitAny: stages of a random pattern have no static type
 export type AnyPattern = Pattern<any, any, any>;
 
 const KINDS = ['a', 'b', 'c'];

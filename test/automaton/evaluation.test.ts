@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { compile } from '../../src/automaton/compile.js';
 import { matchViewOf } from '../../src/automaton/evaluation.js';
 import { CepOperator } from '../../src/automaton/operator.js';
+import type { MatchSoFar } from '../../src/pattern/condition.js';
 import { begin } from '../../src/pattern/pattern.js';
 import { MAX_TIMESTAMP } from '../../src/time.js';
 import { eventOf, eventsOf, is, run } from './helpers.js';
@@ -33,7 +34,7 @@ describe('E1', () => {
     const operator = new CepOperator(compile(pattern));
     for (const event of eventsOf('a b c d')) operator.processElement(event);
     operator.advanceWatermark(MAX_TIMESTAMP);
-    expect(operator.openCount).toBeGreaterThan(20);
+    expect(operator.openCount).toBe(19);
     // Nothing is open when "a" comes: only the first stage is asked about it.
     expect(calls).toEqual({ b: 1, c: 1, d: 1 });
   });
@@ -61,7 +62,7 @@ describe('E2', () => {
     });
     operator.advanceWatermark(MAX_TIMESTAMP);
     // Event 1 is asked about for the match of event 0; then both matches are asked about 2 and 3.
-    expect(seen).toEqual(['0:1', '0:2', '1:2', '1:3', '0:3']);
+    expect(seen).toEqual(['0:1', '0:2', '1:2', '0:3', '1:3']);
   });
 });
 
@@ -94,7 +95,8 @@ describe('what a condition sees', () => {
     const seen: unknown[] = [];
     const pattern = begin('a')
       .where((_, match) => {
-        seen.push(JSON.parse(JSON.stringify({ ...match, a: match.a, b: match.b })));
+        const { a, b } = match as MatchSoFar;
+        seen.push({ a, b });
         return true;
       })
       .times(2)
@@ -122,11 +124,9 @@ describe('what a condition sees', () => {
         const all: string[] = [];
         for (const key in match) all.push(key);
         keys.push(all);
-        return (match as Record<string, unknown[]>).no?.length === 0;
+        return match.no.length === 0;
       });
-    expect(run(pattern, eventsOf('a b c d'))).toEqual([
-      'match first[0] x[1] y[2] last[3] at 4',
-    ]);
+    expect(run(pattern, eventsOf('a b c d'))).toEqual(['match first[0] x[1] y[2] last[3] at 4']);
     expect(keys[0]).toEqual(['first', 'x', 'y', 'no', 'last']);
   });
 

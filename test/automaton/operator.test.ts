@@ -49,7 +49,9 @@ describe('time', () => {
       'match a[1] b[0] at 1',
     ]);
     // It orders equal times alone.
-    expect(run(ab, eventsOf('a@1 b@2'), { comparator: lastFirst })).toEqual(['match a[0] b[1] at 2']);
+    expect(run(ab, eventsOf('a@1 b@2'), { comparator: lastFirst })).toEqual([
+      'match a[0] b[1] at 2',
+    ]);
   });
 
   test('the watermark never goes back', () => {
@@ -92,7 +94,13 @@ describe('timers', () => {
 
   test.each([
     ['a limit between neighbours', gap, 'a@1', ['timeout a[0] at 11'], []],
-    ['... and an event afterwards', gap, 'a@1 x@50', ['timeout a[0] at 11'], ['timeout a[0] at 11']],
+    [
+      '... and an event afterwards',
+      gap,
+      'a@1 x@50',
+      ['timeout a[0] at 11'],
+      ['timeout a[0] at 11'],
+    ],
     ['an absence behind such a limit', absent, 'a@1', ['match a[0] at 11'], []],
     ['a match that starts at 0', ab, 'a@0', ['timeout a[0] at 10'], []],
     ['... and an event afterwards', ab, 'a@0 x@50', ['timeout a[0] at 10'], ['timeout a[0] at 10']],

@@ -46,11 +46,13 @@ test('SKIP_TO_NEXT keeps one match of each start', () => {
 });
 
 test('a finished match waits while an earlier partial match is alive, and goes when that ends', () => {
-  // x begins with c, which never comes; "a b" is finished long before the window of x is over.
+  // What begins with x waits for a c, which never comes; "a b" is finished long before its window ends.
   const pattern = begin('first')
     .where(is('x', 'a'))
     .followedBy('last')
-    .where((event, { first }) => event.kind === ((first[0] as typeof event).kind === 'x' ? 'c' : 'b'))
+    .where(
+      (event, { first }) => event.kind === ((first[0] as typeof event).kind === 'x' ? 'c' : 'b'),
+    )
     .within(10);
   const events = eventsOf('x@1 a@2 b@3');
   expect(run(pattern, events, { end: 3 })).toEqual(['match first[1] last[2] at 3']);
