@@ -69,6 +69,8 @@ const REREAD_MIN_MS: Millis = 1_000;
 const REREAD_MAX_MS: Millis = 60_000;
 /** Open matches of one rule in the current details, which are made anew in every activation. */
 const OPEN_MATCHES_SHOWN = 10;
+/** Open matches of one rule in the answer to a query, which has a limit of some megabytes. */
+const OPEN_MATCHES_ANSWERED = 100;
 /** How long an idle session waits before it first asks whether its offsets are committed; then twice that, ... */
 const IDLE_MS: Millis = 2_000;
 
@@ -183,7 +185,7 @@ class SessionShell {
       this.#signals++;
       this.#inbox.push(batch);
     });
-    setHandler(stateQuery, () => this.#state());
+    setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED));
   }
 
   async run(): Promise<SessionResult> {
@@ -418,12 +420,12 @@ class SessionShell {
 
   // ---- for people
 
-  #state(): SessionState {
+  #state(openMax: number): SessionState {
     return {
       ...this.#ref(),
       watermark: this.#session.watermark,
       nextDeadline: this.#session.nextDeadline,
-      rules: this.#session.view(),
+      rules: this.#session.view(openMax),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
       publishing: this.#publishing.size,
@@ -431,9 +433,7 @@ class SessionShell {
   }
 
   #show(): void {
-    setCurrentDetails(
-      detailsOf({ ...this.#state(), rules: this.#session.view(OPEN_MATCHES_SHOWN) }),
-    );
+    setCurrentDetails(detailsOf(this.#state(OPEN_MATCHES_SHOWN)));
     const rules = this.#session.rulesInProgress();
     const deadline = this.#session.nextDeadline;
     // An upsert is an event of history: only when the answer to people's questions changes.

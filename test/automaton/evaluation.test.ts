@@ -135,7 +135,7 @@ describe('what a condition sees', () => {
     const stored = { timestamp: 1, sequence: 0, event: eventOf(0, 1, { kind: 'p' }) };
     const view = new View({ stage: 1, stored, previous: null });
     expect(view.constructor).toEqual([]);
-    expect(view.__proto__).toEqual([{ kind: 'p' }]);
+    expect(Reflect.get(view, '__proto__')).toEqual([{ kind: 'p' }]);
     expect(view.a).toEqual([]);
     expect(view.toString).toBeUndefined();
     expect(view.a).toBe(view.a);

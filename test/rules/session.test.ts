@@ -201,7 +201,10 @@ describe('time', () => {
 describe('what it tells of itself', () => {
   test('a view of each rule, with the oldest open matches', () => {
     const session = new Session(
-      journeyOf(ab, { ...ab, id: 'idle', pattern: begin('z').where(is('z')) }),
+      journeyOf(
+        { ...ab, description: 'a, then b' },
+        { ...ab, id: 'idle', pattern: begin('z').where(is('z')) },
+      ),
       'k',
     );
     const events = kinds('a a');
@@ -210,13 +213,22 @@ describe('what it tells of itself', () => {
     expect(session.view(1)).toEqual([
       {
         rule: 'ab',
+        description: 'a, then b',
         open: [{ stage: 'b', events: { a: [events[0]] }, deadline: 11 }],
         openCount: 2,
         nextDeadline: 11,
         counts,
         lastError: null,
       },
-      { rule: 'idle', open: [], openCount: 0, nextDeadline: null, counts, lastError: null },
+      {
+        rule: 'idle',
+        description: null,
+        open: [],
+        openCount: 0,
+        nextDeadline: null,
+        counts,
+        lastError: null,
+      },
     ]);
     expect(session.rulesInProgress()).toEqual(['ab']);
     expect(session.isIdle).toBe(false);
