@@ -21,6 +21,7 @@ export interface OfflineOptions {
 }
 
 export interface OfflineResult {
+  /** In order of event time. */
   readonly alerts: readonly Alert[];
   /** Matches and timeouts by `journey/rule`. */
   readonly rules: ReadonlyMap<string, RuleCounts>;
@@ -65,6 +66,7 @@ export function runOffline(options: OfflineOptions): OfflineResult {
   order.end(endWatermark === 'last-event' ? undefined : endWatermark);
   release();
   for (const { session } of sessions.values()) publish(session.advance(order.watermark));
+  alerts.sort((a, b) => a.at - b.at);
   return { alerts, rules: sumCounts(sessions.values()), sessions: sessions.size };
 }
 

@@ -86,7 +86,7 @@ function stage(
   const what = node.type === 'COMPOSITE' ? graph({ ...node, window: null }, path) : node.name;
   let pattern = append(before, edge, what as string & GroupPattern<unknown, Stages>, path);
   if (node.type === 'ATOMIC' && node.condition)
-    pattern = pattern.where(condition(node.condition, path));
+    pattern = pattern.where(condition(node.condition, `${path}.condition`));
   return within(quantify(pattern, node.quantifier, path), node.window);
 }
 
@@ -137,7 +137,7 @@ function quantify(stage: AnyPattern, quantifier: QuantifierDocument, path: strin
   }
   if (properties.includes('OPTIONAL')) pattern = pattern.optional();
   if (properties.includes('GREEDY')) pattern = pattern.greedy();
-  if (untilCondition) pattern = pattern.until(condition(untilCondition, `${path}.quantifier`));
+  if (untilCondition) pattern = pattern.until(condition(untilCondition, `${path}.quantifier.untilCondition`));
   return pattern;
 }
 
@@ -146,8 +146,8 @@ function condition({ expression }: ConditionDocument, path: string) {
     return cel(expression);
   } catch (cause) {
     if (!(cause instanceof RuleError)) throw cause;
-    throw new RuleError(cause.code, `${path}.condition: ${cause.message}`, {
-      details: { ...cause.details, path: `${path}.condition` },
+    throw new RuleError(cause.code, `${path}: ${cause.message}`, {
+      details: { ...cause.details, path },
       cause,
     });
   }

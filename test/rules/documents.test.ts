@@ -304,7 +304,7 @@ describe('refused', () => {
   test.each([
     ['$.nodes[1].condition', node('b', { condition: { type: 'CEL', expression: 'event.' } })],
     [
-      '$.nodes[1].quantifier.condition',
+      '$.nodes[1].quantifier.untilCondition',
       node('b', {
         quantifier: {
           properties: ['LOOPING'],
