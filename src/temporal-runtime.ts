@@ -3,6 +3,7 @@ import {
   type LogEntry,
   makeTelemetryFilterString,
   Runtime,
+  type Worker,
 } from '@temporalio/worker';
 
 /** Said of every worker that runs activities alone, as an ingestor's does on purpose. */
@@ -14,6 +15,22 @@ export const quietLogger = new DefaultLogger('WARN', ({ level, message, meta }: 
   const attributes = meta && Object.keys(meta).length > 0 ? ` ${JSON.stringify(meta)}` : '';
   process.stderr.write(`temporal ${level.toLowerCase()}: ${message}${attributes}\n`);
 });
+
+/**
+ * Runs a worker.
+ *
+ * @returns the end of its run, and a function that stops it if it runs and waits for that end
+ */
+export function runWorker(worker: Worker): { ended: Promise<void>; stop(): Promise<void> } {
+  const ended = worker.run();
+  return {
+    ended,
+    stop: () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      return ended;
+    },
+  };
+}
 
 let isInstalled = false;
 
@@ -27,6 +44,8 @@ export function quietTemporal(): void {
   try {
     Runtime.install({
       logger: quietLogger,
+      // Who starts workers also stops them, in the right order; the SDK would stop all at once.
+      shutdownSignals: [],
       telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
     });
   } catch {

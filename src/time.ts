@@ -65,9 +65,15 @@ export function formatDuration(ms: Millis): string {
   return `${ms < 0 ? '-' : ''}${parts.join(' ') || '0 s'}`;
 }
 
-/** An event time for people: ISO 8601 in UTC, or a word for the two ends of time. */
+/** An event time in ISO 8601, UTC, or a word for the two ends of time. */
 export function formatTimestamp(timestamp: Timestamp): string {
   if (timestamp >= MAX_TIMESTAMP) return 'the end of the stream';
   if (timestamp <= MIN_TIMESTAMP) return 'before the first event';
   return new Date(timestamp).toISOString();
+}
+
+/** The same to the second, for people: `2026-01-31 12:00:00 UTC`. */
+export function readableTimestamp(timestamp: Timestamp): string {
+  const text = formatTimestamp(timestamp);
+  return text.endsWith('Z') ? `${text.slice(0, 19).replace('T', ' ')} UTC` : text;
 }

@@ -21,7 +21,8 @@ import {
   startDevServer,
 } from '../servers/dev-server.js';
 import type { Report } from '../servers/process.js';
-import { type Millis, seconds } from '../time.js';
+import { runWorker } from '../temporal-runtime.js';
+import { type Millis, seconds, type Timestamp } from '../time.js';
 import { createWorker } from '../worker.js';
 import { SESSION_WORKFLOW, STATE_QUERY } from '../workflows/messages.js';
 import type { SessionResult, SessionState } from '../workflows/session.js';
@@ -31,6 +32,7 @@ import { type Click, demoCart, generateClickstream, liveTail } from './clickstre
 const SOURCE = 'demo';
 const JOURNEYS = new URL('../../examples/demo-journeys.ts', import.meta.url);
 const LIVE_JOURNEY = 'live-cart';
+const OUT_OF_ORDERNESS_MS: Millis = seconds(2);
 /** The live cart's window, out-of-orderness and publication, and as much again for a slow machine. */
 const LIVE_MAX_MS: Millis = seconds(75);
 /** How long the last alerts may take once the stream has ended. */
@@ -63,7 +65,7 @@ export interface DemoResult {
   };
   /** The live cart's session, and whether its history has the timer before the alert. */
   readonly liveCart: { readonly workflowId: string; readonly timerFiredBeforeAlert: boolean };
-  /** Milliseconds from start to: server ready, past read, live cart's alert, everything done. */
+  /** Milliseconds from start to: server ready, past delivered, live cart's alert, everything done. */
   readonly times: { server: Millis; history: Millis; live: Millis; total: Millis };
 }
 
@@ -118,50 +120,58 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
         },
       },
     });
-    const running = worker.run();
-    cleanUp.push(() => {
-      worker.shutdown();
-      return running;
-    });
+    cleanUp.push(runWorker(worker).stop);
     const store = new MemoryProgressStore();
     cleanUp.push(await serveProgress({ connection, namespace, source: SOURCE, store }));
     report(`Worker is ready with the journeys of ${path}`);
 
     const client = new Client({ connection, namespace });
-    const liveAlert = () => [...alerts.values()].some(({ journey }) => journey === LIVE_JOURNEY);
     const read: RawRecord[] = [];
     const startsAt = Date.now();
-    const cart = demoCart(startsAt + seconds(2));
-    const clicks = recordsOf(options, startsAt, cart, liveAlert, (phase) => {
-      if (phase === 'live') {
+    let phase: 'history' | 'live' = 'history';
+    let cart: Click | undefined;
+    const clicks = recordsOf({
+      ...options,
+      startsAt,
+      // The last two seconds wait in event-time order for what may still come.
+      isDelivered: async () => {
+        const progress = await store.read(SOURCE, 0);
+        return (progress?.watermark ?? 0) >= startsAt - OUT_OF_ORDERNESS_MS - 1;
+      },
+      isDone: () => [...alerts.values()].some(({ journey }) => journey === LIVE_JOURNEY),
+      onLive: (click) => {
+        cart = click;
+        phase = 'live';
         times.history = elapsed();
         report(
           'The past is told. Now the present: a cart that nobody will buy, for thirty seconds',
         );
-      } else {
-        times.live = elapsed();
-      }
-      progressPhase = 'live';
+      },
     });
-    let progressPhase: 'history' | 'live' = 'history';
     const counts = await ingest({
       journeys,
       records: remember(clicks, read),
       gateway: temporalGateway({
+        journeys,
         client,
-        settings: { outOfOrdernessMs: seconds(2), publicationIntervalMs: seconds(1) },
+        settings: {
+          outOfOrdernessMs: OUT_OF_ORDERNESS_MS,
+          publicationIntervalMs: seconds(1),
+        },
       }),
       store,
+      outOfOrdernessMs: OUT_OF_ORDERNESS_MS,
       // What is open when the demo ends stays open, as it would tomorrow.
       endWatermark: 'last-event',
       log: createLogger('error'),
       ...(signal ? { signal } : {}),
-      onProgress: (now) => options.onProgress?.(now, progressPhase),
+      onProgress: (now) => options.onProgress?.(now, phase),
     });
+    times.live = elapsed();
     if (signal?.aborted) throw new CepError('SERVER_UNREACHABLE', 'stopped');
     const offline = runOffline({ journeys, records: read, endWatermark: 'last-event' });
     await waitFor(() => alerts.size >= offline.alerts.length, SETTLE_MS, signal);
-    const workflowId = sessionWorkflowId({ journey: LIVE_JOURNEY, key: cart.userSession });
+    const workflowId = sessionWorkflowId({ journey: LIVE_JOURNEY, key: cart?.userSession ?? '' });
     times.total = elapsed();
     const expected = new Set(offline.alerts.map(({ id }) => id));
     return {
@@ -190,14 +200,16 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
 }
 
 /** The past at once, then the present at its own pace until the live cart's alert is there. */
-async function* recordsOf(
-  options: DemoOptions,
-  startsAt: number,
-  cart: Click,
-  isDone: () => boolean,
-  entered: (phase: 'live' | 'end') => void,
-): AsyncGenerator<RawRecord> {
-  const { seed, events, signal } = options;
+async function* recordsOf(options: {
+  seed: number;
+  events: number;
+  startsAt: Timestamp;
+  signal?: AbortSignal;
+  isDelivered(): Promise<boolean>;
+  isDone(): boolean;
+  onLive(cart: Click): void;
+}): AsyncGenerator<RawRecord> {
+  const { seed, events, startsAt, signal } = options;
   let offset = 0;
   const record = (click: Click): RawRecord => ({
     source: SOURCE,
@@ -207,19 +219,22 @@ async function* recordsOf(
     value: click,
   });
   for (const click of generateClickstream({ seed, events, endsAt: startsAt })) yield record(click);
-  entered('live');
+  // As long as the past is under way, the watermark stands there, and no live window could end.
+  await waitFor(options.isDelivered, SETTLE_MS, signal);
+
+  const liveAt = Date.now();
+  const cart = demoCart(liveAt + seconds(2));
+  options.onLive(cart);
   let isCartSent = false;
-  for (const click of liveTail({ seed, startsAt: startsAt + 1 })) {
-    if (isDone() || signal?.aborted || click.eventTime > startsAt + LIVE_MAX_MS) break;
+  for (const click of liveTail({ seed, startsAt: liveAt })) {
+    if (options.isDone() || signal?.aborted || click.eventTime > liveAt + LIVE_MAX_MS) break;
     if (!isCartSent && click.eventTime >= cart.eventTime) {
       isCartSent = true;
       yield record(cart);
     }
-    const waitMs = click.eventTime - Date.now();
-    if (waitMs > 0) await waitFor(() => false, waitMs, signal);
+    await waitFor(() => false, click.eventTime - Date.now(), signal);
     yield record(click);
   }
-  entered('end');
 }
 
 async function* remember(
@@ -233,9 +248,13 @@ async function* remember(
 }
 
 /** Looks every 50 ms, at most for so long. */
-async function waitFor(isTrue: () => boolean, maxMs: Millis, signal?: AbortSignal): Promise<void> {
+async function waitFor(
+  isTrue: () => boolean | Promise<boolean>,
+  maxMs: Millis,
+  signal?: AbortSignal,
+): Promise<void> {
   const until = performance.now() + maxMs;
-  while (!isTrue() && performance.now() < until && !signal?.aborted) {
+  while (performance.now() < until && !signal?.aborted && !(await isTrue())) {
     await new Promise((resolve) => setTimeout(resolve, Math.min(50, until - performance.now())));
   }
 }

@@ -8,8 +8,8 @@ import type { RawRecord } from './record.js';
 
 /** How far an event time may lie ahead of its record's own timestamp. */
 const AHEAD_MAX_MS = minutes(5);
-/** Longest record, in characters. A session's payload is limited to about 2 MB. */
-const LENGTH_MAX = 1_000_000;
+/** Longest record, in characters or bytes. A session's payload is limited to about 2 MB. */
+export const RECORD_LENGTH_MAX = 1_000_000;
 /** The years that JSON dates and JavaScript agree on. */
 const TIME_MIN = Date.UTC(1, 0, 1);
 const TIME_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -24,11 +24,12 @@ type Format = Pick<JourneySet, 'eventTime' | 'eventId' | 'fields'>;
 export function decodeRecord(record: RawRecord, format: Format): CepEvent {
   if (record.fault !== undefined) throw new DecodeError('RECORD_NOT_JSON', record.fault);
   const isText = typeof record.value === 'string';
-  const data: EventData = isText ? parse(record.value) : { ...(record.value as EventData) };
+  const data: EventData = isText ? parse(record.value) : copy(record.value as EventData);
   // Where the reader has taken the record apart, as of CSV, all values may be text.
   for (const [field, type] of Object.entries(format.fields)) {
     const value = data[field];
-    if (value === undefined || value === null) continue;
+    // The event time is read by its own rules, below.
+    if (value === undefined || value === null || field === format.eventTime) continue;
     data[field] = typed(field, value, type, !isText);
   }
   const timestamp = timeOf(data[format.eventTime], format.eventTime);
@@ -40,25 +41,20 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
     );
   }
   data[format.eventTime] = timestamp;
-  const id = format.eventId === undefined ? undefined : data[format.eventId];
+  const id = format.eventId === undefined ? undefined : idOf(data[format.eventId], format.eventId);
   const { source, partition, offset } = record;
   return {
     timestamp,
     source,
     partition,
     offset,
-    ...(id === undefined || id === null ? {} : { id: String(id) }),
+    ...(id === undefined ? {} : { id }),
     data,
   };
 }
 
 function parse(text: string): EventData {
-  if (text.length > LENGTH_MAX) {
-    throw new DecodeError(
-      'RECORD_WRONG_TYPE',
-      `the record has ${text.length} characters, more than ${LENGTH_MAX}: leave out what no rule needs`,
-    );
-  }
+  checkLength(text.length);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -70,6 +66,46 @@ function parse(text: string): EventData {
     throw new DecodeError('RECORD_NOT_JSON', `expected a JSON object with fields, found ${found}`);
   }
   return value as EventData;
+}
+
+function copy(value: EventData): EventData {
+  // Cheap to say of most; JSON is the measure, because that is what a session is sent.
+  let length = 0;
+  for (const field of Object.values(value)) {
+    length +=
+      typeof field === 'string' ? field.length : typeof field === 'object' ? jsonLength(field) : 8;
+  }
+  checkLength(length);
+  return { ...value };
+}
+
+function checkLength(length: number): void {
+  if (length <= RECORD_LENGTH_MAX) return;
+  throw new DecodeError(
+    'RECORD_WRONG_TYPE',
+    `the record has ${length} characters, more than ${RECORD_LENGTH_MAX}: leave out what no rule needs`,
+  );
+}
+
+function jsonLength(value: unknown): number {
+  try {
+    return JSON.stringify(value)?.length ?? 0;
+  } catch (cause) {
+    throw new DecodeError('RECORD_NOT_JSON', `not to be written as JSON: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Two records with one id are repeats, so an id must say something: '' and objects don't. */
+function idOf(value: unknown, field: string): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  throw new DecodeError(
+    'RECORD_WRONG_TYPE',
+    `field "${field}" should hold the record's id (text or a number), found ${JSON.stringify(value)?.slice(0, 80)}`,
+    { details: { field } },
+  );
 }
 
 /** The value in its declared type. Text is converted where all values are text, as in CSV. */
@@ -91,7 +127,7 @@ function typed(field: string, value: unknown, type: FieldType, convert: boolean)
 
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 const DATE_TIME =
-  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?$/;
+  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|UTC|[+-]\d{2}:?\d{2})?$/;
 
 function timeOf(value: unknown, field: string): Timestamp {
   let timestamp = Number.NaN;
@@ -100,7 +136,10 @@ function timeOf(value: unknown, field: string): Timestamp {
     const text = value.trim();
     const parts = DATE_TIME.exec(text);
     if (NUMBER.test(text)) timestamp = Number(text);
-    else if (parts) timestamp = Date.parse(`${parts[1]}T${parts[2]}${parts[3] ?? 'Z'}`);
+    else if (parts && isDate(parts[1] as string)) {
+      const zone = parts[3] === undefined || parts[3] === 'UTC' ? 'Z' : parts[3];
+      timestamp = Date.parse(`${parts[1]}T${parts[2]}${zone}`);
+    }
   }
   if (Number.isFinite(timestamp) && timestamp >= TIME_MIN && timestamp <= TIME_MAX) {
     return Math.trunc(timestamp);
@@ -110,4 +149,10 @@ function timeOf(value: unknown, field: string): Timestamp {
     `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z), found ${JSON.stringify(value)?.slice(0, 80) ?? 'nothing'}`,
     { details: { field } },
   );
+}
+
+/** Whether the calendar has the day: `Date.parse` makes the first of March of a 30th of February. */
+function isDate(text: string): boolean {
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
 }

@@ -4,6 +4,7 @@
 
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { SessionActivities } from '../activities/index.js';
+import { runWorker } from '../temporal-runtime.js';
 import { progressTaskQueue, TASK_QUEUE } from '../workflows/messages.js';
 import type { ProgressStore } from './progress.js';
 
@@ -29,9 +30,5 @@ export async function serveProgress(options: {
     taskQueue: progressTaskQueue(taskQueue, source),
     activities,
   });
-  const running = worker.run();
-  return async () => {
-    worker.shutdown();
-    await running;
-  };
+  return runWorker(worker).stop;
 }

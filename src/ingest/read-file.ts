@@ -2,13 +2,14 @@
 // Lines are counted from 0 and the count is the offset, blank lines included, so that an offset always
 // leads back to its line; in CSV it counts the records behind the header.
 
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CsvError, parse as csvParser, type Parser } from 'csv-parse';
 import { CepError, messageOf } from '../errors.js';
 import type { Millis } from '../time.js';
+import { type Row, RowParser } from './csv.js';
+import { RECORD_LENGTH_MAX } from './decode.js';
+import { type Line, LineCutter } from './lines.js';
 import { type Clock, type Read, systemClock } from './record.js';
 
 export type FileFormat = 'ndjson' | 'csv';
@@ -37,41 +38,48 @@ export function fileSource(path: string): string {
   return path === '-' ? 'stdin' : `file:${basename(path)}`;
 }
 
-/** A piece of text, or null for "there was nothing more when I looked at `lookedAt`". */
-type Chunk = { readonly text: string } | { readonly text: null; readonly lookedAt: number };
+/** A piece of input, or null for "there was nothing more when I looked at `lookedAt`". */
+type Chunk = { readonly bytes: Buffer } | { readonly bytes: null; readonly lookedAt: number };
 
 /**
- * Reads records.
+ * Reads records. One that can't be read has a `fault`, and the others go on.
  *
- * @throws CepError `INPUT_MISSING` when the file can't be read, or shrinks while it is followed
+ * @throws CepError `INPUT_MISSING` when the file can't be read, is a CSV file without a usable header, or
+ *   is truncated or replaced while it is followed
  */
 export async function* readFileRecords(options: ReadFileOptions): AsyncGenerator<Read> {
-  const { path, clock = systemClock } = options;
+  const { path, signal, clock = systemClock } = options;
   const { source = fileSource(path) } = options;
   const format = options.format ?? (/\.csv$/i.test(path) ? 'csv' : 'ndjson');
-  const toRecords = format === 'csv' ? csvRecords() : lines();
+  const cutter = new LineCutter(RECORD_LENGTH_MAX);
+  const records = format === 'csv' ? csvRecords(path) : jsonRecords();
   const chunks = path === '-' ? pipeChunks(options, clock) : fileChunks(options, clock);
   const partition = 0;
-  for await (const chunk of chunks) {
-    if (chunk.text === null) {
-      yield { endOfLog: true, source, partition, lookedAt: chunk.lookedAt };
+  for await (const { bytes, ...look } of chunks) {
+    if (bytes === null) {
+      // Half a record is a sign of more to come.
+      const isBetween = !cutter.isInLine && !records.isInRecord;
+      const { lookedAt } = look as { lookedAt: number };
+      if (isBetween) yield { endOfLog: true, source, partition, lookedAt };
       continue;
     }
-    for (const record of toRecords.write(chunk.text)) {
-      yield { source, partition, recordTime: clock.now(), ...record };
+    const recordTime = clock.now();
+    for (const line of cutter.write(bytes)) {
+      for (const record of records.write(line)) yield { source, partition, recordTime, ...record };
     }
   }
-  // A followed file's last line may be half written; that of a finished one is whole.
-  if (options.signal?.aborted && options.follow) return;
-  for (const record of toRecords.end()) {
-    yield { source, partition, recordTime: clock.now(), ...record };
+  // Whoever stops in the middle leaves what may be half a line for the next run.
+  if (signal?.aborted) return;
+  const recordTime = clock.now();
+  for (const line of cutter.end()) {
+    for (const record of records.write(line)) yield { source, partition, recordTime, ...record };
   }
+  for (const record of records.end()) yield { source, partition, recordTime, ...record };
 }
 
 async function* fileChunks(options: ReadFileOptions, clock: Clock): AsyncGenerator<Chunk> {
   const { path, follow = false, signal } = options;
   const file = await openFile(path);
-  const decoder = new StringDecoder('utf8');
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   try {
     for (let position = 0; !signal?.aborted; ) {
@@ -79,24 +87,16 @@ async function* fileChunks(options: ReadFileOptions, clock: Clock): AsyncGenerat
       const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position);
       if (bytesRead > 0) {
         position += bytesRead;
-        yield { text: decoder.write(buffer.subarray(0, bytesRead)) };
+        yield { bytes: buffer.subarray(0, bytesRead) };
         continue;
       }
       if (!follow) break;
-      const { size } = await file.stat();
-      if (size < position) {
-        throw new CepError(
-          'INPUT_MISSING',
-          `${path} was truncated while it was followed (${size} bytes left of ${position}): start again, with --source and a new name if its lines are new ones`,
-          { details: { path } },
-        );
-      }
-      yield { text: null, lookedAt };
+      await checkIsSame(file, path, position);
+      yield { bytes: null, lookedAt };
       await sleep(POLL_MS, undefined, signal ? { signal } : {}).catch(() => {
         // Aborted: the loop's condition ends it.
       });
     }
-    yield { text: decoder.end() };
   } finally {
     await file.close();
   }
@@ -117,107 +117,147 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
+/**
+ * The lines of a file that was truncated or replaced would get offsets that other lines had, and sessions
+ * would take them for repeats. So that is the end of this source.
+ */
+async function checkIsSame(file: FileHandle, path: string, position: number): Promise<void> {
+  const opened = await file.stat();
+  const named = await stat(path).catch(() => null);
+  const isReplaced = named !== null && (named.ino !== opened.ino || named.dev !== opened.dev);
+  if (opened.size >= position && !isReplaced) return;
+  const what = isReplaced ? 'replaced by another file' : `truncated to ${opened.size} bytes`;
+  throw new CepError(
+    'INPUT_MISSING',
+    `${path} was ${what} while it was followed, ${position} bytes in: start again, with --source and a new name if its lines are new ones`,
+    { details: { path } },
+  );
+}
+
 /** A pipe says nothing while it is quiet; that nothing came for a while is the evidence. */
 async function* pipeChunks(options: ReadFileOptions, clock: Clock): AsyncGenerator<Chunk> {
   const { stdin = process.stdin, signal } = options;
-  const decoder = new StringDecoder('utf8');
   const iterator = stdin[Symbol.asyncIterator]();
+  let arrived: IteratorResult<Buffer | string> | undefined;
+  let failure: { error: unknown } | undefined;
+  let wake = () => {};
+  // One reaction per chunk, however often we look: a race would leave one more on it with each look.
+  const ask = () => {
+    arrived = undefined;
+    iterator.next().then(
+      (result) => {
+        arrived = result;
+        wake();
+      },
+      (error) => {
+        failure = { error };
+        wake();
+      },
+    );
+  };
+  const stop = () => wake();
+  signal?.addEventListener('abort', stop);
   try {
-    let pending = iterator.next();
+    ask();
     while (!signal?.aborted) {
       const lookedAt = clock.monotonic();
-      const next = await Promise.race([pending, sleep(POLL_MS, null)]);
-      if (next === null) {
-        yield { text: null, lookedAt };
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, POLL_MS);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        if (arrived || failure || signal?.aborted) wake();
+      });
+      if (signal?.aborted) break;
+      if (failure) throw failure.error;
+      if (!arrived) {
+        yield { bytes: null, lookedAt };
         continue;
       }
-      if (next.done) break;
-      yield { text: decoder.write(next.value as Buffer) };
-      pending = iterator.next();
+      if (arrived.done) break;
+      yield { bytes: Buffer.from(arrived.value) };
+      ask();
     }
-    yield { text: decoder.end() };
   } finally {
-    // Not awaited: a pipe that never speaks again would never answer.
-    void iterator.return?.();
+    signal?.removeEventListener('abort', stop);
+    // A stream that is waited for keeps the process alive, and answers no return() before its next chunk.
+    if ('destroy' in stdin && typeof stdin.destroy === 'function') stdin.destroy();
+    else void iterator.return?.();
   }
 }
 
 type Found = { offset: number; value: string | Record<string, unknown>; fault?: string };
 
-/** Cuts text into records as it comes. */
+/** Makes records of lines as they come. */
 interface Records {
-  write(text: string): Iterable<Found>;
+  readonly isInRecord: boolean;
+  write(line: Line): Iterable<Found>;
   end(): Iterable<Found>;
 }
 
-function lines(): Records {
-  let rest = '';
+function jsonRecords(): Records {
   let offset = 0;
-  function* cut(text: string): Generator<Found> {
-    let from = 0;
-    for (let to = text.indexOf('\n'); to >= 0; to = text.indexOf('\n', from)) {
-      yield* line(text.slice(from, to));
-      from = to + 1;
-    }
-    rest = text.slice(from);
-  }
-  function* line(text: string): Generator<Found> {
-    const value = (offset === 0 ? text.replace(/^\uFEFF/, '') : text).trim();
-    if (value !== '') yield { offset, value };
-    offset++;
-  }
   return {
-    write: (text) => cut(rest + text),
-    end: () => (rest === '' ? [] : line(rest)),
+    isInRecord: false,
+    *write({ text, fault }) {
+      const found = { offset: offset++, value: text.trim() };
+      if (fault !== undefined) yield { ...found, fault };
+      else if (found.value !== '') yield found;
+    },
+    end: () => [],
   };
 }
 
-function csvRecords(): Records {
-  const parser: Parser = csvParser({
-    bom: true,
-    relaxColumnCount: true,
-    skipEmptyLines: true,
-    relaxQuotes: true,
-  });
-  let failure: CsvError | null = null;
-  parser.on('error', (error: CsvError) => {
-    failure = error;
-  });
-  let header: string[] | null = null;
+function csvRecords(path: string): Records {
+  const parser = new RowParser(RECORD_LENGTH_MAX);
+  let header: readonly string[] | null = null;
   let offset = 0;
-  function* take(): Generator<Found> {
-    for (let row: string[] | null = parser.read(); row !== null; row = parser.read()) {
-      if (header === null) {
-        header = row.map((name) => name.trim());
-        continue;
-      }
-      yield record(header, row);
-    }
-    if (failure) {
-      throw new CepError('INPUT_MISSING', `the CSV file can't be read on: ${failure.message}`);
+  function* take(rows: Iterable<Row>): Generator<Found> {
+    for (const row of rows) {
+      if (header === null) header = headerOf(row, path);
+      else yield { offset: offset++, ...record(header, row) };
     }
   }
-  const record = (names: string[], row: string[]): Found => {
-    const found = { offset: offset++ };
-    if (row.length !== names.length) {
-      const fault = `expected ${names.length} columns (${names.join(', ')}), found ${row.length}`;
-      return { ...found, value: row.join(','), fault };
-    }
-    const value: Record<string, unknown> = {};
-    names.forEach((name, i) => {
-      // An empty column says nothing, rather than an empty text.
-      if (row[i] !== '') value[name] = row[i];
-    });
-    return { ...found, value };
-  };
   return {
-    write: (text) => {
-      parser.write(text);
-      return take();
+    get isInRecord() {
+      return parser.isInRow;
     },
-    end: () => {
-      parser.end();
-      return take();
+    write: (line) => take(parser.write(line)),
+    *end() {
+      yield* take(parser.end());
+      if (header === null) throw noHeader(path, 'it is empty');
     },
   };
+}
+
+function headerOf(row: Row, path: string): string[] {
+  if ('fault' in row) throw noHeader(path, row.fault);
+  const names = row.columns.map((name) => name.trim());
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw noHeader(path, `it has the column "${twice}" twice`);
+  return names;
+}
+
+function noHeader(path: string, reason: string): CepError {
+  return new CepError(
+    'INPUT_MISSING',
+    `${path} has no CSV header that can be used (${reason}): its first line must name the columns`,
+    { details: { path } },
+  );
+}
+
+function record(names: readonly string[], row: Row): Omit<Found, 'offset'> {
+  if ('fault' in row) return { value: row.text, fault: row.fault };
+  const { columns } = row;
+  if (columns.length !== names.length) {
+    const fault = `expected ${names.length} columns (${names.join(', ')}), found ${columns.length}`;
+    return { value: columns.join(','), fault };
+  }
+  const value: Record<string, unknown> = {};
+  names.forEach((name, i) => {
+    // An empty column says nothing, rather than an empty text.
+    if (columns[i] !== '') value[name] = columns[i];
+  });
+  return { value };
 }

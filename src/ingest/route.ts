@@ -25,7 +25,7 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
     try {
       if (accepts && !accepts(event.data)) continue;
       const value = typeof key === 'string' ? event.data[key] : key(event.data);
-      if ((typeof value === 'string' && value !== '') || typeof value === 'number') {
+      if (typeof value === 'number' ? Number.isFinite(value) : typeof value === 'string' && value) {
         routes.push({ journey, key: String(value) });
         continue;
       }

@@ -3,6 +3,8 @@
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import { messageOf } from '../errors.js';
+import type { CompiledJourneys } from '../rules/compiled.js';
+import type { Journey } from '../rules/journey.js';
 import {
   EVENTS_SIGNAL,
   type EventBatch,
@@ -29,15 +31,18 @@ const GRPC_FAILED_PRECONDITION = 9;
 /**
  * Delivers to session workflows.
  *
+ * @param options.journeys - what the sessions run, for their description in the Temporal UI
  * @param options.settings - what sessions must know of this ingestor to place their timers
  * @param options.taskQueue - of the workers; default `temporal-cep`
  */
 export function temporalGateway(options: {
   client: Client;
+  journeys: CompiledJourneys;
   settings: SessionSettings;
   taskQueue?: string;
 }): SessionGateway {
-  const { client, settings, taskQueue = TASK_QUEUE } = options;
+  const { client, journeys, settings, taskQueue = TASK_QUEUE } = options;
+  const details = new Map([...journeys.byId].map(([id, { journey }]) => [id, detailsOf(journey)]));
   return {
     signalWithStart: async (ref, batch) => {
       const input: SessionInput = { ...ref, settings };
@@ -50,7 +55,7 @@ export function temporalGateway(options: {
           signalArgs: [batch],
           memo: { journey: ref.journey, key: ref.key },
           staticSummary: `${ref.journey} of ${ref.key}`,
-          staticDetails: `Runs the rules of the journey **${ref.journey}** over the events of one key, until no match is open. The current details say how far it is.`,
+          staticDetails: details.get(ref.journey) ?? '',
           typedSearchAttributes: new TypedSearchAttributes([
             { key: CEP_JOURNEY, value: ref.journey },
             { key: CEP_KEY, value: ref.key.slice(0, KEYWORD_LENGTH_MAX) },
@@ -75,6 +80,17 @@ export function temporalGateway(options: {
       }
     },
   };
+}
+
+/** What a journey is about, in Markdown; the same for all of its sessions. */
+function detailsOf({ id, description, rules }: Journey): string {
+  return [
+    description ? `${description} (journey **${id}**).` : `Journey **${id}**.`,
+    '',
+    ...rules.map((rule) => `- **${rule.id}**${rule.description ? `: ${rule.description}` : ''}`),
+    '',
+    'The current details say how far each rule is.',
+  ].join('\n');
 }
 
 /** Tells what the server will never accept from what may work the next time. */

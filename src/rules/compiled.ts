@@ -37,7 +37,9 @@ export interface CompiledJourneys {
  * @throws CepError `JOURNEYS_INVALID` when it is no journey set; `MalformedPatternError` with the rule's
  *   name for a pattern that is refused
  */
-export function compileJourneys(set: JourneySet): CompiledJourneys {
+export function compileJourneys(journeys: JourneySet<never>): CompiledJourneys {
+  // From here on events are whatever the decoder made of the records.
+  const set = journeys as JourneySet;
   if (!Array.isArray(set?.journeys)) {
     throw new CepError(
       'JOURNEYS_INVALID',

@@ -137,7 +137,8 @@ function quantify(stage: AnyPattern, quantifier: QuantifierDocument, path: strin
   }
   if (properties.includes('OPTIONAL')) pattern = pattern.optional();
   if (properties.includes('GREEDY')) pattern = pattern.greedy();
-  if (untilCondition) pattern = pattern.until(condition(untilCondition, `${path}.quantifier.untilCondition`));
+  if (untilCondition)
+    pattern = pattern.until(condition(untilCondition, `${path}.quantifier.untilCondition`));
   return pattern;
 }
 

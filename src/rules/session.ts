@@ -214,6 +214,13 @@ export class Session {
     }));
   }
 
+  /** Ids of the rules whose next deadline this is. */
+  rulesDueAt(deadline: Timestamp): string[] {
+    return this.#rules
+      .filter(({ operator }) => operator.nextDeadline === deadline)
+      .map(({ compiled }) => compiled.rule.id);
+  }
+
   /** Ids of the rules with an open match. */
   rulesInProgress(): string[] {
     return this.#rules.filter(({ operator }) => !operator.isIdle).map((r) => r.compiled.rule.id);

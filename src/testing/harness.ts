@@ -8,7 +8,7 @@ import { loadJourneys } from '../journeys-module.js';
 import { createLogger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
 import { startTimeSkipping } from '../servers/test-server.js';
-import { quietTemporal } from '../temporal-runtime.js';
+import { quietTemporal, runWorker } from '../temporal-runtime.js';
 import type { Millis, Timestamp } from '../time.js';
 import { createWorker, type Effect } from '../worker.js';
 import {
@@ -106,7 +106,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
       },
     },
   });
-  const running = [worker.run(), progress.run()];
+  const running = [runWorker(worker), runWorker(progress)];
 
   const deliver = async (ref: SessionRef, events: BatchedEvent[], watermark: Timestamp) => {
     const input: SessionInput = {
@@ -187,9 +187,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
       await settle();
     },
     stop: async () => {
-      worker.shutdown();
-      progress.shutdown();
-      await Promise.all(running);
+      await Promise.all(running.map(({ stop }) => stop()));
       await env.teardown();
     },
   };

@@ -12,6 +12,7 @@ import type { EventData, MatchedEvents } from '../event.js';
 import { createLogger } from '../log.js';
 import { parseDocument } from '../rules/document.js';
 import type { Alert } from '../rules/rule.js';
+import { runWorker } from '../temporal-runtime.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../time.js';
 import { createWorker } from '../worker.js';
 import {
@@ -73,7 +74,7 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
       }),
     },
   });
-  const running = [worker.run(), progress.run()];
+  const running = [runWorker(worker), runWorker(progress)];
 
   const driver: VectorDriver = async (vector) => {
     alerts.length = 0;
@@ -118,9 +119,7 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
   return {
     driver,
     stop: async () => {
-      worker.shutdown();
-      progress.shutdown();
-      await Promise.all(running);
+      await Promise.all(running.map(({ stop }) => stop()));
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -4,7 +4,7 @@
 import type { OpenMatch } from '../automaton/operator.js';
 import type { CepEvent, EventData } from '../event.js';
 import type { RuleView } from '../rules/session.js';
-import { formatDuration, formatTimestamp, type Timestamp } from '../time.js';
+import { formatDuration, formatTimestamp, readableTimestamp, type Timestamp } from '../time.js';
 import type { SessionState } from './session.js';
 
 /** Fields that tell people which event is meant, most telling first. */
@@ -20,9 +20,12 @@ export function detailsOf({ journey, key, watermark, rules, counts }: SessionSta
   ].filter(Boolean);
   return [
     `**${escapeMarkdown(journey)}** for **${escapeMarkdown(key)}**: ${events} events, ${alerts} alerts${asides.map((text) => `, ${text}`).join('')}.`,
-    `Event time has reached ${readable(watermark)}.`,
+    `Event time has reached ${readableTimestamp(watermark)}.`,
     '',
-    ...rules.flatMap((rule) => ruleSection(rule, watermark)),
+    // What is open is what people have come for.
+    ...[...rules]
+      .sort((a, b) => Number(b.openCount > 0) - Number(a.openCount > 0))
+      .flatMap((rule) => ruleSection(rule, watermark)),
   ].join('\n');
 }
 
@@ -42,7 +45,7 @@ function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
   return [
     ...lines,
     '',
-    '| waits for | has taken | ends |',
+    '| next | has taken | ends |',
     '|---|---|---|',
     ...rule.open.map((match) => openRow(match, watermark)),
     ...(more > 0 ? [`| | and ${more} more | |`] : []),
@@ -57,7 +60,7 @@ function openRow({ stage, events, deadline }: OpenMatch, watermark: Timestamp): 
   const ends =
     deadline === null
       ? 'no window'
-      : `${readable(deadline)}, in ${formatDuration(deadline - watermark)} of event time`;
+      : `${readableTimestamp(deadline)}, in ${formatDuration(deadline - watermark)} of event time`;
   return `| ${escapeMarkdown(stage)} | ${taken} | ${ends} |`;
 }
 
@@ -67,12 +70,6 @@ function describe({ data, timestamp }: CepEvent): string {
   );
   const time = formatTimestamp(timestamp).slice(11, 19);
   return `${escapeMarkdown(fields.map(String).join(', '))} at ${time}`;
-}
-
-/** `2026-01-31 12:00:00 UTC`, or a word for the ends of time. */
-function readable(timestamp: Timestamp): string {
-  const text = formatTimestamp(timestamp);
-  return text.endsWith('Z') ? `${text.slice(0, 19).replace('T', ' ')} UTC` : text;
 }
 
 /** Keeps a customer's text from becoming markup, or a row of its own. */

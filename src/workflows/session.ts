@@ -39,7 +39,7 @@ import {
   Session,
   type SessionRulesSnapshot,
 } from '../rules/session.js';
-import { formatTimestamp, type Millis, type Timestamp } from '../time.js';
+import { type Millis, readableTimestamp, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
 import {
   EVENTS_SIGNAL,
@@ -339,7 +339,7 @@ class SessionShell {
       return { firesAt: now + idleMs, summary: 'idle: are the offsets committed?' };
     }
     const { outOfOrdernessMs, publicationIntervalMs } = this.#input.settings;
-    const summary = `deadline ${formatTimestamp(deadline)} (${this.#session.rulesInProgress().join(', ')})`;
+    const summary = `until ${readableTimestamp(deadline)}: ${this.#session.rulesDueAt(deadline).join(', ')}`;
     const firesAt = deadline + outOfOrdernessMs + publicationIntervalMs;
     if (firesAt > now) return { firesAt, summary };
     // The deadline has passed on the clock, but not in event time: the stream is historic or behind.

@@ -106,7 +106,7 @@ function asText(
       ? `The same rules offline give the same ${offline.alerts} alerts, id by id`
       : `Offline there are ${offline.alerts} alerts: ${missing.length} of them are missing here, and ${surplus.length} are only here`,
     `The live cart (${liveCart.workflowId}) was called abandoned ${liveCart.timerFiredBeforeAlert ? 'after' : 'without'} its durable timer`,
-    `Server ready after ${s(times.server)}, past read after ${s(times.history)}, live cart after ${s(times.live)}, all after ${s(times.total)}`,
+    `Server ready after ${s(times.server)}, past told after ${s(times.history)}, live cart after ${s(times.live)}, all after ${s(times.total)}`,
     ...(uiUrl ? [`Temporal UI: ${uiUrl}`] : []),
   ].join('\n');
 }

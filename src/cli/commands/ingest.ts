@@ -87,6 +87,7 @@ async function run(path: string, flags: IngestFileFlags): Promise<void> {
       journeys,
       records: readFileRecords({ path, source, follow, signal, ...(format ? { format } : {}) }),
       gateway: temporalGateway({
+        journeys,
         client: new Client({ connection, namespace }),
         taskQueue,
         settings: { outOfOrdernessMs: outOfOrderness, publicationIntervalMs: seconds(1) },

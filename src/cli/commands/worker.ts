@@ -7,6 +7,7 @@ import {
   connectToServer,
   ensureSearchAttributes,
 } from '../../servers/connection.js';
+import { runWorker } from '../../temporal-runtime.js';
 import { createWorker } from '../../worker.js';
 import { TASK_QUEUE } from '../../workflows/messages.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
@@ -48,13 +49,12 @@ async function run({ journeys, taskQueue, alerts }: WorkerFlags): Promise<void> 
       log: createLogger('info'),
       ...(sink ? { alerts: sink } : {}),
     });
-    const running = worker.run();
+    const { ended, stop } = runWorker(worker);
     note(
       `Worker is ready on task queue ${taskQueue} at ${connectionOptions.address}; Ctrl-C stops it`,
     );
-    await Promise.race([running, whenAborted(signal)]);
-    if (worker.getState() === 'RUNNING') worker.shutdown();
-    await running;
+    await Promise.race([ended, whenAborted(signal)]);
+    await stop();
     await sink?.close?.();
   } finally {
     await connection.close();

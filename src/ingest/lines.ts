@@ -1,0 +1,71 @@
+// Bytes -> lines. Cut before they are decoded, so that no chunk border falls into a character, and bounded,
+// so that a file without line ends costs no more memory than its longest permitted line.
+
+import { isUtf8 } from 'node:buffer';
+
+const LINE_FEED = 10;
+/** How much of a faulty line is kept, for the dead letters. */
+const FAULTY_BYTES_MAX = 1_000;
+
+export interface Line {
+  readonly text: string;
+  /** Why it can't be used; `text` is then only its beginning. */
+  readonly fault?: string;
+}
+
+export class LineCutter {
+  readonly #bytesMax: number;
+  /** The unfinished line; what lies beyond the limit is only counted. */
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  #isFirst = true;
+
+  /** @param bytesMax - longest line */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Whether a line is begun and not finished. */
+  get isInLine(): boolean {
+    return this.#restBytes > 0;
+  }
+
+  /** The lines that the chunk finishes. The chunk may be overwritten afterwards. */
+  *write(chunk: Buffer): Generator<Line> {
+    let from = 0;
+    for (let to = chunk.indexOf(LINE_FEED); to >= 0; to = chunk.indexOf(LINE_FEED, from)) {
+      yield this.#finish(chunk.subarray(from, to));
+      from = to + 1;
+    }
+    if (from < chunk.length) this.#keep(chunk.subarray(from));
+  }
+
+  /** The last line, when no line end closed it. */
+  *end(): Generator<Line> {
+    if (this.isInLine) yield this.#finish(Buffer.alloc(0));
+  }
+
+  #keep(part: Buffer): void {
+    if (this.#restBytes <= this.#bytesMax) this.#rest.push(Buffer.from(part));
+    this.#restBytes += part.length;
+  }
+
+  #finish(part: Buffer): Line {
+    const length = this.#restBytes + part.length;
+    const bytes = this.#rest.length === 0 ? part : Buffer.concat([...this.#rest, part]);
+    this.#rest = [];
+    this.#restBytes = 0;
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    if (length > this.#bytesMax) {
+      const fault = `the record has ${length} bytes, more than ${this.#bytesMax}: leave out what no rule needs`;
+      return { text: bytes.toString('utf8', 0, FAULTY_BYTES_MAX), fault };
+    }
+    if (!isUtf8(bytes)) {
+      const fault = 'the record is not UTF-8: convert the file, for example with iconv';
+      return { text: bytes.toString('latin1', 0, FAULTY_BYTES_MAX), fault };
+    }
+    const text = bytes.toString('utf8', 0, bytes.at(-1) === 13 ? bytes.length - 1 : bytes.length);
+    return { text: isFirst && text.startsWith('\uFEFF') ? text.slice(1) : text };
+  }
+}
