@@ -37,12 +37,14 @@ const GRPC_FAILED_PRECONDITION = 9;
  */
 export function temporalGateway(options: {
   client: Client;
-  journeys: CompiledJourneys;
+  journeys?: CompiledJourneys;
   settings: SessionSettings;
   taskQueue?: string;
 }): SessionGateway {
   const { client, journeys, settings, taskQueue = TASK_QUEUE } = options;
-  const details = new Map([...journeys.byId].map(([id, { journey }]) => [id, detailsOf(journey)]));
+  const details = new Map(
+    [...(journeys?.byId ?? [])].map(([id, { journey }]) => [id, detailsOf(journey)]),
+  );
   return {
     signalWithStart: async (ref, batch) => {
       const input: SessionInput = { ...ref, settings };
