@@ -21,7 +21,13 @@ export default defineConfig({
             { find: /^temporal-cep\/(\w+)$/, replacement: `${src('')}$1/index.ts` },
           ],
         },
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: NEEDS_SERVER },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: NEEDS_SERVER,
+          // A busy machine must not fail the properties and vectors, which take a second or two.
+          testTimeout: 30_000,
+        },
       },
       {
         // Here the package's name means dist, as for its users: the worker bundles what it finds there.

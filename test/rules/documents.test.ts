@@ -248,6 +248,10 @@ describe('refused', () => {
       '$.window.time.unit',
       document({ window: { type: 'FIRST_AND_LAST', time: { unit: 'WEEKS', size: 1 } } }),
     ],
+    [
+      '$.window[0].time.unit',
+      document({ window: [{ type: 'FIRST_AND_LAST', time: { unit: 'WEEKS', size: 1 } }] }),
+    ],
     ['$.afterMatchStrategy.type', document({ afterMatchStrategy: { type: 'SKIP' } })],
   ])('%s', (path, json) => {
     const error = thrownBy(() => parseDocument(json));

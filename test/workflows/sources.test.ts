@@ -8,13 +8,17 @@ import { Sources } from '../../src/workflows/sources.js';
 
 const p0 = { source: 'clicks', partition: 0 };
 const p1 = { source: 'clicks', partition: 1 };
-const restored = (sources: Sources) =>
-  new Sources(JSON.parse(JSON.stringify(sources.snapshot())));
+const restored = (sources: Sources) => new Sources(JSON.parse(JSON.stringify(sources.snapshot())));
 
 describe('R1', () => {
   test('an offset is new once, and never below the low-water mark', () => {
     const sources = new Sources();
-    expect([5, 5, 3, 7].map((offset) => sources.take(p0, offset))).toEqual([true, false, true, true]);
+    expect([5, 5, 3, 7].map((offset) => sources.take(p0, offset))).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ]);
     // Another partition, and another source, have offsets of their own.
     expect(sources.take(p1, 5)).toBe(true);
     expect(sources.take({ source: 'orders', partition: 0 }, 5)).toBe(true);
