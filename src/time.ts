@@ -13,6 +13,9 @@ export const MIN_TIMESTAMP: Timestamp = Number.MIN_SAFE_INTEGER;
 /** After every event: the watermark of a source that has ended. JSON-safe. */
 export const MAX_TIMESTAMP: Timestamp = Number.MAX_SAFE_INTEGER;
 
+/** The last time that a JavaScript date can hold. */
+export const DATE_MAX: Timestamp = 8.64e15;
+
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 export const milliseconds = (n: number): Millis => n;
@@ -67,8 +70,8 @@ export function formatDuration(ms: Millis): string {
 
 /** An event time in ISO 8601, UTC, or a word for the two ends of time. */
 export function formatTimestamp(timestamp: Timestamp): string {
-  if (timestamp >= MAX_TIMESTAMP) return 'the end of the stream';
-  if (timestamp <= MIN_TIMESTAMP) return 'before the first event';
+  if (timestamp > DATE_MAX) return 'the end of the stream';
+  if (timestamp < -DATE_MAX) return 'before the first event';
   return new Date(timestamp).toISOString();
 }
 

@@ -76,7 +76,8 @@ export class Session {
     this.#key = key;
     this.#watermark = snapshot?.watermark ?? MIN_TIMESTAMP;
     this.#rules = journey.rules.map((compiled): RuleRun => {
-      const known = snapshot?.rules[compiled.rule.id];
+      const { id } = compiled.rule;
+      const known = snapshot && Object.hasOwn(snapshot.rules, id) ? snapshot.rules[id] : undefined;
       const same = known?.hash === compiled.hash ? known : undefined;
       return {
         compiled,

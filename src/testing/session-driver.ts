@@ -24,6 +24,7 @@ import {
   STATE_QUERY,
 } from '../workflows/messages.js';
 import type { SessionInput, SessionState } from '../workflows/session.js';
+import { vectorJourneyId } from './vector-journeys.js';
 import { stepsOf, type VectorCase, type VectorDriver, type VectorOutcome } from './vectors.js';
 
 const TASK_QUEUE = 'vectors';
@@ -82,9 +83,10 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
     const first = vector.events[0]?.timestamp ?? 0;
     const shift = (await env.currentTimeMs()) - first;
     const { client } = env;
-    const workflowId = `${vector.name}/key`;
+    const journey = vectorJourneyId(vector.name);
+    const workflowId = `${journey}/key`;
     const input: SessionInput = {
-      journey: vector.name,
+      journey,
       key: 'key',
       settings: { outOfOrdernessMs: 0, publicationIntervalMs: 0 },
     };

@@ -39,7 +39,7 @@ import {
   Session,
   type SessionRulesSnapshot,
 } from '../rules/session.js';
-import { type Millis, readableTimestamp, type Timestamp } from '../time.js';
+import { DATE_MAX, type Millis, readableTimestamp, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
 import {
   EVENTS_SIGNAL,
@@ -449,7 +449,7 @@ class SessionShell {
       { key: CEP_RULES, value: rules },
       {
         key: CEP_NEXT_DEADLINE,
-        value: deadline === null ? null : new Date(deadline),
+        value: deadline === null || deadline > DATE_MAX ? null : new Date(deadline),
       },
     ]);
   }
