@@ -33,17 +33,43 @@ export async function loadJourneys(module: string | URL): Promise<JourneysModule
       { details: { path } },
     );
   }
-  let set: JourneySet | undefined;
   try {
-    set = /\.[mc]?ts$/.test(path)
+    const set = /\.[mc]?ts$/.test(path)
       ? await createJiti(import.meta.url).import<JourneySet>(path, { default: true })
       : (await import(pathToFileURL(path).href)).default;
+    return { path, journeys: compileJourneys(set) };
   } catch (cause) {
-    if (cause instanceof CepError) throw cause;
-    throw new CepError('JOURNEYS_INVALID', `${path} does not load: ${messageOf(cause)}`, {
-      details: { path },
-      cause,
-    });
+    throw describe(cause, path);
   }
-  return { path, journeys: compileJourneys(set as JourneySet) };
+}
+
+/** What went wrong in the module, in one line that says where. */
+function describe(cause: unknown, path: string): CepError {
+  const where = placeIn(path, cause);
+  // A missing import comes with the chain of modules that led to it.
+  const said = messageOf(cause)
+    .split('\nRequire stack:', 1)[0]
+    ?.replace(/\s*\n\s*/g, ' ')
+    .trim();
+  if (cause instanceof CepError) {
+    const details = { ...cause.details, path };
+    return new CepError(cause.code, `${where}: ${said}`, { details, cause });
+  }
+  return new CepError(
+    'JOURNEYS_INVALID',
+    `${where} does not load: ${said}; correct the module, or install what it imports`,
+    { details: { path }, cause },
+  );
+}
+
+/** The path, and the line where the stack of an error names one in it. */
+function placeIn(path: string, error: unknown): string {
+  const stack = error instanceof Error ? `${error.stack}` : '';
+  for (const name of [path, pathToFileURL(path).href]) {
+    const at = stack.lastIndexOf(`${name}:`);
+    if (at < 0) continue;
+    const line = /^\d+/.exec(stack.slice(at + name.length + 1));
+    if (line) return `${path}:${line[0]}`;
+  }
+  return path;
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 // temporal-cep, the command line. Progress and notes go to standard error, results to standard output.
+// Whatever is wrong with an input is one line that says what to do, and exit code 1.
 
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { isGrpcServiceError } from '@temporalio/client';
+import { Command } from 'commander';
 import { CepError, messageOf } from '../errors.js';
 import { quietTemporal } from '../temporal-runtime.js';
 import { demoCommand } from './commands/demo.js';
@@ -18,22 +20,50 @@ const { version } = JSON.parse(
 const program = new Command('temporal-cep')
   .description('Complex event processing on Temporal: FlinkCEP patterns as durable journeys')
   .version(version)
-  .showHelpAfterError('(run with --help for the options)')
   .addCommand(demoCommand())
   .addCommand(workerCommand())
   .addCommand(ingestCommand())
   .addCommand(statusCommand())
-  .addCommand(vectorsCommand());
+  .addCommand(vectorsCommand())
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 done, or a worker or --follow ended by Ctrl-C; 1 something was wrong, and one line says
+what; 130 or 143 ended early by Ctrl-C or SIGTERM.`,
+  );
+sayErrorsInOneLine(program, 'temporal-cep');
 
+// Who reads our output may stop reading: temporal-cep ... | head
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 quietTemporal();
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode;
-  else {
-    process.exitCode = 1;
-    // A CepError says what to do; anything else is a fault of ours, and its stack is the best there is.
-    const text = error instanceof CepError ? messageOf(error) : ((error as Error)?.stack ?? error);
-    process.stderr.write(`temporal-cep: ${text}\n`);
+  process.exitCode = 1;
+  process.stderr.write(`temporal-cep: ${describe(error)}\n`);
+}
+
+/** Commander's complaints, with the way to the help of the command in question. */
+function sayErrorsInOneLine(command: Command, path: string): void {
+  command.configureOutput({
+    outputError: (text, write) => {
+      const line = text.replace(/^error: /, '').trim();
+      write(`temporal-cep: ${line.replaceAll('\n', ' ')}; see ${path} --help\n`);
+    },
+  });
+  for (const each of command.commands) sayErrorsInOneLine(each, `${path} ${each.name()}`);
+}
+
+function describe(error: unknown): string {
+  if (error instanceof CepError) return messageOf(error);
+  const grpc = isGrpcServiceError(error) ? error : (error as { cause?: unknown })?.cause;
+  if (isGrpcServiceError(grpc)) {
+    const said = grpc.details || messageOf(grpc);
+    return `the Temporal server did not do what was asked of it: ${said}`;
   }
+  // A fault of ours, and its stack is the best there is.
+  return (error instanceof Error && error.stack) || String(error);
 }

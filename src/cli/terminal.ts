@@ -1,8 +1,8 @@
-// What the commands share: signals, progress lines, tables.
+// What the commands share: results, notes, progress lines, tables, signals.
 
 import Table from 'cli-table3';
 
-/** Writes a note for people. */
+/** Writes a note for people, to standard error. */
 export function note(line: string): void {
   clearProgress();
   process.stderr.write(`${line}\n`);
@@ -23,7 +23,7 @@ function clearProgress(): void {
   isProgressShown = false;
 }
 
-/** Writes a result: text for people, or JSON for scripts. */
+/** Writes a result, for people or as JSON for scripts, to standard output. */
 export function print(text: string): void {
   clearProgress();
   process.stdout.write(`${text}\n`);
@@ -39,20 +39,29 @@ export function table(head: string[], rows: (string | number)[][]): string {
   return made.toString();
 }
 
+/** The exit code of a command that was interrupted before its end, as shells have it. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+type StopSignal = keyof typeof EXIT_CODES;
+
 /**
  * Aborts at the first Ctrl-C or SIGTERM, so that the command can stop what it started; a second one
- * ends the process at once.
+ * ends the process at once. The reason is the signal's name.
  */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort();
+  const stop = (name: StopSignal) => {
+    if (controller.signal.aborted) process.exit(EXIT_CODES[name]);
+    controller.abort(name);
     note('Stopping (once more to stop at once)');
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   return controller.signal;
+}
+
+/** Says by the exit code that the command was interrupted before its end. */
+export function exitInterrupted(signal: AbortSignal): void {
+  process.exitCode = EXIT_CODES[signal.reason as StopSignal];
 }
 
 /** Resolves when the signal is aborted. */

@@ -3,9 +3,12 @@
 //   D1. One batch per session is in flight: signals sent in parallel could arrive in any order.
 //   D2. A batch's watermark is true for its session: what the session still waits for lies behind it.
 //       Events of one time that are split over two batches put the first one's watermark before them.
-//   D3. A batch is acknowledged, or its events go to the dead letters; never neither.
-//   D4. One session that is refused or slow holds back no other for longer than its retry budget.
-//   D5. A session that stays hot gets fewer, larger batches.
+//   D3. A batch is acknowledged, or its events go to the dead letters; never neither, unless we stop:
+//       then its events stay unsettled, and are read again.
+//   D4. A session that fails takes no other's place while it waits for the next try, and is given up after
+//       its retry budget. Only time in which others get through counts: when the server is away
+//       altogether nobody is given up.
+//   D5. A session that stays hot gets fewer, larger batches; one that fills them is not held back further.
 
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import { messageOf } from '../errors.js';
@@ -45,6 +48,10 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
 
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5_000;
+/** So many failures without a success between them, and the server counts as away. */
+const AWAY_FAILURES = 50;
+/** While the server is away: how often the log says so, and one more session is tried. */
+const AWAY_MS: Millis = 5_000;
 
 /** An event on its way to one session. */
 export interface Outgoing {
@@ -69,6 +76,8 @@ export interface DispatchDeps {
   promises(source: string, partition: number): Promises;
   /** Takes events that the server refuses for good. */
   refuse(session: SessionRef, events: readonly CepEvent[], reason: string): void;
+  /** Told of what must not happen, such as dead letters that can't be written. */
+  fail(error: unknown): void;
 }
 
 /** Counts of what was dispatched. */
@@ -100,15 +109,21 @@ export class Dispatcher {
   readonly #due = new PriorityQueue<Queue>((a, b) => a.dueAt - b.dueAt);
   #calls = 0;
   #held = 0;
-  #lastSuccess: number;
-  #timer: NodeJS.Timeout | null = null;
+  #lastSuccess = Number.NEGATIVE_INFINITY;
+  #failuresInRow = 0;
+  #probeAt = Number.NEGATIVE_INFINITY;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+  #timer: { at: number; id: NodeJS.Timeout } | null = null;
   #waiters: (() => void)[] = [];
+  /** Second and later tries that wait for their turn, ahead of the queues. */
+  #retries: (() => void)[] = [];
+  readonly #sleepers = new Set<() => void>();
   #flushing = false;
+  #stopped = false;
 
   constructor(deps: DispatchDeps, settings: DispatchSettings = DISPATCH_DEFAULTS) {
     this.#deps = deps;
     this.#settings = settings;
-    this.#lastSuccess = deps.clock.monotonic();
   }
 
   /** Events taken in and not yet settled. */
@@ -160,17 +175,29 @@ export class Dispatcher {
     this.#flushing = false;
   }
 
-  /** Stops sending; what waits stays unsettled. */
+  /**
+   * Delivers a batch that is no queue's, with the same patience.
+   *
+   * @throws SessionRefused
+   */
+  async tell(ref: SessionRef, batch: EventBatch): Promise<void> {
+    await this.#place();
+    if (!this.#stopped) await this.#deliver(ref, batch, false);
+  }
+
+  /** Stops sending; what waits stays unsettled. A call under way still settles its events. */
   stop(): void {
-    if (this.#timer) clearTimeout(this.#timer);
+    this.#stopped = true;
+    if (this.#timer) clearTimeout(this.#timer.id);
     this.#timer = null;
     this.#due.removeIf(() => true);
+    for (const wake of [...this.#sleepers, ...this.#retries.splice(0)]) wake();
   }
 
   // ---- when to send
 
   #schedule(queue: Queue): void {
-    if (queue.inFlight || queue.scheduled || queue.waiting.length === 0) return;
+    if (this.#stopped || queue.inFlight || queue.scheduled) return;
     const now = this.#deps.clock.monotonic();
     const isFull = queue.waiting.length >= this.#settings.batchEventsMax;
     const linger = this.#flushing || isFull ? 0 : this.#settings.lingerMs;
@@ -182,58 +209,82 @@ export class Dispatcher {
 
   #arm(): void {
     const first = this.#due.peek();
-    if (this.#timer || !first || this.#calls >= this.#settings.callsMax) return;
-    const delay = Math.max(0, first.dueAt - this.#deps.clock.monotonic());
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = null;
-        this.#pump();
-      },
-      Math.min(delay, this.#settings.lingerMs),
-    );
+    if (this.#stopped || !first || this.#calls >= this.#settings.callsMax) return;
+    const at = this.#isAway() ? Math.max(first.dueAt, this.#probeAt) : first.dueAt;
+    if (this.#timer) {
+      if (this.#timer.at <= at) return;
+      clearTimeout(this.#timer.id);
+    }
+    const delay = Math.max(0, Math.ceil(at - this.#deps.clock.monotonic()));
+    const id = setTimeout(() => {
+      this.#timer = null;
+      this.#pump();
+    }, delay);
+    this.#timer = { at, id };
   }
 
   #pump(): void {
     const now = this.#deps.clock.monotonic();
     while (this.#calls < this.#settings.callsMax) {
+      const retry = this.#retries.shift();
+      if (retry) {
+        this.#calls++;
+        retry();
+        continue;
+      }
       const first = this.#due.peek();
       if (!first || first.dueAt > now) break;
+      if (this.#isAway()) {
+        if (now < this.#probeAt) break;
+        this.#probeAt = now + AWAY_MS;
+      }
       this.#due.poll();
       first.scheduled = false;
-      void this.#send(first);
+      this.#calls++;
+      this.#send(first).catch((error) => this.#deps.fail(error));
     }
     this.#arm();
+  }
+
+  /** Resolves when a call may be made. */
+  async #place(): Promise<void> {
+    if (this.#stopped) return;
+    if (this.#calls < this.#settings.callsMax) this.#calls++;
+    else await new Promise<void>((resolve) => this.#retries.push(resolve));
+  }
+
+  /** Nobody has got through for a while: more sessions would only be more of the same. */
+  #isAway(): boolean {
+    return this.#failuresInRow >= AWAY_FAILURES;
   }
 
   // ---- one batch
 
   async #send(queue: Queue): Promise<void> {
     const { clock } = this.#deps;
+    const { hotGapMs, hotGapMaxMs } = this.#settings;
     queue.inFlight = true;
-    this.#calls++;
     const { batch, sent } = this.#cut(queue);
     const now = clock.monotonic();
-    // D5: hot is who has a batch ready as soon as it may send one.
-    const isHot = now - queue.sentAt < 2 * queue.gapMs;
-    queue.gapMs = isHot
-      ? Math.min(queue.gapMs * 2, this.#settings.hotGapMaxMs)
-      : this.#settings.hotGapMs;
+    // D5: hot is who has a batch ready as soon as it may send one; a batch that left something is full.
+    const isHot = now - queue.sentAt < 2 * queue.gapMs && queue.waiting.length === 0;
+    queue.gapMs = isHot ? Math.min(queue.gapMs * 2, hotGapMaxMs) : hotGapMs;
     queue.sentAt = now;
     const isBeginning = sent.some(({ event }) => queue.journey.canBegin(event));
     try {
       const answer = await this.#deliver(queue.ref, batch, isBeginning);
+      if (answer === 'stopped') return;
       if (answer === 'not-found') this.counts.skipped += sent.length;
       else this.counts.batches++;
     } catch (error) {
       if (!(error instanceof SessionRefused)) throw error;
       this.#park(queue, sent, messageOf(error));
     }
-    this.#calls--;
     queue.inFlight = false;
     this.#settle(sent);
     if (queue.waiting.length > 0) this.#schedule(queue);
     else if (!queue.parked) this.#forgetWhenCold(queue);
-    this.#pump();
+    this.#arm();
   }
 
   /** D2. */
@@ -264,42 +315,75 @@ export class Dispatcher {
     return { batch: { source, partition, events, watermark, lowWater: promised.lowWater }, sent };
   }
 
-  /** D4: tries again until it is accepted, refused, or the budget is used up while others get through. */
+  /** D4. Begins with a place among the calls, and gives it back after each try. */
   async #deliver(
     ref: SessionRef,
     batch: EventBatch,
     isBeginning: boolean,
-  ): Promise<'accepted' | 'not-found'> {
-    const { gateway, clock, log } = this.#deps;
-    const begunAt = clock.monotonic();
-    for (let attempt = 0; ; attempt++) {
+  ): Promise<'accepted' | 'not-found' | 'stopped'> {
+    const { gateway, clock } = this.#deps;
+    const { retryBudgetMs } = this.#settings;
+    let failedAt = Number.POSITIVE_INFINITY;
+    let spentMs = 0;
+    for (let attempt = 0; !this.#stopped; attempt++) {
       try {
-        const answer = isBeginning
-          ? (await gateway.signalWithStart(ref, batch), 'accepted' as const)
-          : await gateway.signal(ref, batch);
-        this.#lastSuccess = clock.monotonic();
+        let answer: 'accepted' | 'not-found' = 'accepted';
+        if (isBeginning) await gateway.signalWithStart(ref, batch);
+        else answer = await gateway.signal(ref, batch);
+        this.#succeeded();
         return answer;
       } catch (error) {
         if (error instanceof SessionRefused) throw error;
         const now = clock.monotonic();
-        const { retryBudgetMs } = this.#settings;
-        const othersGetThrough = now - this.#lastSuccess < retryBudgetMs / 2;
-        if (now - begunAt > retryBudgetMs && othersGetThrough) {
+        if (this.#lastSuccess > failedAt) spentMs += now - failedAt;
+        failedAt = now;
+        if (spentMs > retryBudgetMs) {
           throw new SessionRefused(
-            `not accepted within ${retryBudgetMs} ms while others were: ${messageOf(error)}`,
+            `not accepted within ${retryBudgetMs} ms in which others were: ${messageOf(error)}`,
           );
         }
-        const backoff = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(attempt, 10));
-        if (backoff >= RETRY_MAX_MS || attempt === 0) {
-          log.warn('signal not accepted, trying again', {
-            ...ref,
-            attempt,
-            error: messageOf(error),
-          });
-        }
-        await sleep(backoff * (0.75 + Math.random() / 2));
+        this.#failed(ref, error, now);
+      } finally {
+        this.#calls--;
+        // Not at once: under a gateway that fails at once each call would make the next.
+        queueMicrotask(() => this.#pump());
       }
+      const backoff = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(attempt, 10));
+      await this.#sleep(backoff * (0.75 + Math.random() / 2));
+      await this.#place();
     }
+    return 'stopped';
+  }
+
+  #succeeded(): void {
+    this.#lastSuccess = this.#deps.clock.monotonic();
+    if (this.#isAway()) this.#deps.log.info('signals are accepted again');
+    this.#failuresInRow = 0;
+  }
+
+  #failed(ref: SessionRef, error: unknown, now: number): void {
+    this.#failuresInRow++;
+    if (now - this.#loggedAt < AWAY_MS) return;
+    this.#loggedAt = now;
+    this.#deps.log.warn('signals not accepted, trying again', {
+      ...ref,
+      failuresInRow: this.#failuresInRow,
+      error: messageOf(error),
+    });
+  }
+
+  /** Ends early when we stop. */
+  #sleep(ms: Millis): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#sleepers.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#sleepers.add(wake);
+    });
   }
 
   /** D3. The session gets nothing more: what came later must not be matched without what is missing. */
@@ -334,8 +418,4 @@ export class Dispatcher {
       if (isCold && this.#queues.get(id) === queue) this.#queues.delete(id);
     }, this.#settings.hotGapMaxMs).unref();
   }
-}
-
-function sleep(ms: Millis): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

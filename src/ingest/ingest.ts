@@ -8,7 +8,7 @@ import type { CepEvent } from '../event.js';
 import { createLogger, type Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import { MAX_TIMESTAMP, type Millis, minutes, seconds, type Timestamp } from '../time.js';
-import type { PartitionProgress, SessionRef } from '../workflows/messages.js';
+import type { EventBatch, PartitionProgress, SessionRef } from '../workflows/messages.js';
 import { decodeRecord } from './decode.js';
 import { DISPATCH_DEFAULTS, Dispatcher, type DispatchSettings } from './dispatch.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
@@ -20,10 +20,8 @@ import { routeEvent } from './route.js';
 
 /** A stream is live while its last record's event time lies this close to the clock. */
 const LIVE_WITHIN_MS = minutes(5);
-/** How long a graceful stop may take to deliver what is under way. */
-const STOP_MS = seconds(10);
-/** How often progress is published. */
-const PUBLISH_MS: Millis = 100;
+/** Records taken before other work, such as timers and answers, gets its turn. */
+const RECORDS_PER_TURN = 1_000;
 
 export interface IngestOptions {
   readonly journeys: CompiledJourneys;
@@ -37,6 +35,8 @@ export interface IngestOptions {
   /** Events on their way to sessions, above which reading pauses. Default 50,000. */
   readonly heldMax?: number;
   readonly dispatch?: Partial<DispatchSettings>;
+  /** How often progress is published. Default 100 ms. */
+  readonly publishMs?: Millis;
   /**
    * What follows the last record: a final watermark that ends every open window (default), one at this
    * time, one at the last event, or none: then the source counts as one that goes on later.
@@ -48,9 +48,11 @@ export interface IngestOptions {
   readonly deadLetters?: RejectSink;
   /** Ends the ingest gracefully: what was read is delivered, no final watermark follows. */
   readonly signal?: AbortSignal;
+  /** How long a graceful stop may take to deliver what is under way. Default 10 s. */
+  readonly stopMs?: Millis;
   readonly clock?: Clock;
   readonly log?: Logger;
-  /** Called about ten times a second, and once at the end. */
+  /** Called after each publication. */
   readonly onProgress?: (counts: IngestCounts) => void;
 }
 
@@ -110,6 +112,9 @@ class Ingestor {
   /** Sessions that must hear of the end. */
   readonly #fed = new Map<string, SessionRef>();
   readonly #everFed = new Set<string>();
+  readonly #stopped: Promise<void>;
+  readonly #failed: Promise<never>;
+  #fail: (error: unknown) => void = () => {};
   readonly #counts: IngestCounts = {
     read: 0,
     events: 0,
@@ -130,6 +135,12 @@ class Ingestor {
     this.#late = options.late ?? loggedRejects(this.#log, 'late event');
     this.#deadLetters = options.deadLetters ?? loggedRejects(this.#log, 'dead letter');
     this.#dispatch = { ...DISPATCH_DEFAULTS, ...options.dispatch };
+    this.#stopped = aborted(options.signal);
+    this.#failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    // It is only ever raced.
+    this.#failed.catch(() => {});
     const { gateway, endWatermark } = options;
     const remembersSessions = endWatermark !== 'none';
     this.#dispatcher = new Dispatcher(
@@ -151,37 +162,63 @@ class Ingestor {
             );
           }
         },
+        fail: (error) => this.#fail(error),
       },
       this.#dispatch,
     );
   }
 
   async run(): Promise<IngestCounts> {
-    const { records, signal, heldMax = 50_000, onProgress } = this.#options;
-    const stopped = aborted(signal);
+    const { publishMs = 100, onProgress } = this.#options;
     const publishing = setInterval(() => {
       this.#publish();
       onProgress?.(this.#snapshot());
-    }, PUBLISH_MS);
+    }, publishMs);
     try {
-      for await (const read of records) {
-        if (signal?.aborted) break;
-        if ('endOfLog' in read) this.#silence(read);
-        else this.#take(read);
-        if (this.#dispatcher.held > heldMax) {
-          await Promise.race([this.#dispatcher.room(heldMax), stopped]);
-        }
-      }
-      if (signal?.aborted) await this.#stop();
-      else await this.#end();
+      await Promise.race([this.#run(), this.#failed]);
     } finally {
       clearInterval(publishing);
       this.#dispatcher.stop();
+      await this.#publish();
     }
-    this.#publish();
     const counts = this.#snapshot();
     onProgress?.(counts);
     return counts;
+  }
+
+  async #run(): Promise<void> {
+    const iterator = this.#options.records[Symbol.asyncIterator]();
+    const reading = this.#readAll(iterator);
+    // Not every source hears of the stop: what it would still give is left behind.
+    const failure = await Promise.race([reading, this.#stopped]);
+    if (this.#isStopped) iterator.return?.().catch(() => {});
+    else if (!failure) await Promise.race([this.#end(), this.#stopped]);
+    if (failure || this.#isStopped) await this.#stop();
+    if (failure) throw failure.error;
+  }
+
+  get #isStopped(): boolean {
+    return this.#options.signal?.aborted ?? false;
+  }
+
+  /** @returns what the source failed with, if it did */
+  async #readAll(iterator: AsyncIterator<Read>): Promise<{ error: unknown } | undefined> {
+    const { heldMax = 50_000 } = this.#options;
+    for (let taken = 1; ; taken++) {
+      let next: IteratorResult<Read>;
+      try {
+        next = await iterator.next();
+      } catch (error) {
+        return { error };
+      }
+      if (this.#isStopped || next.done) return undefined;
+      if ('endOfLog' in next.value) this.#silence(next.value);
+      else this.#take(next.value);
+      if (this.#dispatcher.held > heldMax) await this.#dispatcher.room(heldMax);
+      // A source that has everything at hand would let nobody else in.
+      if (taken % RECORDS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (this.#isStopped) return undefined;
+    }
   }
 
   // ---- one record
@@ -198,6 +235,8 @@ class Ingestor {
       if (!(error instanceof DecodeError)) throw error;
       this.#reject(error.code, messageOf(error), record, record.value);
       tracker.settle(tracking);
+      // No event, but no silence either.
+      if (partition.last) this.#heardOf(partition, partition.last.isLive);
       return;
     }
     // Before the order is told: its watermark must never pass an event that nobody tracks.
@@ -215,13 +254,13 @@ class Ingestor {
       this.#late({ ...coordinates, reason: 'LATE', message, record: event.data });
       tracker.settle(tracking);
     }
-    const now = this.#clock.now();
-    partition.last = {
-      watermark: order.watermark,
-      arrivedAt: this.#clock.monotonic(),
-      isLive: Math.abs(now - event.timestamp) <= LIVE_WITHIN_MS,
-    };
+    this.#heardOf(partition, Math.abs(this.#clock.now() - event.timestamp) <= LIVE_WITHIN_MS);
     this.#release(partition);
+  }
+
+  #heardOf(partition: Partition, isLive: boolean): void {
+    const { watermark } = partition.order;
+    partition.last = { watermark, arrivedAt: this.#clock.monotonic(), isLive };
   }
 
   /** Hands on the events that the watermark has reached. */
@@ -266,19 +305,19 @@ class Ingestor {
     await this.#dispatcher.drain();
     if (endWatermark === 'none') return;
     for (const partition of this.#partitions.values()) partition.finished = true;
-    this.#publish();
+    await this.#publish();
     await this.#tellTheEnd();
   }
 
   async #stop(): Promise<void> {
+    const { stopMs = seconds(10) } = this.#options;
     this.#log.info('stopping: delivering what was read', { held: this.#dispatcher.held });
-    const timer = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {
-      const id = setTimeout(resolve, STOP_MS);
-      timer.signal.addEventListener('abort', () => clearTimeout(id));
+      timer = setTimeout(resolve, stopMs);
     });
     await Promise.race([this.#dispatcher.drain(), timeout]);
-    timer.abort();
+    clearTimeout(timer);
     if (this.#dispatcher.held > 0) {
       this.#log.warn('stopped before everything was delivered', { held: this.#dispatcher.held });
     }
@@ -286,42 +325,28 @@ class Ingestor {
 
   /** An empty batch with the last watermark to every session that may still be open. */
   async #tellTheEnd(): Promise<void> {
-    const { gateway } = this.#options;
     const sessions = [...this.#fed.values()];
     const end = { events: [], lowWater: Number.MAX_SAFE_INTEGER, finished: true as const };
     const tellNext = async (): Promise<void> => {
-      for (let ref = sessions.pop(); ref; ref = sessions.pop()) {
+      for (let ref = sessions.pop(); ref && !this.#isStopped; ref = sessions.pop()) {
         for (const { source, partition, order } of this.#partitions.values()) {
           const batch = { ...end, source, partition, watermark: order.watermark };
-          await this.#tell(gateway, ref, batch);
+          await this.#tell(ref, batch);
         }
       }
     };
     await Promise.all(Array.from({ length: this.#dispatch.callsMax }, tellNext));
   }
 
-  async #tell(
-    gateway: SessionGateway,
-    ref: SessionRef,
-    batch: Parameters<SessionGateway['signal']>[1],
-  ): Promise<void> {
-    const { retryBudgetMs } = this.#dispatch;
-    const begunAt = this.#clock.monotonic();
-    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5_000)) {
-      try {
-        await gateway.signal(ref, batch);
-        return;
-      } catch (error) {
-        const isFinal = error instanceof SessionRefused;
-        if (isFinal || this.#clock.monotonic() - begunAt > retryBudgetMs) {
-          this.#log.error('session not told that its source has ended', {
-            ...ref,
-            error: messageOf(error),
-          });
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
-      }
+  async #tell(ref: SessionRef, batch: EventBatch): Promise<void> {
+    try {
+      await this.#dispatcher.tell(ref, batch);
+    } catch (error) {
+      if (!(error instanceof SessionRefused)) throw error;
+      this.#log.error('session not told that its source has ended', {
+        ...ref,
+        error: messageOf(error),
+      });
     }
   }
 
@@ -345,13 +370,18 @@ class Ingestor {
     return known;
   }
 
-  #publish(): void {
+  async #publish(): Promise<void> {
     const { store } = this.#options;
-    for (const { source, partition, order, tracker, finished } of this.#partitions.values()) {
-      const watermark = tracker.watermark(order.watermark);
-      if (watermark > this.#counts.watermark) this.#counts.watermark = watermark;
-      const progress: PartitionProgress = { watermark, lowWater: tracker.lowWater, finished };
-      void store.publish(source, partition, progress);
+    try {
+      for (const { source, partition, order, tracker, finished } of this.#partitions.values()) {
+        const watermark = tracker.watermark(order.watermark);
+        if (watermark > this.#counts.watermark) this.#counts.watermark = watermark;
+        const progress: PartitionProgress = { watermark, lowWater: tracker.lowWater, finished };
+        await store.publish(source, partition, progress);
+      }
+    } catch (error) {
+      // What was published stands; the next publication says more.
+      this.#log.warn('progress not published', { error: messageOf(error) });
     }
   }
 
@@ -400,7 +430,8 @@ function jsonLength(data: unknown): number {
 }
 
 function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) =>
-    signal?.addEventListener('abort', () => resolve(), { once: true }),
-  );
+  return new Promise((resolve) => {
+    if (signal?.aborted) resolve();
+    else signal?.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -6,6 +6,7 @@
 //   G2. W never goes back.
 //   G3. Every offset below the low-water mark is settled.
 
+import { assert } from '../assert.js';
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import type { PartitionProgress } from '../workflows/messages.js';
@@ -49,6 +50,11 @@ export class PartitionTracker {
 
   /** A record was read. Offsets must rise. */
   read(offset: number): Tracked {
+    // Else the low-water mark would say of it that it is settled.
+    assert(
+      offset >= this.#next,
+      `the offsets of a partition rise (${offset} after ${this.#next - 1})`,
+    );
     const record = { offset, timestamp: MAX_TIMESTAMP, open: 1 };
     this.#records.push(record);
     this.#next = offset + 1;
@@ -69,6 +75,7 @@ export class PartitionTracker {
   /** One thing less is to be done. */
   settle(record: Tracked): void {
     record.open--;
+    this.#forgetSettled();
     while (this.#settled < this.#records.length && this.#records[this.#settled]?.open === 0) {
       this.#settled++;
     }
@@ -85,9 +92,14 @@ export class PartitionTracker {
 
   /** G1 and G2. @param ordering - the watermark of the event-time order */
   watermark(ordering: Timestamp): Timestamp {
-    while (this.#byTime.peek()?.open === 0) this.#byTime.poll();
-    const earliest = this.#byTime.peek()?.timestamp ?? MAX_TIMESTAMP;
-    this.#published = Math.max(this.#published, Math.min(ordering, earliest - 1));
+    this.#forgetSettled();
+    const earliest = this.#byTime.peek();
+    const promised = earliest ? Math.min(ordering, earliest.timestamp - 1) : ordering;
+    this.#published = Math.max(this.#published, promised);
     return this.#published;
+  }
+
+  #forgetSettled(): void {
+    while (this.#byTime.peek()?.open === 0) this.#byTime.poll();
   }
 }

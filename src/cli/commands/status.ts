@@ -1,28 +1,36 @@
-import { Client, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { Command } from 'commander';
-import { CepError } from '../../errors.js';
-import { connectionOptionsFromEnv, connectToServer } from '../../servers/connection.js';
-import { formatDuration, formatTimestamp } from '../../time.js';
+import { CepError, messageOf } from '../../errors.js';
+import { formatDuration, formatTimestamp, seconds } from '../../time.js';
 import { STATE_QUERY } from '../../workflows/messages.js';
 import type { SessionState } from '../../workflows/session.js';
 import { sessionWorkflowId } from '../../workflows/session-id.js';
+import { connectClient, SERVER_HELP } from '../server.js';
 import { print, table } from '../terminal.js';
+
+/** How long a worker may take to say what a session holds. */
+const ANSWER_MS = seconds(10);
+/** Longest value of the search attribute CepKey; a longer key stands there cut. */
+const KEYWORD_LENGTH_MAX = 255;
 
 export function statusCommand(): Command {
   return new Command('status')
     .description('show what the sessions of a key hold, or those of all journeys for it')
     .argument('<key>', 'the key, or <journey>/<key> for one journey')
-    .option('--json', 'print the sessions as JSON')
-    .addHelpText('after', '\nThe server is the one of TEMPORAL_ADDRESS (default localhost:7233).')
+    .option('--json', 'print the sessions as a JSON array')
+    .addHelpText(
+      'after',
+      `${SERVER_HELP}
+
+Exits with 1 where no session is open for the key. A worker has to run: it answers for its sessions.`,
+    )
     .action(run);
 }
 
 async function run(key: string, { json }: { json?: boolean }): Promise<void> {
-  const settings = connectionOptionsFromEnv();
-  const connection = await connectToServer(settings);
+  const { connection, namespace } = await connectClient();
   try {
-    const client = new Client({ connection, namespace: settings.namespace });
-    const sessions = await statesOf(client, key);
+    const sessions = await statesOf(new Client({ connection, namespace }), key);
     if (sessions.length === 0) {
       throw new CepError(
         'INPUT_MISSING',
@@ -35,27 +43,43 @@ async function run(key: string, { json }: { json?: boolean }): Promise<void> {
   }
 }
 
+/** By its id where the key names a journey; or else of all journeys, as far as the server lists them. */
 async function statesOf(client: Client, key: string): Promise<SessionState[]> {
-  const states: SessionState[] = [];
-  const ask = async (workflowId: string) => {
-    try {
-      const handle = client.workflow.getHandle(workflowId);
-      if ((await handle.describe()).status.name !== 'RUNNING') return;
-      states.push(await handle.query<SessionState>(STATE_QUERY));
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-    }
-  };
   const slash = key.indexOf('/');
   if (slash > 0) {
-    await ask(sessionWorkflowId({ journey: key.slice(0, slash), key: key.slice(slash + 1) }));
+    const ref = { journey: key.slice(0, slash), key: key.slice(slash + 1) };
+    const state = await stateOf(client, sessionWorkflowId(ref));
+    if (state) return [state];
   }
-  if (states.length > 0) return states;
-  const query = `CepKey = '${key.replaceAll("'", "''")}' AND ExecutionStatus = 'Running'`;
-  for await (const { workflowId } of client.workflow.list({ query })) await ask(workflowId);
-  return states;
+  const value = key.slice(0, KEYWORD_LENGTH_MAX).replace(/[\\']/g, '\\$&');
+  const states: SessionState[] = [];
+  const query = `CepKey = '${value}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId } of client.workflow.list({ query })) {
+    const state = await stateOf(client, workflowId);
+    if (state) states.push(state);
+  }
+  return states.sort((a, b) => (a.journey < b.journey ? -1 : 1));
 }
 
+/** Null when the session has ended, or never began. */
+async function stateOf(client: Client, workflowId: string): Promise<SessionState | null> {
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    if ((await handle.describe()).status.name !== 'RUNNING') return null;
+    return await client.withDeadline(Date.now() + ANSWER_MS, () =>
+      handle.query<SessionState>(STATE_QUERY),
+    );
+  } catch (cause) {
+    if (cause instanceof WorkflowNotFoundError) return null;
+    const grpc = isGrpcServiceError(cause) ? cause : (cause as { cause?: unknown }).cause;
+    if (!isGrpcServiceError(grpc)) throw cause;
+    throw new CepError(
+      'SERVER_UNREACHABLE',
+      `no worker says what session ${workflowId} holds (${grpc.details || messageOf(grpc)}): start one with temporal-cep worker, on the session's task queue`,
+      { details: { workflowId }, cause },
+    );
+  }
+}
 function asText({ journey, key, watermark, nextDeadline, rules, counts }: SessionState): string {
   const rows = rules.flatMap(({ rule, open }) =>
     open.map(({ stage, events, deadline }) => [

@@ -21,21 +21,40 @@ export function vectorsCommand(): Command {
         .choices([...Object.keys(PURE_DRIVERS), 'session'])
         .default('operator'),
     )
+    .option('--json', 'print counts and failures as JSON')
+    .addHelpText(
+      'after',
+      `
+Exits with 1 when a case fails. The driver session runs the cases as workflows, on the time-skipping test
+server, found or fetched; the others need no server. The files' form: test/vectors/FORMAT.md.`,
+    )
     .action(run);
 }
 
-async function run(files: string[], { driver }: { driver: string }): Promise<void> {
+interface VectorsFlags {
+  driver: string;
+  json?: boolean;
+}
+
+async function run(files: string[], { driver, json }: VectorsFlags): Promise<void> {
+  // All are read before the first runs: a missing one is known at once.
+  const suites = files.map((file) => ({ file, cases: readVectors(file).cases }));
   let passed = 0;
-  let failed = 0;
-  for (const file of files) {
-    const { cases } = readVectors(file);
+  const failures: { file: string; name: string; difference: string }[] = [];
+  for (const { file, cases } of suites) {
     const report = await runDriver(driver, cases);
-    for (const { name, difference } of report.failures) note(`${file}: ${name}: ${difference}`);
     passed += report.passed;
-    failed += report.failures.length;
+    for (const failure of report.failures) {
+      failures.push({ file, ...failure });
+      note(`${file}: ${failure.name}: ${failure.difference}`);
+    }
   }
-  print(`${passed} passed, ${failed} failed`);
-  if (failed > 0) process.exitCode = 1;
+  print(
+    json
+      ? JSON.stringify({ passed, failed: failures.length, failures })
+      : `${passed} passed, ${failures.length} failed`,
+  );
+  if (failures.length > 0) process.exitCode = 1;
 }
 
 function readVectors(file: string): VectorFile {
@@ -46,7 +65,7 @@ function readVectors(file: string): VectorFile {
   } catch (cause) {
     throw new CepError(
       'INPUT_MISSING',
-      `${file} is no vector file (${messageOf(cause)}): see test/vectors/FORMAT.md`,
+      `${file} is no vector file (${messageOf(cause).replaceAll('\n', ' ')}): name one in the form of test/vectors/FORMAT.md`,
       { cause },
     );
   }

@@ -1,15 +1,11 @@
-import { NativeConnection } from '@temporalio/worker';
 import { Command } from 'commander';
 import { fileAlerts } from '../../activities/index.js';
+import { loadJourneys } from '../../journeys-module.js';
 import { createLogger } from '../../log.js';
-import {
-  connectionOptionsFromEnv,
-  connectToServer,
-  ensureSearchAttributes,
-} from '../../servers/connection.js';
 import { runWorker } from '../../temporal-runtime.js';
 import { createWorker } from '../../worker.js';
 import { TASK_QUEUE } from '../../workflows/messages.js';
+import { connectNative, SERVER_HELP } from '../server.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
 
 interface WorkerFlags {
@@ -24,23 +20,24 @@ export function workerCommand(): Command {
     .requiredOption('--journeys <file>', 'the journeys module, JavaScript or TypeScript')
     .option('--task-queue <name>', 'task queue of sessions and activities', TASK_QUEUE)
     .option('--alerts <file>', 'append alerts to this NDJSON file (default: print them)')
-    .addHelpText('after', '\nThe server is the one of TEMPORAL_ADDRESS (default localhost:7233).')
+    .addHelpText(
+      'after',
+      `${SERVER_HELP}
+
+Runs until Ctrl-C or SIGTERM: it then finishes the activities under way and exits with 0. Sessions go
+on with the next worker. Rules with effects of their own need a worker of their own: createWorker() of
+temporal-cep/worker.`,
+    )
     .action(run);
 }
 
 async function run({ journeys, taskQueue, alerts }: WorkerFlags): Promise<void> {
   const signal = stopSignal();
-  const settings = connectionOptionsFromEnv();
-  const { namespace, connectionOptions } = settings;
-  const client = await connectToServer(settings);
+  // What is wrong here is known at once; a server that does not answer takes its time.
+  await loadJourneys(journeys);
+  const sink = alerts === undefined ? undefined : fileAlerts(alerts);
+  const { connection, namespace, address } = await connectNative();
   try {
-    await ensureSearchAttributes(client, namespace);
-  } finally {
-    await client.close();
-  }
-  const connection = await NativeConnection.connect(connectionOptions);
-  try {
-    const sink = alerts === undefined ? undefined : fileAlerts(alerts);
     const worker = await createWorker({
       journeys,
       taskQueue,
@@ -50,13 +47,11 @@ async function run({ journeys, taskQueue, alerts }: WorkerFlags): Promise<void> 
       ...(sink ? { alerts: sink } : {}),
     });
     const { ended, stop } = runWorker(worker);
-    note(
-      `Worker is ready on task queue ${taskQueue} at ${connectionOptions.address}; Ctrl-C stops it`,
-    );
+    note(`Worker is ready on task queue ${taskQueue} at ${address}; Ctrl-C stops it`);
     await Promise.race([ended, whenAborted(signal)]);
     await stop();
-    await sink?.close?.();
   } finally {
+    await sink?.close?.();
     await connection.close();
   }
 }
