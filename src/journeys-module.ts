@@ -34,13 +34,17 @@ export async function loadJourneys(module: string | URL): Promise<JourneysModule
     );
   }
   try {
-    const set = /\.[mc]?ts$/.test(path)
-      ? await createJiti(import.meta.url).import<JourneySet>(path, { default: true })
-      : (await import(pathToFileURL(path).href)).default;
-    return { path, journeys: compileJourneys(set) };
+    const module = (await load(path)) as { default?: JourneySet };
+    return { path, journeys: compileJourneys(module.default as JourneySet) };
   } catch (cause) {
     throw describe(cause, path);
   }
+}
+
+function load(path: string): Promise<unknown> {
+  if (!/\.[mc]?ts$/.test(path)) return import(pathToFileURL(path).href);
+  // Without a default export there is none: not the module in its place.
+  return createJiti(import.meta.url, { interopDefault: false }).import(path);
 }
 
 /** What went wrong in the module, in one line that says where. */

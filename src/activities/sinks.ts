@@ -1,6 +1,14 @@
 // Where alerts and late events go. A sink is idempotent by alert id: activities are retried.
 
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { CepError, messageOf } from '../errors.js';
 import { type CepEvent, coordinates } from '../event.js';
 import type { Logger } from '../log.js';
@@ -30,26 +38,39 @@ export function fileAlerts(path: string): AlertSink {
   return {
     // Synchronous from the first look at `ids` to the last write: two calls can't interleave.
     publish: async (alerts) => {
-      const fresh = alerts.filter(({ id }) => !ids.has(id));
-      if (fresh.length === 0) return;
-      writeSync(file, fresh.map((alert) => `${JSON.stringify(alert)}\n`).join(''));
-      fsyncSync(file);
-      for (const { id } of fresh) ids.add(id);
+      const fresh = new Map<string, string>();
+      for (const alert of alerts) {
+        if (!ids.has(alert.id)) fresh.set(alert.id, `${JSON.stringify(alert)}\n`);
+      }
+      if (fresh.size === 0) return;
+      const { size } = fstatSync(file);
+      try {
+        writeFileSync(file, [...fresh.values()].join(''));
+        fsyncSync(file);
+      } catch (error) {
+        // A full disk leaves half a line, and the next try would go on behind it.
+        ftruncateSync(file, size);
+        throw error;
+      }
+      for (const id of fresh.keys()) ids.add(id);
     },
     close: async () => closeSync(file),
   };
 }
 
 function openAlerts(path: string): { file: number; ids: Set<string> } {
+  let file: number | undefined;
   try {
-    const file = openSync(path, 'a+');
-    const text = readFileSync(path, 'utf8');
-    // A process killed in the middle of a write leaves half a line, whose alert is published again.
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    if (whole.length < text.length) ftruncateSync(file, Buffer.byteLength(whole));
-    const lines = whole.split('\n').filter((line) => line !== '');
-    return { file, ids: new Set(lines.map((line) => (JSON.parse(line) as Alert).id)) };
+    file = openSync(path, 'a+');
+    const text = readFileSync(path);
+    const wholeBytes = text.lastIndexOf('\n') + 1;
+    const lines = text.toString('utf8', 0, wholeBytes).split('\n');
+    const ids = new Set(lines.filter((line) => line.trim() !== '').map(idOf));
+    // Only now: a file of something else stays as it was.
+    if (wholeBytes < text.length) mendLastLine({ file, ids, text, wholeBytes });
+    return { file, ids };
   } catch (cause) {
+    if (file !== undefined) closeSync(file);
     throw new CepError(
       'SETTING_INVALID',
       `the alerts file ${path} can't be used (${messageOf(cause)}): name a file this process may write, with one alert per line`,
@@ -58,6 +79,35 @@ function openAlerts(path: string): { file: number; ids: Set<string> } {
   }
 }
 
+/** A process killed in the middle of a write leaves half a line, whose alert is published again. */
+function mendLastLine(end: {
+  file: number;
+  ids: Set<string>;
+  text: Buffer;
+  wholeBytes: number;
+}): void {
+  const { file, ids, text, wholeBytes } = end;
+  const rest = text.toString('utf8', wholeBytes);
+  if (!rest.startsWith('{')) throw new Error('its last line is no alert');
+  try {
+    ids.add(idOf(rest));
+    writeFileSync(file, '\n');
+  } catch {
+    ftruncateSync(file, wholeBytes);
+  }
+}
+
+function idOf(line: string): string {
+  const { id } = JSON.parse(line) as Partial<Alert>;
+  if (typeof id !== 'string') throw new Error('it has a line without the id of an alert');
+  return id;
+}
+
+/** How many alerts the console remembers. A retry follows its first try by seconds. */
+const REMEMBERED_MAX = 10_000;
+/** Characters that would end the line, or tell a terminal to do something. */
+const CONTROL = /\p{Cc}+/gu;
+
 /** Prints alerts, one line each. @param print - takes a line; standard output by default */
 export function consoleAlerts(
   print: (line: string) => void = (line) => process.stdout.write(`${line}\n`),
@@ -65,10 +115,11 @@ export function consoleAlerts(
   const ids = new Set<string>();
   return {
     publish: async (alerts) => {
-      for (const alert of alerts) {
-        if (ids.has(alert.id)) continue;
-        ids.add(alert.id);
-        print(`${formatTimestamp(alert.at)}  ${alert.type}  ${alert.key}  ${alert.message}`);
+      for (const { id, at, type, key, message } of alerts) {
+        if (ids.has(id)) continue;
+        ids.add(id);
+        if (ids.size > REMEMBERED_MAX) ids.delete(ids.values().next().value as string);
+        print(`${formatTimestamp(at)}  ${type}  ${key}  ${message}`.replace(CONTROL, ' '));
       }
     },
   };

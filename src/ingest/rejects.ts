@@ -1,6 +1,7 @@
 // Late events and dead letters: one JSON object per line, with coordinates and reason.
 
 import { appendFileSync } from 'node:fs';
+import { CepError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 
 /** A record that did not reach a session, and why. */
@@ -21,8 +22,22 @@ export type RejectSink = (reject: Reject) => void;
 /** Longest piece of a record that goes to the log. */
 const LOGGED_LENGTH_MAX = 500;
 
-/** Appends to a file; the caller sees to it that its folder is there. */
+/**
+ * Appends to a file; the caller sees to it that its folder is there.
+ *
+ * @throws CepError `SETTING_INVALID` when the file can't be written
+ */
 export function fileRejects(path: string): RejectSink {
+  try {
+    // Better now than after a million records.
+    appendFileSync(path, '');
+  } catch (cause) {
+    throw new CepError(
+      'SETTING_INVALID',
+      `cannot write to ${path} (${messageOf(cause)}): name a file in a folder that is there and may be written to`,
+      { details: { path }, cause },
+    );
+  }
   return (reject) => appendFileSync(path, `${JSON.stringify(reject)}\n`);
 }
 

@@ -25,7 +25,7 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
     try {
       if (accepts && !accepts(event.data)) continue;
       const value = typeof key === 'string' ? event.data[key] : key(event.data);
-      if (typeof value === 'number' ? Number.isFinite(value) : typeof value === 'string' && value) {
+      if (isKey(value)) {
         routes.push({ journey, key: String(value) });
         continue;
       }
@@ -48,4 +48,12 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
     }
   }
   return { routes, errors };
+}
+
+/** A lone surrogate has no UTF-8, and a workflow id is UTF-8. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+function isKey(value: unknown): value is string | number {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value === 'string' && value !== '' && !LONE_SURROGATE.test(value);
 }

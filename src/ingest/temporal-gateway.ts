@@ -5,12 +5,12 @@ import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/com
 import { messageOf } from '../errors.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import type { Journey } from '../rules/journey.js';
+import { seconds } from '../time.js';
 import {
   EVENTS_SIGNAL,
   type EventBatch,
   SEARCH_ATTRIBUTES,
   SESSION_WORKFLOW,
-  type SessionRef,
   type SessionSettings,
   TASK_QUEUE,
 } from '../workflows/messages.js';
@@ -22,6 +22,10 @@ const CEP_JOURNEY = defineSearchAttributeKey('CepJourney', SEARCH_ATTRIBUTES.Cep
 const CEP_KEY = defineSearchAttributeKey('CepKey', SEARCH_ATTRIBUTES.CepKey);
 /** Elasticsearch and SQL visibility stores refuse longer keywords. */
 const KEYWORD_LENGTH_MAX = 255;
+/** Temporal's limit for a summary is 400 bytes. */
+const SUMMARY_LENGTH_MAX = 130;
+/** A call that is not answered by then is made again. */
+const CALL_MS = seconds(10);
 
 const GRPC_INVALID_ARGUMENT = 3;
 const GRPC_NOT_FOUND = 5;
@@ -48,7 +52,7 @@ export function temporalGateway(options: {
   return {
     signalWithStart: async (ref, batch) => {
       const input: SessionInput = { ...ref, settings };
-      await refusals(() =>
+      await call(client, () =>
         client.workflow.signalWithStart(SESSION_WORKFLOW, {
           workflowId: sessionWorkflowId(ref),
           taskQueue,
@@ -56,7 +60,7 @@ export function temporalGateway(options: {
           signal: EVENTS_SIGNAL,
           signalArgs: [batch],
           memo: { journey: ref.journey, key: ref.key },
-          staticSummary: `${ref.journey} of ${ref.key}`,
+          staticSummary: `${ref.journey} of ${ref.key}`.slice(0, SUMMARY_LENGTH_MAX),
           staticDetails: details.get(ref.journey) ?? '',
           typedSearchAttributes: new TypedSearchAttributes([
             { key: CEP_JOURNEY, value: ref.journey },
@@ -67,7 +71,7 @@ export function temporalGateway(options: {
     },
     signal: async (ref, batch) => {
       try {
-        await refusals(() =>
+        await call(client, () =>
           client.workflow
             .getHandle(sessionWorkflowId(ref))
             .signal<[EventBatch]>(EVENTS_SIGNAL, batch),
@@ -96,9 +100,9 @@ function detailsOf({ id, description, rules }: Journey): string {
 }
 
 /** Tells what the server will never accept from what may work the next time. */
-async function refusals(call: () => Promise<unknown>): Promise<void> {
+async function call(client: Client, make: () => Promise<unknown>): Promise<void> {
   try {
-    await call();
+    await client.withDeadline(Date.now() + CALL_MS, make);
   } catch (error) {
     const grpc = isGrpcServiceError(error) ? error : (error as { cause?: unknown }).cause;
     if (isGrpcServiceError(grpc)) {

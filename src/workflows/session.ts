@@ -64,6 +64,8 @@ const EVENTS_PER_ACTIVATION = 2_000;
 /** Signals and history after which a run continues as new, whatever the server suggests. */
 const SIGNALS_PER_RUN = 2_000;
 const HISTORY_PER_RUN = 8_000;
+/** Longest inbox, as JSON in characters, that a run hands to the next: one payload holds 2 MB. */
+const CARRIED_INBOX_MAX = 500_000;
 /** Bounds of the wait before the watermark is read again. */
 const REREAD_MIN_MS: Millis = 1_000;
 const REREAD_MAX_MS: Millis = 60_000;
@@ -191,18 +193,19 @@ class SessionShell {
   async run(): Promise<SessionResult> {
     for (;;) {
       const full = this.#isRunFull();
-      if (!full) this.#drain();
+      if (!full || !this.#canCarryInbox()) this.#drain();
       // W1: whatever the activity read is younger than all that was in the inbox.
       if (this.#inbox.length === 0) this.#applyReadings();
       this.#readingEnded = false;
       if (this.#timerFired) this.#readProgress();
       this.#armTimer();
       this.#show();
+      const isEnding = full && this.#canCarryInbox();
       if (this.#publishing.size === 0) {
-        if (full) return this.#continueAsNew();
+        if (isEnding) return this.#continueAsNew();
         if (this.#isOver()) return this.#result();
       }
-      if (full) await condition(() => this.#publishing.size === 0);
+      if (isEnding) await condition(() => this.#publishing.size === 0);
       // W5: the rest of a long inbox is for the next activation.
       else if (this.#inbox.length > 0) await sleep(1);
       else await condition(() => this.#hasNews());
@@ -394,6 +397,15 @@ class SessionShell {
     return (
       continueAsNewSuggested || historyLength >= HISTORY_PER_RUN || this.#signals >= SIGNALS_PER_RUN
     );
+  }
+
+  /** A run may be full before it took anything, when many signals came while no worker was there. */
+  #canCarryInbox(): boolean {
+    let length = 0;
+    return this.#inbox.every((batch) => {
+      length += JSON.stringify(batch).length;
+      return length <= CARRIED_INBOX_MAX;
+    });
   }
 
   #continueAsNew(): Promise<never> {

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { type DemoResult, runDemo } from '../../demo/demo.js';
 import type { Alert } from '../../rules/rule.js';
-import { formatTimestamp, type Millis } from '../../time.js';
+import { formatTimestamp, type Millis, seconds } from '../../time.js';
 import {
   exitInterrupted,
   note,
@@ -17,6 +17,9 @@ import {
 const SHOWN_PER_TYPE = 3;
 /** Fewer have not all the alerts in them. */
 const EVENTS_MIN = 1_000;
+
+/** How long a demo that is interrupted may take to stop what it started. */
+const STOP_MS = seconds(5);
 
 interface DemoFlags {
   seed: number;
@@ -66,6 +69,7 @@ function wholeNumber(text: string): number {
 async function run(flags: DemoFlags): Promise<void> {
   const { seed, events, port, uiPort, keep, json } = flags;
   const signal = stopSignal();
+  signal.addEventListener('abort', endSoon);
   const shown = new Map<string, number>();
   const demo = await runDemo({
     seed,
@@ -83,10 +87,7 @@ async function run(flags: DemoFlags): Promise<void> {
     if (!signal.aborted) throw error;
     return null;
   });
-  if (demo === null) {
-    exitInterrupted(signal);
-    return;
-  }
+  if (demo === null) return;
   const { result, server } = demo;
   try {
     const { missing, surplus } = result.offline;
@@ -96,6 +97,7 @@ async function run(flags: DemoFlags): Promise<void> {
       note('The sessions and the offline run do not agree; that should never be.');
       process.exitCode = 1;
     }
+    signal.removeEventListener('abort', endSoon);
     if (keep && !signal.aborted) {
       note(`Look around at ${server.uiUrl ?? server.address}; Ctrl-C ends the demo`);
       await whenAborted(signal);
@@ -103,6 +105,12 @@ async function run(flags: DemoFlags): Promise<void> {
   } finally {
     await demo.stop();
   }
+}
+
+/** Nothing of an unfinished demo is worth waiting for; its server ends with this process. */
+function endSoon(this: AbortSignal): void {
+  exitInterrupted(this);
+  setTimeout(() => process.exit(), STOP_MS).unref();
 }
 
 function showAlert({ type, at, key, message, journey }: Alert, shown: Map<string, number>): void {

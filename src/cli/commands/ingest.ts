@@ -84,7 +84,8 @@ async function run(path: string, flags: IngestFileFlags): Promise<void> {
   const store = new MemoryProgressStore();
   const stopServing = await serveProgress({ connection, namespace, taskQueue, source, store });
   try {
-    if (follow) note(`Follows ${path}; Ctrl-C ends it`);
+    if (path === '-') note('Reads standard input; Ctrl-C ends it early');
+    else if (follow) note(`Follows ${path}; Ctrl-C ends it`);
     const counts = await ingest({
       journeys,
       records: readFileRecords({ path, source, follow, signal, ...(format ? { format } : {}) }),

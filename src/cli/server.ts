@@ -1,0 +1,59 @@
+// The server of a command: the one that the environment names, made ready for sessions.
+
+import type { Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import {
+  connectionOptionsFromEnv,
+  connectToServer,
+  ensureSearchAttributes,
+} from '../servers/connection.js';
+import { seconds } from '../time.js';
+import { progress } from './terminal.js';
+
+export const SERVER_HELP = `
+The server is the one of TEMPORAL_ADDRESS (default localhost:7233), and the rest of Temporal's own
+environment configuration: TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, TEMPORAL_PROFILE.`;
+
+/** How long a server may take to answer. */
+const ANSWER_MS = seconds(10);
+
+/**
+ * Connects as a client. The caller closes it.
+ *
+ * @throws CepError `SERVER_UNREACHABLE`, `SETTING_INVALID`
+ */
+export async function connectClient(): Promise<{
+  connection: Connection;
+  namespace: string;
+  address: string;
+}> {
+  const settings = connectionOptionsFromEnv();
+  const { namespace, connectionOptions } = settings;
+  const { address } = connectionOptions;
+  const waiting = setTimeout(() => progress(`Waiting for the server at ${address}`), seconds(1));
+  try {
+    return { connection: await connectToServer(settings, ANSWER_MS), namespace, address };
+  } finally {
+    clearTimeout(waiting);
+  }
+}
+
+/**
+ * Makes sure that the server can be used, and connects as worker and ingestor do. The caller closes it.
+ *
+ * @throws CepError `SERVER_UNREACHABLE`, `SETTING_INVALID`
+ */
+export async function connectNative(): Promise<{
+  connection: NativeConnection;
+  namespace: string;
+  address: string;
+}> {
+  const { connection: client, namespace, address } = await connectClient();
+  try {
+    await ensureSearchAttributes(client, namespace);
+  } finally {
+    await client.close();
+  }
+  const { connectionOptions } = connectionOptionsFromEnv();
+  return { connection: await NativeConnection.connect(connectionOptions), namespace, address };
+}

@@ -1,0 +1,33 @@
+// What the end-to-end tests use of dist beyond the package's entry points. A worker bundles the workflow
+// that lies beside it, so it has to be the built one; the types are those of src.
+
+const load = (path: string) =>
+  import(/* @vite-ignore */ new URL(`../../../dist/${path}`, import.meta.url).href);
+
+export const { startSessionDriver } = (await load(
+  'testing/session-driver.js',
+)) as typeof import('../../../src/testing/session-driver.js');
+export const { runOffline } = (await load(
+  'backtest/offline.js',
+)) as typeof import('../../../src/backtest/offline.js');
+export const { loadJourneys } = (await load(
+  'journeys-module.js',
+)) as typeof import('../../../src/journeys-module.js');
+export const { createWorker, bundleJourneys } = (await load(
+  'worker.js',
+)) as typeof import('../../../src/worker.js');
+export const { ingest } = (await load(
+  'ingest/ingest.js',
+)) as typeof import('../../../src/ingest/ingest.js');
+export const { MemoryProgressStore } = (await load(
+  'ingest/progress.js',
+)) as typeof import('../../../src/ingest/progress.js');
+export const { serveProgress } = (await load(
+  'ingest/progress-worker.js',
+)) as typeof import('../../../src/ingest/progress-worker.js');
+export const { temporalGateway } = (await load(
+  'ingest/temporal-gateway.js',
+)) as typeof import('../../../src/ingest/temporal-gateway.js');
+export const { quietTemporal } = (await load(
+  'temporal-runtime.js',
+)) as typeof import('../../../src/temporal-runtime.js');

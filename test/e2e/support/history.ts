@@ -1,0 +1,49 @@
+import { createRequire } from 'node:module';
+import type { Client } from '@temporalio/client';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
+
+export type HistoryEvent = NonNullable<History['events']>[number];
+
+/** The events of a run: the latest one unless its id is given. */
+export async function eventsOf(
+  client: Client,
+  workflowId: string,
+  runId?: string,
+): Promise<HistoryEvent[]> {
+  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+  return events ?? [];
+}
+
+/** Type of the activity that the event schedules, or else undefined. */
+export function scheduledActivity(event: HistoryEvent): string | undefined {
+  return event.activityTaskScheduledEventAttributes?.activityType?.name ?? undefined;
+}
+
+/** When the event was written, in ms since the epoch. */
+export function timeOf({ eventTime }: HistoryEvent): number {
+  return Number(eventTime?.seconds ?? 0) * 1_000 + Number(eventTime?.nanos ?? 0) / 1e6;
+}
+
+// historyToJSON and historyFromJSON of @temporalio/common 1.24 work only where npm gives it the same copy of
+// protobufjs as @temporalio/proto. So here is what they do, with the copy of the latter.
+const requireHere = createRequire(import.meta.url);
+const requireCommon = createRequire(requireHere.resolve('@temporalio/common'));
+const requireProto = createRequire(requireCommon.resolve('@temporalio/proto'));
+const { fromJson, toJson } = requireProto('protobufjs/ext/protojson') as {
+  fromJson(type: unknown, json: unknown): History;
+  toJson(type: unknown, message: History): unknown;
+};
+const proto = requireCommon('@temporalio/proto');
+const { History: HistoryMessage } = proto.temporal.api.history.v1;
+const historyType = requireCommon('@temporalio/proto/lib/patch-protobuf-root')
+  .patchProtobufRoot(proto)
+  .lookupType('temporal.api.history.v1.History');
+
+/** A history in the JSON of Temporal's own tools. */
+export function historyToJson(history: History): string {
+  return JSON.stringify(toJson(historyType, HistoryMessage.fromObject(history)), null, 1);
+}
+
+export function historyFromJson(text: string): History {
+  return fromJson(historyType, JSON.parse(text));
+}

@@ -1,0 +1,109 @@
+// What is asked of Temporal for a session, and what is made of its answers. The client is a stand-in; real
+// servers are met in test/e2e.
+
+import { type Client, ServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { SessionRefused } from '../../src/ingest/gateway.js';
+import { temporalGateway } from '../../src/ingest/temporal-gateway.js';
+import { sessionWorkflowId } from '../../src/workflows/session-id.js';
+import { journeysOf } from './helpers.js';
+
+const batch = { source: 'test', partition: 0, events: [], watermark: 1, lowWater: 0 };
+const settings = { outOfOrdernessMs: 2_000, publicationIntervalMs: 1_000 };
+
+/** The part of a client that the gateway uses; each call answers or throws what `answer` says. */
+function setUp(answer: () => void = () => {}) {
+  const asked: unknown[][] = [];
+  const ask = async (...args: unknown[]) => {
+    asked.push(args);
+    answer();
+  };
+  const client = {
+    withDeadline: (_: number, make: () => Promise<unknown>) => make(),
+    workflow: {
+      signalWithStart: ask,
+      getHandle: (id: string) => ({ signal: (...args: unknown[]) => ask(id, ...args) }),
+    },
+  } as unknown as Client;
+  const gateway = temporalGateway({ client, settings, taskQueue: 'queue', journeys: journeysOf() });
+  return { gateway, asked };
+}
+
+function grpcError(code: number, details: string): ServiceError {
+  const cause = Object.assign(new Error(details), { code, details, metadata: {} });
+  return new ServiceError('Failed to signal Workflow', { cause });
+}
+
+test('a session is started under its id, with what it and people must know', async () => {
+  const { gateway, asked } = setUp();
+  await gateway.signalWithStart({ journey: 'shop', key: 'k' }, batch);
+  expect(asked).toMatchObject([
+    [
+      'session',
+      {
+        workflowId: 'shop/k',
+        taskQueue: 'queue',
+        args: [{ journey: 'shop', key: 'k', settings }],
+        signal: 'events',
+        signalArgs: [batch],
+        memo: { journey: 'shop', key: 'k' },
+        staticSummary: 'shop of k',
+        staticDetails: expect.stringContaining('**a-then-b**'),
+      },
+    ],
+  ]);
+});
+
+test('a long key is in the memo alone: id, search attribute and summary have limits', async () => {
+  const { gateway, asked } = setUp();
+  const key = 'é'.repeat(3_000);
+  await gateway.signalWithStart({ journey: 'shop', key }, batch);
+  const [, options] = asked[0] as [string, Record<string, unknown>];
+  expect(options.workflowId).toMatch(/^shop\/[0-9a-f]{64}$/);
+  expect(options.memo).toEqual({ journey: 'shop', key });
+  expect(Buffer.byteLength(options.staticSummary as string)).toBeLessThan(400);
+});
+
+test('ids: bytes count, not characters, and different keys have different ids', () => {
+  const id = (key: string) => sessionWorkflowId({ journey: 'shop', key });
+  expect(id('x'.repeat(200))).toBe(`shop/${'x'.repeat(200)}`);
+  expect(id('é'.repeat(100))).toBe(`shop/${'é'.repeat(100)}`);
+  expect(id('é'.repeat(101))).toMatch(/^shop\/[0-9a-f]{64}$/);
+  expect(id('x'.repeat(201))).not.toBe(id('x'.repeat(202)));
+});
+
+test('a signal goes to the running session, or says that there is none', async () => {
+  const running = setUp();
+  expect(await running.gateway.signal({ journey: 'shop', key: 'k' }, batch)).toBe('accepted');
+  expect(running.asked).toEqual([['shop/k', 'events', batch]]);
+  const gone = setUp(() => {
+    throw new WorkflowNotFoundError('not found', 'shop/k', undefined);
+  });
+  expect(await gone.gateway.signal({ journey: 'shop', key: 'k' }, batch)).toBe('not-found');
+});
+
+test.each([
+  ['INVALID_ARGUMENT', 3, 'Blob data size exceeds limit.'],
+  ['RESOURCE_EXHAUSTED by size', 8, 'grpc: received message larger than max (5 vs. 4)'],
+  ['FAILED_PRECONDITION by a limit', 9, 'signal count limit'],
+])('%s is for good', async (_, code, details) => {
+  const { gateway } = setUp(() => {
+    throw grpcError(code, details);
+  });
+  const ref = { journey: 'shop', key: 'k' };
+  await expect(gateway.signalWithStart(ref, batch)).rejects.toThrow(SessionRefused);
+  await expect(gateway.signal(ref, batch)).rejects.toThrow(details);
+});
+
+test.each([
+  ['DEADLINE_EXCEEDED', 4],
+  ['RESOURCE_EXHAUSTED', 8],
+  ['INTERNAL', 13],
+  ['UNAVAILABLE', 14],
+])('%s may pass', async (name, code) => {
+  const error = grpcError(code, name);
+  const { gateway } = setUp(() => {
+    throw error;
+  });
+  await expect(gateway.signal({ journey: 'shop', key: 'k' }, batch)).rejects.toBe(error);
+});
