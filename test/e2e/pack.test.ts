@@ -151,7 +151,8 @@ afterAll(() => server?.stop());
 
 /** `npx temporal-cep`, as a user types it. */
 function npx(...args: string[]): Promise<Ended> {
-  return startCommand('npx', ['--no-install', 'temporal-cep', ...args], { env, cwd: home }).ended;
+  const quiet = ['--no-install', '--loglevel=error'];
+  return startCommand('npx', [...quiet, 'temporal-cep', ...args], { env, cwd: home }).ended;
 }
 
 function alertsIn(name: string): Alert[] {

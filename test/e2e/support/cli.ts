@@ -2,6 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import { until } from '../../servers/helpers.js';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -46,7 +47,7 @@ export interface Running {
   says(what: RegExp, timeoutMs?: number): Promise<void>;
 }
 
-/** Starts a command. */
+/** Starts a command, which ends with the test at the latest. */
 export function startCommand(
   command: string,
   args: readonly string[],
@@ -64,6 +65,8 @@ export function startCommand(
   // A process that ends at once may be gone before its input is written.
   child.stdin.on('error', () => {});
   if (input !== null) child.stdin.end(input);
+  // A test that fails must not leave it behind.
+  onTestFinished(() => void child.kill('SIGKILL'));
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));
