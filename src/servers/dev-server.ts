@@ -221,9 +221,14 @@ async function startOnce(
     args.push('--dynamic-config-value', `${key}=1`);
   }
 
+  // Over a port that is taken it panics, in more lines than the tail keeps.
+  let portTaken = false;
   const child = startGuarded(executable, args, {
     env: options.env ?? process.env,
-    ...(options.onLog === undefined ? {} : { onLine: options.onLog }),
+    onLine: (line) => {
+      portTaken ||= PORT_TAKEN.test(line);
+      options.onLog?.(line);
+    },
   });
   const address = `${LOOPBACK}:${port}`;
   const settings: ServerSettings = { namespace, connectionOptions: { address } };
@@ -231,7 +236,7 @@ async function startOnce(
   try {
     const ports = ui ? [port, uiPort] : [port];
     const ended = child.exited.then((exit) => {
-      throw earlyExit({ executable, child, exit });
+      throw earlyExit({ executable, child, exit, portTaken });
     });
     const waiting = { timeoutMs: startTimeoutMs, signal: done.signal };
     const listening = Promise.all(ports.map((each) => waitForPort(each, waiting)));
@@ -257,10 +262,17 @@ async function startOnce(
   }
 }
 
-function earlyExit(end: { executable: string; child: GuardedProcess; exit: Exit }): CepError {
+const PORT_TAKEN = /address already in use|Only one usage of each socket address/i;
+
+function earlyExit(end: {
+  executable: string;
+  child: GuardedProcess;
+  exit: Exit;
+  portTaken: boolean;
+}): CepError {
   const tail = end.child.tail();
   const message = `the ${WHAT} (${end.executable}) ended before it could be used (${describeExit(end.exit)}). Its last words:\n${tail || '(none)'}`;
-  if (/address already in use|Only one usage of each socket address/i.test(tail)) {
+  if (end.portTaken) {
     return new PortRaceError('PORT_OCCUPIED', message);
   }
   return new CepError('SERVER_UNREACHABLE', message, { details: { ...end.exit, tail } });

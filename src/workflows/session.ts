@@ -29,6 +29,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { SessionActivities } from '../activities/index.js';
+import { messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
@@ -66,6 +67,13 @@ const SIGNALS_PER_RUN = 2_000;
 const HISTORY_PER_RUN = 8_000;
 /** Longest inbox, as JSON in characters, that a run hands to the next: one payload holds 2 MB. */
 const CARRIED_INBOX_MAX = 500_000;
+/**
+ * Alerts handed to activities in one activation, as JSON in characters, once per activity that gets them (W5):
+ * the server ends a workflow that schedules an activity with more than 2 MB.
+ */
+const ALERTS_LENGTH_MAX = 500_000;
+/** Activities that publish or run effects at one time; the server allows 2,000. */
+const PUBLISHING_MAX = 500;
 /** Bounds of the wait before the watermark is read again. */
 const REREAD_MIN_MS: Millis = 1_000;
 const REREAD_MAX_MS: Millis = 60_000;
@@ -119,7 +127,7 @@ export interface SessionState extends SessionRef {
   readonly rules: readonly RuleView[];
   readonly sources: readonly PartitionSnapshot[];
   readonly counts: SessionCounts;
-  /** Activities under way that publish alerts or run effects. */
+  /** Activities under way that publish alerts or run effects, and alerts that wait for theirs. */
   readonly publishing: number;
 }
 
@@ -145,6 +153,9 @@ class SessionShell {
   readonly #counts: SessionCounts;
   readonly #inbox: EventBatch[];
   #signals = 0;
+  /** Alerts whose activities are not scheduled yet, and their length. */
+  readonly #planned: { readonly alert: PlannedAlert; readonly length: number }[] = [];
+  #plannedLength = 0;
   /** Activities that must be done before this run ends. */
   readonly #publishing = new Set<Promise<void>>();
   #timer: { firesAt: Timestamp; scope: CancellationScope } | null = null;
@@ -196,29 +207,45 @@ class SessionShell {
       if (!full || !this.#canCarryInbox()) this.#drain();
       // W1: whatever the activity read is younger than all that was in the inbox.
       if (this.#inbox.length === 0) this.#applyReadings();
+      this.#publishPlanned();
       this.#readingEnded = false;
       if (this.#timerFired) this.#readProgress();
       this.#armTimer();
       this.#show();
       const isEnding = full && this.#canCarryInbox();
-      if (this.#publishing.size === 0) {
+      if (this.#isQuiet) {
         if (isEnding) return this.#continueAsNew();
         if (this.#isOver()) return this.#result();
       }
-      if (isEnding) await condition(() => this.#publishing.size === 0);
-      // W5: the rest of a long inbox is for the next activation.
-      else if (this.#inbox.length > 0) await sleep(1);
+      // W5: the rest of a long inbox, or of many alerts, is for the next activation.
+      if (this.#canPublish || (this.#canDrain && !isEnding)) await sleep(1);
+      else if (isEnding) await condition(() => this.#isQuiet || this.#canPublish);
       else await condition(() => this.#hasNews());
     }
   }
 
   #hasNews(): boolean {
     return (
-      this.#inbox.length > 0 ||
+      this.#canDrain ||
+      this.#canPublish ||
       this.#readingEnded ||
       this.#timerFired ||
-      (this.#publishing.size === 0 && this.#isOver())
+      (this.#isQuiet && this.#isOver())
     );
+  }
+
+  /** Whether nothing that it has found is still to be told. */
+  get #isQuiet(): boolean {
+    return this.#publishing.size === 0 && this.#planned.length === 0;
+  }
+
+  get #canPublish(): boolean {
+    return this.#planned.length > 0 && this.#publishing.size < PUBLISHING_MAX;
+  }
+
+  /** While alerts can't get out no more are made. */
+  get #canDrain(): boolean {
+    return this.#inbox.length > 0 && this.#plannedLength < ALERTS_LENGTH_MAX;
   }
 
   // ---- events
@@ -226,7 +253,7 @@ class SessionShell {
   #drain(): void {
     let taken = 0;
     const heldIds = this.#hasEventIds && this.#inbox.length > 0 ? this.#session.heldIds() : null;
-    while (this.#inbox.length > 0 && taken < EVENTS_PER_ACTIVATION) {
+    while (this.#canDrain && taken < EVENTS_PER_ACTIVATION) {
       const batch = this.#inbox.shift() as EventBatch;
       taken += batch.events.length + 1;
       this.#take(batch, heldIds);
@@ -270,11 +297,30 @@ class SessionShell {
   }
 
   #advance(): void {
-    const planned = this.#session.advance(this.#sources.watermark);
-    if (planned.length === 0) return;
-    this.#counts.alerts += planned.length;
-    this.#publish(publishAlerts(planned.map(({ alert }) => alert)));
-    for (const { alert, effects } of planned) {
+    for (const alert of this.#session.advance(this.#sources.watermark)) {
+      const length = JSON.stringify(alert.alert).length * (1 + alert.effects.length);
+      this.#planned.push({ alert, length });
+      this.#plannedLength += length;
+      this.#counts.alerts++;
+    }
+  }
+
+  /** Schedules as much as the server takes at once, and one alert at least. */
+  #publishPlanned(): void {
+    if (!this.#canPublish) return;
+    let length = 0;
+    let activities = this.#publishing.size + 1;
+    let count = 0;
+    for (const { alert, length: own } of this.#planned) {
+      length += own;
+      activities += alert.effects.length;
+      if (count > 0 && (length > ALERTS_LENGTH_MAX || activities > PUBLISHING_MAX)) break;
+      this.#plannedLength -= own;
+      count++;
+    }
+    const step = this.#planned.splice(0, count).map(({ alert }) => alert);
+    this.#publish(publishAlerts(step.map(({ alert }) => alert)));
+    for (const { alert, effects } of step) {
       for (const effect of effects) this.#publish(this.#runEffect(effect, alert));
     }
   }
@@ -289,7 +335,8 @@ class SessionShell {
       await activities[effect]?.(alert);
     } catch (error) {
       this.#counts.failedEffects++;
-      log.error('effect failed for good', { effect, alertId: alert.id, error });
+      const reason = messageOf((error as Error).cause ?? error);
+      log.error('effect failed for good', { effect, alertId: alert.id, reason });
     }
   }
 
@@ -370,7 +417,7 @@ class SessionShell {
       if (progress) this.#read.push([{ source, partition }, progress]);
     });
     Promise.all(questions)
-      .catch((error) => log.warn('watermark not read', { error }))
+      .catch((error) => log.warn('watermark not read', { reason: messageOf(error) }))
       .finally(() => {
         this.#isReading = false;
         this.#readingEnded = true;
@@ -440,7 +487,7 @@ class SessionShell {
       rules: this.#session.view(openMax),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
-      publishing: this.#publishing.size,
+      publishing: this.#publishing.size + this.#planned.length,
     };
   }
 

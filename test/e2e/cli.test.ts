@@ -322,11 +322,16 @@ describe('with a server', () => {
       { env, cwd: folder },
     );
     await follow.says(/^Follows open\.ndjson; Ctrl-C ends it$/m);
-    await until('a session', async () => {
-      const { stderr } = await run(['status', `literal-session/${key}`], { env });
-      return !stderr.includes('no open session');
-    });
-    expect(await complaintOf(['status', `literal-session/${key}`], env)).toMatch(
+    let line = '';
+    await until(
+      'a session',
+      async () => {
+        line = await complaintOf(['status', `literal-session/${key}`], env);
+        return !line.startsWith('no open session');
+      },
+      60_000,
+    );
+    expect(line).toMatch(
       /^no worker says what session literal-session\/o'hara holds \(.*\): start one with temporal-cep worker/,
     );
 

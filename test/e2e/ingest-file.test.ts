@@ -420,7 +420,10 @@ describe('a file that grows', () => {
     expect(code).toBe(0);
     const counts = JSON.parse(stdout) as IngestCounts;
     expect(counts).toMatchObject({ late: 0, dead: {} });
-    expect(counts.read).toBe(readFileSync(path, 'utf8').split('\n').length - 1);
+    // All that was read was delivered; the last lines may have come after the last look.
+    expect(counts.events).toBe(counts.read);
+    expect(counts.read).toBeGreaterThan(3);
+    expect(counts.read).toBeLessThan(readFileSync(path, 'utf8').split('\n').length);
   });
 
   test('--leave-open: the session stays, status shows it, and the source may end later', async () => {

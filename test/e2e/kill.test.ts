@@ -95,8 +95,8 @@ async function startIngest(name: string) {
       carts.push({ eventTime, eventType: 'cart', productId: 'p1', userSession: key, shop });
       const session = dev.client.workflow.getHandle(`${shop}/${key}`);
       await until('the session has the cart', async () => {
-        const state = await session.query<SessionState>(STATE_QUERY).catch(() => null);
-        return state?.counts.events === 1;
+        const state = await session.query<SessionState>(STATE_QUERY);
+        return state.counts.events === 1;
       });
       return { key, session, deadline: eventTime + WINDOWS[shop] };
     },

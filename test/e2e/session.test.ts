@@ -28,7 +28,7 @@ import {
   temporalGateway,
 } from './support/built.js';
 import { type Dev, startDev, until } from './support/dev.js';
-import { eventsOf, type HistoryEvent } from './support/history.js';
+import { eventsOf, type HistoryEvent, scheduledActivity } from './support/history.js';
 import type { Click, Step } from './support/session-journeys.js';
 
 const MODULE = new URL('support/session-journeys.ts', import.meta.url);
@@ -128,6 +128,8 @@ function sessionOf(journey: string, key: string, to: SessionGateway = gateway) {
         .map(({ type, at, message }) => ({ type, at: at - T0, message })),
   };
 }
+
+const couponsOf = (journey: string) => coupons.filter((alert) => alert.journey === journey);
 
 /** An event at T0 + offset * 1 s. */
 function click(
@@ -261,8 +263,8 @@ describe.concurrent('effects', () => {
       rules: { abandonment: { matches: 2, timeouts: 0, errors: 0, failures: 0 } },
     });
     expect(session.summary().map(({ message }) => message)).toEqual(['p1 bought', 'p2 bought']);
-    expect(coupons).toEqual(session.alerts());
-    expect(new Set(coupons.map(({ id }) => id)).size).toBe(2);
+    expect(couponsOf('rewarded')).toEqual(session.alerts());
+    expect(new Set(session.alerts().map(({ id }) => id)).size).toBe(2);
   });
 });
 
@@ -354,10 +356,13 @@ describe('many events', () => {
     });
 
   /** The alerts of the offline run over the same events. */
-  function offline(key: string, partition: number, events: readonly BatchedEvent[]) {
+  function offline(
+    { ref: { journey, key }, partition }: { ref: SessionRef; partition: number },
+    events: readonly BatchedEvent[],
+  ) {
     const source = 'clicks';
     const { byId, set } = journeys;
-    const only = new Map([...byId].filter(([id]) => id === 'counting'));
+    const only = new Map([...byId].filter(([id]) => id === journey));
     return runOffline({
       journeys: { set, byId: only },
       records: events.map(({ offset, timestamp, data }) => ({
@@ -388,13 +393,14 @@ describe('many events', () => {
     }
   }
 
-  const troubles = (runs: readonly HistoryEvent[][]) =>
-    runs
-      .flat()
-      .filter(
-        (event) =>
-          event.workflowTaskTimedOutEventAttributes || event.workflowTaskFailedEventAttributes,
-      );
+  /** Why tasks failed: never because of what the workflow did. */
+  function troubles(runs: readonly HistoryEvent[][]): string[] {
+    return runs.flat().flatMap((event) => {
+      if (event.workflowTaskTimedOutEventAttributes) return ['timed out'];
+      const failed = event.workflowTaskFailedEventAttributes;
+      return failed ? [JSON.parse(JSON.stringify(failed)).cause] : [];
+    });
+  }
 
   test('4,500 signals: several runs, nothing lost, doubled or out of order', async () => {
     const key = 'signals';
@@ -412,7 +418,7 @@ describe('many events', () => {
       }
     }
     await until('all was taken', async () => (await session.counts()).events === 4_500);
-    const expected = offline(key, session.partition, events);
+    const expected = offline(session, events);
     expect(expected).toHaveLength(45);
     await session.send([], { lowWater: 4_500 });
     expect((await session.result()).counts).toEqual({
@@ -424,6 +430,11 @@ describe('many events', () => {
     expect(inOrder(session.alerts())).toEqual(expected);
     const runs = await runsOf(session.handle.workflowId);
     expect(runs.length).toBeGreaterThanOrEqual(3);
+    // Signals that came during a task which was to end a run: the server has it done again.
+    const others = troubles(runs).filter(
+      (cause) => !/(UNHANDLED|FORCE_CLOSE)_COMMAND$/.test(cause),
+    );
+    expect(others).toEqual([]);
     expect(runs.map((run) => run.length).filter((length) => length > 10_000)).toEqual([]);
   });
 
@@ -434,16 +445,38 @@ describe('many events', () => {
     const events = withKey(steps(0, 15_000, '.'.repeat(250)), key);
     for (let n = 0; n < events.length; n += 500) await session.send(events.slice(n, n + 500));
     await startWorker(LATER_QUEUE);
-    await until('all was taken', async () => {
-      const counts = await session.counts().catch(() => null);
-      return counts?.events === 15_000;
-    });
+    await until('all was taken', async () => (await session.counts()).events === 15_000);
     expect(await session.counts()).toEqual({ ...NOTHING, events: 15_000, alerts: 150 });
-    const expected = offline(key, session.partition, events);
+    const expected = offline(session, events);
     expect(expected).toHaveLength(150);
     await session.send([], { lowWater: 15_000 });
     expect((await session.result()).counts.events).toBe(15_000);
     expect(inOrder(session.alerts())).toEqual(expected);
     expect(troubles(await runsOf(session.handle.workflowId))).toEqual([]);
+  });
+
+  test('more alerts from one batch than an activity can take: all of them, in portions', async () => {
+    const key = 'portions';
+    const session = sessionOf('overlapping', key);
+    const events = withKey(steps(0, 700, '.'.repeat(500)), key);
+    const expected = offline(session, events);
+    expect(expected).toHaveLength(691);
+    // Of the first 500 events alone: more than the 2 MB that an activity's argument may have.
+    expect(JSON.stringify(expected.slice(0, 491)).length).toBeGreaterThan(2 * 1024 * 1024);
+    await session.send(events.slice(0, 500));
+    await session.send(events.slice(500), { lowWater: 500 });
+    await session.send([], { lowWater: 700 });
+    await until('all was told', () => couponsOf('overlapping').length >= 691);
+    // Nine events of a next match are taken: the session stays open.
+    await until('nothing is under way', async () => (await session.state()).publishing === 0);
+    expect(await session.counts()).toEqual({ ...NOTHING, events: 700, alerts: 691 });
+    expect(inOrder(session.alerts())).toEqual(expected);
+    expect(inOrder(couponsOf('overlapping'))).toEqual(expected);
+    const runs = await runsOf(session.handle.workflowId);
+    expect(troubles(runs)).toEqual([]);
+    // And not one by one.
+    const published = runs.flat().filter((e) => scheduledActivity(e) === 'publishAlerts');
+    expect(published.length).toBeGreaterThan(5);
+    expect(published.length).toBeLessThan(50);
   });
 });

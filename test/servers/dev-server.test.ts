@@ -148,6 +148,22 @@ describe('what goes wrong', () => {
     });
   });
 
+  test('a port that was taken meanwhile: it is tried again with others, up to three times', async () => {
+    const { env, bin } = bareEnvironment();
+    // As the real one does: the reason first, then a stack far longer than what is kept for messages.
+    const panic = `echo "listen tcp: bind: address already in use" >&2
+      i=0; while [ $i -lt 100 ]; do echo "goroutine $i" >&2; i=$((i+1)); done; exit 2`;
+    script(
+      join(bin, 'temporal'),
+      `case "$1" in --version) echo "temporal version 9";; *) ${panic};; esac`,
+    );
+    const reported: string[] = [];
+    const start = startDevServer({ env, report: (line) => reported.push(line) });
+    await expect(start).rejects.toMatchObject({ code: 'PORT_OCCUPIED' });
+    const again = 'Temporal dev server: a port was taken meanwhile; trying others';
+    expect(reported).toEqual([again, again]);
+  });
+
   test('a server that never answers is given up and stopped', async () => {
     const { env, bin } = bareEnvironment();
     const marker = `600.${await freePort()}`;

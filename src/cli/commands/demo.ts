@@ -42,7 +42,7 @@ export function demoCommand(): Command {
     .addHelpText(
       'after',
       `
-Takes about 40 s and 200 MB, and keeps nothing. The server is a Temporal dev server of its own (found on
+Takes about 40 s and keeps nothing. The server is a Temporal dev server of its own (found on
 PATH, or fetched the first time), or the one of TEMPORAL_ADDRESS where that is set. Exits with 1 when the
 alerts differ from those of the same rules offline; 130 when Ctrl-C ended it before its result.`,
     )

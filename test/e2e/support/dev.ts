@@ -38,7 +38,10 @@ export async function startDev(): Promise<Dev> {
   };
 }
 
-/** Waits until something holds, and fails when it does not within `timeoutMs`. */
+/**
+ * Waits until something holds, and fails when it does not within `timeoutMs`. An error counts as "not yet":
+ * a query is refused while a workflow task is tried again.
+ */
 export async function until<T>(
   what: string,
   found: () => T | Promise<T>,
@@ -46,9 +49,16 @@ export async function until<T>(
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const value = await found();
-    if (value) return value as NonNullable<T>;
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    let cause: unknown;
+    try {
+      const value = await found();
+      if (value) return value as NonNullable<T>;
+    } catch (error) {
+      cause = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause });
+    }
     await sleep(20);
   }
 }

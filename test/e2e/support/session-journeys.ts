@@ -65,10 +65,24 @@ const counting: Journey<Step> = {
   ],
 };
 
+const overlapping: Journey<Step> = {
+  id: 'overlapping',
+  key: 'userSession',
+  rules: [
+    {
+      // Every event begins one: a batch of 500 gives almost as many alerts, of ten events each.
+      id: 'ten',
+      pattern: steps.begin('steps').times(10).consecutive(),
+      onMatch: { alert: 'TEN', message: 'from {{steps.0.n}}', effects: ['coupon'] },
+    },
+  ],
+};
+
 export default defineJourneys<Click | Step>({
   journeys: [
     cart('cart', []),
     cart('rewarded', ['coupon', 'broken']),
     counting,
+    overlapping,
   ] as unknown as Journey<Click | Step>[],
 });
