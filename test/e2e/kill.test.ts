@@ -160,6 +160,29 @@ describe.concurrent('SIGKILL', () => {
   );
 
   test(
+    'before a deadline, with a new worker there in time',
+    async () => {
+      const taskQueue = 'before';
+      const path = join(folder, `${taskQueue}.ndjson`);
+      const first = await startWorkerProcess({ address: dev.address, taskQueue, alerts: path });
+      const file = watchAlerts(path);
+      const live = await startIngest(taskQueue);
+      const cart = await live.cart('long');
+      await sleep(500);
+      await first.kill();
+      const second = await startWorkerProcess({ address: dev.address, taskQueue, alerts: path });
+      expect(second.readyAt).toBeLessThan(cart.deadline);
+
+      await expectOnce(file, cart);
+      expect(file.seen).toHaveLength(1);
+      await live.stop();
+      await second.kill();
+      file.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     'when the alert is written and the server does not know yet',
     async () => {
       const taskQueue = 'between';
