@@ -9,27 +9,34 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import {
+  type AlertLedger,
   type AlertSink,
   consoleAlerts,
   createActivities,
+  type Effect,
   fileAlerts,
   type LateSink,
   loggedLate,
+  type ProgressReader,
+  withLedger,
 } from './activities/index.js';
 import { CepError } from './errors.js';
+import { failpointSinks, isAnyFailpointArmed } from './failpoints.js';
 import { loadJourneys } from './journeys-module.js';
 import { createLogger, type Logger } from './log.js';
 import type { Alert } from './rules/rule.js';
 import { quietLogger } from './temporal-runtime.js';
 import { TASK_QUEUE } from './workflows/messages.js';
 
-/** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
-export type Effect = (alert: Alert) => Promise<void>;
-
 export interface CreateWorkerOptions
   extends Omit<WorkerOptions, 'workflowsPath' | 'workflowBundle' | 'activities' | 'taskQueue'> {
   /** The journeys module: a path relative to the working directory, or a file URL. */
   readonly journeys: string | URL;
+  /**
+   * What the worker shares with its ingestors: how far they are, and which alerts were sent. The database
+   * of `openStore()`, or `memoryStore()` where one process is all of it.
+   */
+  readonly store: { readonly progress: ProgressReader; readonly ledger: AlertLedger };
   /** Default `temporal-cep`. */
   readonly taskQueue?: string;
   /** The user's own activities by name. */
@@ -39,6 +46,8 @@ export interface CreateWorkerOptions
   /** Events too late for their session; the log by default. */
   readonly late?: LateSink;
   readonly log?: Logger;
+  /** Called with the alerts that the sink has just taken. */
+  readonly onPublished?: (alerts: readonly Alert[]) => void;
   /** Made before by {@link bundleJourneys}, to start faster. */
   readonly bundle?: WorkflowBundleWithSourceMap;
 }
@@ -49,7 +58,8 @@ export interface CreateWorkerOptions
  * @throws CepError `JOURNEYS_INVALID` when the module can't be used, a rule names an effect that is not
  *   registered, or an activity has a name of ours
  * @example
- * const worker = await createWorker({ journeys: './journeys.js', activities: { sendCoupon } });
+ * const store = await openStore('postgres://localhost/cep');
+ * const worker = await createWorker({ journeys: './journeys.js', store, activities: { sendCoupon } });
  * await worker.run();
  */
 export async function createWorker(options: CreateWorkerOptions): Promise<Worker> {
@@ -60,12 +70,27 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     alerts = consoleAlerts(),
     log = createLogger(),
     late = loggedLate(log),
+    store,
+    onPublished,
     bundle,
     ...workerOptions
   } = options;
   const { path, journeys } = await loadJourneys(module);
   const sink = typeof alerts === 'string' ? fileAlerts(alerts) : alerts;
-  const own = createActivities({ alerts: sink, late });
+  if (!store) {
+    throw new CepError(
+      'SETTING_INVALID',
+      'createWorker() needs a store, where ingestors say how far they are: pass { store: await openStore(address) } of temporal-cep/store, or memoryStore() where one process is all of it',
+    );
+  }
+  const { progress, ledger } = store;
+  const own = createActivities({
+    progress,
+    ledger,
+    alerts: sink,
+    late,
+    ...(onPublished ? { onPublished } : {}),
+  });
   for (const name of Object.keys(activities)) {
     if (!(name in own)) continue;
     throw invalid(`the activity "${name}" has the name of one of temporal-cep's own: rename it`);
@@ -80,13 +105,17 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
       }
     }
   }
+  const effects = Object.fromEntries(
+    Object.entries(activities).map(([name, effect]) => [name, withLedger(name, effect, ledger)]),
+  );
   return Worker.create({
     // Sessions share one V8 context: a fifth of the memory (the default, but relied upon here).
     reuseV8Context: true,
     ...workerOptions,
     taskQueue,
-    activities: { ...activities, ...own },
+    activities: { ...effects, ...own },
     workflowBundle: bundle ?? (await bundleJourneys(path)),
+    ...(isAnyFailpointArmed ? { sinks: { ...workerOptions.sinks, ...failpointSinks } } : {}),
   });
 }
 
@@ -104,6 +133,9 @@ export async function bundleJourneys(
   const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
   return bundleWorkflowCode({
     workflowsPath: ours('./workflows/bundle-entry.js'),
+    ...(isAnyFailpointArmed
+      ? { workflowInterceptorModules: [ours('./workflows/failpoint-interceptor.js')] }
+      : {}),
     preloadModules: [ours('./workflows/compiled-journeys.js')],
     webpackConfigHook: (config) => ({
       ...config,
@@ -120,4 +152,4 @@ function invalid(message: string): CepError {
   return new CepError('JOURNEYS_INVALID', message);
 }
 
-export { type Alert, type AlertSink, consoleAlerts, fileAlerts, type LateSink };
+export { type Alert, type AlertSink, consoleAlerts, type Effect, fileAlerts, type LateSink };

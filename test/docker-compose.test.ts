@@ -18,7 +18,8 @@ interface Service {
   readonly restart: string;
 }
 
-const compose = parse(readFileSync(new URL('../docker-compose.yml', import.meta.url), 'utf8')) as {
+const text = readFileSync(new URL('../docker-compose.yml', import.meta.url), 'utf8');
+const compose = parse(text) as {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 };
@@ -26,15 +27,16 @@ const services = Object.entries(compose.services);
 const ONE_SHOT = 'search-attributes';
 
 describe('docker-compose.yml', () => {
-  it('has the server, its database, its UI and the one-shot registration', () => {
-    expect(Object.keys(compose.services)).toEqual(['postgres', 'temporal', ONE_SHOT, 'ui']);
+  it('has the server, its database, its UI, the one-shot registration, Kafka and the store', () => {
+    const names = ['postgres', 'temporal', ONE_SHOT, 'ui', 'kafka', 'store'];
+    expect(Object.keys(compose.services)).toEqual(names);
   });
 
   it.each(services)('pins the image of %s to a full version', (_, { image }) => {
-    // PostgreSQL's full versions have two numbers, Temporal's three.
+    // PostgreSQL's full versions have two numbers, those of the others three.
     const full = image.startsWith('postgres:')
       ? /^postgres:\d+\.\d+(-[\w.]+)?$/
-      : /^temporalio\/[\w-]+:\d+\.\d+\.\d+(-[\w.-]+)?$/;
+      : /^(temporalio|apache)\/[\w-]+:\d+\.\d+\.\d+(-[\w.-]+)?$/;
     expect(image).toMatch(full);
     expect(image).not.toContain('latest');
   });
@@ -67,19 +69,45 @@ describe('docker-compose.yml', () => {
       temporal: { postgres: 'service_healthy' },
       [ONE_SHOT]: { temporal: 'service_healthy' },
       ui: { temporal: 'service_healthy', [ONE_SHOT]: 'service_completed_successfully' },
+      kafka: {},
+      store: {},
     });
   });
 
-  it('publishes two ports, on the loopback interface only', () => {
+  it('publishes four ports, on the loopback interface only', () => {
     expect(services.flatMap(([, { ports }]) => ports ?? [])).toEqual([
       '127.0.0.1:7233:7233',
       '127.0.0.1:8233:8080',
+      '127.0.0.1:9092:9092',
+      '127.0.0.1:5432:5432',
     ]);
   });
 
-  it('keeps the database in a named volume', () => {
+  it('keeps each database, and the topics, in a named volume of its own', () => {
     const volumes = services.flatMap(([, service]) => service.volumes ?? []);
     expect(volumes.map((volume) => volume.split(':')[0])).toEqual(Object.keys(compose.volumes));
+  });
+
+  it('has Kafka and the store where the variables of its header say', () => {
+    const variable = (name: string) =>
+      new RegExp(`^#   export ${name}=(\\S+)$`, 'm').exec(text)?.[1];
+    const { kafka, store } = compose.services;
+    expect(variable('KAFKA_BROKERS')).toBe('127.0.0.1:9092');
+    expect(kafka?.environment?.KAFKA_ADVERTISED_LISTENERS).toBe(
+      'HOST://127.0.0.1:9092,CONTAINER://kafka:19092',
+    );
+    expect(kafka?.environment?.KAFKA_AUTO_CREATE_TOPICS_ENABLE).toBe('false');
+    // Each listener has a protocol, and where it keeps its data a volume is mounted.
+    const listeners = String(kafka?.environment?.KAFKA_LISTENERS).split(',');
+    const protocols = String(kafka?.environment?.KAFKA_LISTENER_SECURITY_PROTOCOL_MAP).split(',');
+    const names = (of: readonly string[]) => of.map((each) => each.split(':')[0]);
+    expect(names(listeners)).toEqual(names(protocols));
+    expect(kafka?.volumes).toEqual([`kafka:${kafka?.environment?.KAFKA_LOG_DIRS}`]);
+
+    const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = store?.environment ?? {};
+    expect(variable('TEMPORAL_CEP_DATABASE')).toBe(
+      `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@127.0.0.1:5432/${POSTGRES_DB}`,
+    );
   });
 
   it('registers the search attributes that the workflows use', () => {

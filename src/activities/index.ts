@@ -1,27 +1,66 @@
 import type { CepEvent } from '../event.js';
+import { failpoint } from '../failpoints.js';
 import type { Alert } from '../rules/rule.js';
-import type { PartitionProgress, SessionRef } from '../workflows/messages.js';
+import type { PartitionProgress, SessionRef, SourcePartition } from '../workflows/messages.js';
+import type { AlertLedger } from './ledger.js';
 import type { AlertSink, LateSink } from './sinks.js';
 
-/** What sessions ask of the outside world. `readProgress` is answered by the ingestor of the source. */
+/** What sessions ask of the outside world. */
 export interface SessionActivities {
   /** Publishes the alerts of one step. A repetition with the same ids changes nothing. */
   publishAlerts(alerts: readonly Alert[]): Promise<void>;
   /** Puts events that came too late for the session into the late output. */
   publishLate(session: SessionRef, events: readonly CepEvent[]): Promise<void>;
-  /** How far a source partition is; null where the one who answers does not know it. */
-  readProgress(source: string, partition: number): Promise<PartitionProgress | null>;
+  /** How far source partitions are; null for one that nobody has read yet. */
+  readProgress(partitions: readonly SourcePartition[]): Promise<(PartitionProgress | null)[]>;
 }
 
-/** The activities a worker runs for its sessions. */
-export function createActivities(deps: {
-  alerts: AlertSink;
-  late: LateSink;
-}): Omit<SessionActivities, 'readProgress'> {
+/** Knows how far ingestors are. */
+export interface ProgressReader {
+  /** Null for a partition that nobody has read yet. */
+  read(source: string, partition: number): Promise<PartitionProgress | null>;
+}
+
+/** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
+export type Effect = (alert: Alert) => Promise<void>;
+
+export interface ActivityDependencies {
+  readonly progress: ProgressReader;
+  readonly ledger: AlertLedger;
+  readonly alerts: AlertSink;
+  readonly late: LateSink;
+  /** Called with alerts that the sink has just taken, for counters. */
+  readonly onPublished?: (alerts: readonly Alert[]) => void;
+}
+
+/** The activities a worker runs for its sessions. The ledger stands in front of the sink. */
+export function createActivities(deps: ActivityDependencies): SessionActivities {
+  const { progress, ledger, alerts: sink, late, onPublished } = deps;
   return {
-    publishAlerts: (alerts) => deps.alerts.publish(alerts),
-    publishLate: (session, events) => deps.late.publish(session, events),
+    publishAlerts: async (alerts) => {
+      const fresh = await ledger.record(alerts);
+      if (fresh.length === 0) return;
+      await sink.publish(fresh);
+      failpoint('alerts-sent');
+      await ledger.published(fresh.map(({ id }) => id));
+      onPublished?.(fresh);
+      failpoint('alerts-recorded');
+    },
+    publishLate: (session, events) => late.publish(session, events),
+    readProgress: (partitions) =>
+      Promise.all(partitions.map(({ source, partition }) => progress.read(source, partition))),
   };
 }
 
+/** An effect with the ledger in front of it: what took place for an alert id does not take place again. */
+export function withLedger(name: string, effect: Effect, ledger: AlertLedger): Effect {
+  return async (alert) => {
+    if (!(await ledger.begin(alert.id, name))) return;
+    await effect(alert);
+    failpoint('effect-done');
+    await ledger.done(alert.id, name);
+  };
+}
+
+export { type AlertLedger, memoryLedger } from './ledger.js';
 export { type AlertSink, consoleAlerts, fileAlerts, type LateSink, loggedLate } from './sinks.js';

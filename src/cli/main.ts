@@ -9,6 +9,7 @@ import { CepError, messageOf } from '../errors.js';
 import { quietTemporal } from '../temporal-runtime.js';
 import { demoCommand } from './commands/demo.js';
 import { ingestCommand } from './commands/ingest.js';
+import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
 import { vectorsCommand } from './commands/vectors.js';
 import { workerCommand } from './commands/worker.js';
@@ -21,6 +22,7 @@ const program = new Command('temporal-cep')
   .description('Complex event processing on Temporal: FlinkCEP patterns as durable journeys')
   .version(version)
   .addCommand(demoCommand())
+  .addCommand(setupCommand())
   .addCommand(workerCommand())
   .addCommand(ingestCommand())
   .addCommand(statusCommand())

@@ -7,8 +7,6 @@ import { NativeConnection } from '@temporalio/worker';
 import { runOffline } from '../backtest/offline.js';
 import { CepError } from '../errors.js';
 import { type IngestCounts, ingest } from '../ingest/ingest.js';
-import { MemoryProgressStore } from '../ingest/progress.js';
-import { serveProgress } from '../ingest/progress-worker.js';
 import type { RawRecord, Read } from '../ingest/record.js';
 import { temporalGateway } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
@@ -21,6 +19,7 @@ import {
   startDevServer,
 } from '../servers/dev-server.js';
 import type { Report } from '../servers/process.js';
+import { memoryStore } from '../store/memory-store.js';
 import { runWorker } from '../temporal-runtime.js';
 import { type Millis, seconds, type Timestamp } from '../time.js';
 import { createWorker } from '../worker.js';
@@ -105,11 +104,13 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
     cleanUp.push(() => connection.close());
     const { namespace } = server;
     const alerts = new Map<string, Alert>();
+    const store = memoryStore();
     const worker = await createWorker({
       journeys: fileURLToPath(JOURNEYS),
       connection,
       namespace,
       log: createLogger('error'),
+      store,
       alerts: {
         publish: async (published) => {
           for (const alert of published) {
@@ -121,8 +122,6 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
       },
     });
     cleanUp.push(runWorker(worker).stop);
-    const store = new MemoryProgressStore();
-    cleanUp.push(await serveProgress({ connection, namespace, source: SOURCE, store }));
     report(`Worker is ready with the journeys of ${path}`);
 
     const client = new Client({ connection, namespace });
@@ -135,7 +134,7 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
       startsAt,
       // The last two seconds wait in event-time order for what may still come.
       isDelivered: async () => {
-        const progress = await store.read(SOURCE, 0);
+        const progress = await store.progress.read(SOURCE, 0);
         return (progress?.watermark ?? 0) >= startsAt - OUT_OF_ORDERNESS_MS - 1;
       },
       isDone: () => [...alerts.values()].some(({ journey }) => journey === LIVE_JOURNEY),
@@ -159,7 +158,7 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
           publicationIntervalMs: seconds(1),
         },
       }),
-      store,
+      store: store.progress,
       outOfOrdernessMs: OUT_OF_ORDERNESS_MS,
       // What is open when the demo ends stays open, as it would tomorrow.
       endWatermark: 'last-event',

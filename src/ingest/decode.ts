@@ -10,8 +10,8 @@ import type { RawRecord } from './record.js';
 const AHEAD_MAX_MS = minutes(5);
 /** Longest record, in characters or bytes. A session's payload is limited to about 2 MB. */
 export const RECORD_LENGTH_MAX = 1_000_000;
-/** The years that JSON dates and JavaScript agree on. */
-const TIME_MIN = Date.UTC(1, 0, 1);
+/** From 1970, because a negative time is Kafka's way of saying none, to the last year that JSON dates can hold. */
+const TIME_MIN = 0;
 const TIME_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 type Format = Pick<JourneySet, 'eventTime' | 'eventId' | 'fields'>;
@@ -19,12 +19,14 @@ type Format = Pick<JourneySet, 'eventTime' | 'eventId' | 'fields'>;
 /**
  * Makes an event of a record. The event time field becomes ms since the epoch; all others stay.
  *
- * @throws DecodeError `RECORD_NOT_JSON`, `RECORD_WITHOUT_TIME`, `RECORD_WRONG_TYPE`, `RECORD_TIME_AHEAD`
+ * @throws DecodeError `RECORD_NOT_JSON`, `RECORD_TOO_LONG`, `RECORD_WITHOUT_TIME`, `RECORD_WRONG_TYPE`,
+ *   `RECORD_TIME_AHEAD`
  */
 export function decodeRecord(record: RawRecord, format: Format): CepEvent {
   if (record.fault !== undefined) throw new DecodeError('RECORD_NOT_JSON', record.fault);
+  if (record.value === null) throw new DecodeError('RECORD_NOT_JSON', 'the record has no value');
   const isText = typeof record.value === 'string';
-  const data: EventData = isText ? parse(record.value) : copy(record.value as EventData);
+  const data: EventData = isText ? parse(record.value as string) : copy(record.value as EventData);
   // Where the reader has taken the record apart, as of CSV, all values may be text.
   for (const [field, type] of Object.entries(format.fields)) {
     const value = data[field];
@@ -41,7 +43,9 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
     );
   }
   data[format.eventTime] = timestamp;
-  const id = format.eventId === undefined ? undefined : idOf(data[format.eventId], format.eventId);
+  const named =
+    format.eventId === undefined ? undefined : idOf(data[format.eventId], format.eventId);
+  const id = named ?? record.id;
   const { source, partition, offset } = record;
   return {
     timestamp,
@@ -82,7 +86,7 @@ function copy(value: EventData): EventData {
 function checkLength(length: number): void {
   if (length <= RECORD_LENGTH_MAX) return;
   throw new DecodeError(
-    'RECORD_WRONG_TYPE',
+    'RECORD_TOO_LONG',
     `the record has ${length} characters, more than ${RECORD_LENGTH_MAX}: leave out what no rule needs`,
   );
 }
@@ -146,7 +150,7 @@ function timeOf(value: unknown, field: string): Timestamp {
   }
   throw new DecodeError(
     'RECORD_WITHOUT_TIME',
-    `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z), found ${JSON.stringify(value)?.slice(0, 80) ?? 'nothing'}`,
+    `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z; from 1970 on), found ${JSON.stringify(value)?.slice(0, 80) ?? 'nothing'}`,
     { details: { field } },
   );
 }

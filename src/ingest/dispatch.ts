@@ -2,7 +2,8 @@
 //
 //   D1. One batch per session is in flight: signals sent in parallel could arrive in any order.
 //   D2. A batch's watermark is true for its session: what the session still waits for lies behind it.
-//       Events of one time that are split over two batches put the first one's watermark before them.
+//       Events of one time that are split over two signals put the first one's watermark before them.
+//       A signal holds a batch for each partition that its events come from.
 //   D3. A batch is acknowledged, or its events go to the dead letters; never neither, unless we stop:
 //       then its events stay unsettled, and are read again.
 //   D4. A session that fails takes no other's place while it waits for the next try, and is given up after
@@ -13,6 +14,7 @@
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import { messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
+import { failpoint } from '../failpoints.js';
 import type { Logger } from '../log.js';
 import type { CompiledJourney } from '../rules/compiled.js';
 import type { Millis, Timestamp } from '../time.js';
@@ -74,8 +76,10 @@ export interface DispatchDeps {
   readonly log: Logger;
   /** The promises of a partition at this moment. */
   promises(source: string, partition: number): Promises;
-  /** Takes events that the server refuses for good. */
-  refuse(session: SessionRef, events: readonly CepEvent[], reason: string): void;
+  /** Takes events that the server refuses for good; resolves when they are where refused events go. */
+  refuse(session: SessionRef, events: readonly CepEvent[], reason: string): Promise<void>;
+  /** Told of a session that gets nothing more. */
+  parked?(session: SessionRef, reason: string): Promise<void>;
   /** Told of what must not happen, such as dead letters that can't be written. */
   fail(error: unknown): void;
 }
@@ -134,29 +138,36 @@ export class Dispatcher {
   /** Puts an event into its session's queue. */
   add(journey: CompiledJourney, key: string, outgoing: Outgoing): void {
     const id = `${journey.journey.id}/${key}`;
-    let queue = this.#queues.get(id);
-    if (!queue) {
-      queue = {
-        ref: { journey: journey.journey.id, key },
-        journey,
-        waiting: [],
-        inFlight: false,
-        scheduled: false,
-        dueAt: 0,
-        sentAt: Number.NEGATIVE_INFINITY,
-        gapMs: this.#settings.hotGapMs,
-        parked: false,
-      };
-      this.#queues.set(id, queue);
-    }
+    const queue = this.#queues.get(id) ?? this.#newQueue(journey, key);
+    this.#held++;
     if (queue.parked) {
-      this.#deps.refuse(queue.ref, [outgoing.event], 'the session is parked');
-      outgoing.settle();
+      this.#refuse(queue.ref, [outgoing], 'the session is parked');
       return;
     }
     queue.waiting.push(outgoing);
-    this.#held++;
     this.#schedule(queue);
+  }
+
+  /** Sessions that were parked before this process began. */
+  park(refs: readonly SessionRef[], journeys: ReadonlyMap<string, CompiledJourney>): void {
+    for (const ref of refs) {
+      const journey = journeys.get(ref.journey);
+      if (!journey) continue;
+      const queue =
+        this.#queues.get(`${ref.journey}/${ref.key}`) ?? this.#newQueue(journey, ref.key);
+      if (queue.parked) continue;
+      queue.parked = true;
+      this.counts.parked++;
+    }
+  }
+
+  /**
+   * Forgets what waits to be sent: another ingestor, or this one once more, reads it again. What is under
+   * way stays so.
+   */
+  abandon(): void {
+    for (const queue of this.#queues.values()) this.#held -= queue.waiting.splice(0).length;
+    this.#wake();
   }
 
   /** Resolves once no more than `max` events are held. */
@@ -182,7 +193,7 @@ export class Dispatcher {
    */
   async tell(ref: SessionRef, batch: EventBatch): Promise<void> {
     await this.#place();
-    if (!this.#stopped) await this.#deliver(ref, batch, false);
+    if (!this.#stopped) await this.#deliver(ref, [batch], false);
   }
 
   /** Stops sending; what waits stays unsettled. A call under way still settles its events. */
@@ -192,6 +203,22 @@ export class Dispatcher {
     this.#timer = null;
     this.#due.removeIf(() => true);
     for (const wake of [...this.#sleepers, ...this.#retries.splice(0)]) wake();
+  }
+
+  #newQueue(journey: CompiledJourney, key: string): Queue {
+    const queue: Queue = {
+      ref: { journey: journey.journey.id, key },
+      journey,
+      waiting: [],
+      inFlight: false,
+      scheduled: false,
+      dueAt: 0,
+      sentAt: Number.NEGATIVE_INFINITY,
+      gapMs: this.#settings.hotGapMs,
+      parked: false,
+    };
+    this.#queues.set(`${queue.ref.journey}/${key}`, queue);
+    return queue;
   }
 
   // ---- when to send
@@ -263,8 +290,14 @@ export class Dispatcher {
   async #send(queue: Queue): Promise<void> {
     const { clock } = this.#deps;
     const { hotGapMs, hotGapMaxMs } = this.#settings;
+    // Abandoned since it was scheduled.
+    if (queue.waiting.length === 0) {
+      this.#calls--;
+      this.#forgetWhenCold(queue);
+      return;
+    }
     queue.inFlight = true;
-    const { batch, sent } = this.#cut(queue);
+    const { batches, sent } = this.#cut(queue);
     const now = clock.monotonic();
     // D5: hot is who has a batch ready as soon as it may send one; a batch that left something is full.
     const isHot = now - queue.sentAt < 2 * queue.gapMs && queue.waiting.length === 0;
@@ -272,53 +305,78 @@ export class Dispatcher {
     queue.sentAt = now;
     const isBeginning = sent.some(({ event }) => queue.journey.canBegin(event));
     try {
-      const answer = await this.#deliver(queue.ref, batch, isBeginning);
+      const answer = await this.#deliver(queue.ref, batches, isBeginning);
       if (answer === 'stopped') return;
+      failpoint('signal-accepted');
       if (answer === 'not-found') this.counts.skipped += sent.length;
       else this.counts.batches++;
     } catch (error) {
       if (!(error instanceof SessionRefused)) throw error;
-      this.#park(queue, sent, messageOf(error));
+      queue.inFlight = false;
+      await this.#park(queue, sent, messageOf(error));
+      this.#arm();
+      return;
     }
     queue.inFlight = false;
     this.#settle(sent);
     if (queue.waiting.length > 0) this.#schedule(queue);
-    else if (!queue.parked) this.#forgetWhenCold(queue);
+    else this.#forgetWhenCold(queue);
     this.#arm();
   }
 
   /** D2. */
-  #cut(queue: Queue): { batch: EventBatch; sent: Outgoing[] } {
+  #cut(queue: Queue): { batches: EventBatch[]; sent: Outgoing[] } {
     const { waiting } = queue;
-    const { source, partition } = (waiting[0] as Outgoing).event;
     let count = 0;
     let length = 0;
-    // A batch is about one partition; with one source per ingestor that is always all of them.
-    for (const { event, length: own } of waiting) {
-      if (event.source !== source || event.partition !== partition) break;
+    for (const { length: own } of waiting) {
       if (count >= this.#settings.batchEventsMax) break;
       if (count > 0 && length + own > this.#settings.batchLengthMax) break;
       count++;
       length += own;
     }
     const sent = waiting.splice(0, count);
-    const promised = this.#deps.promises(source, partition);
+    const groups = new Map<string, CepEvent[]>();
+    for (const { event } of sent) {
+      const name = `${event.partition} ${event.source}`;
+      const group = groups.get(name);
+      if (group) group.push(event);
+      else groups.set(name, [event]);
+    }
+    const batches = [...groups.values()].map((events) => this.#batchOf(events, waiting));
+    // Always in the same order, so that the session orders events of one time as they were ordered here.
+    batches.sort((a, b) =>
+      a.source === b.source ? a.partition - b.partition : a.source < b.source ? -1 : 1,
+    );
+    return { batches, sent };
+  }
+
+  #batchOf(events: readonly CepEvent[], waiting: readonly Outgoing[]): EventBatch {
+    const { source, partition } = events[0] as CepEvent;
+    const { watermark, lowWater } = this.#deps.promises(source, partition);
+    // The first that waits, of whatever partition: where partitions share an order all lie behind it.
     const next = waiting.find(
       ({ event }) => event.source === source && event.partition === partition,
     );
-    const watermark = next
-      ? Math.min(promised.watermark, next.event.timestamp - 1)
-      : promised.watermark;
-    const events = sent.map(({ event: { offset, timestamp, id, data } }) =>
-      id === undefined ? { offset, timestamp, data } : { offset, timestamp, id, data },
+    const before = Math.min(
+      waiting[0]?.event.timestamp ?? watermark + 1,
+      next?.event.timestamp ?? watermark + 1,
     );
-    return { batch: { source, partition, events, watermark, lowWater: promised.lowWater }, sent };
+    return {
+      source,
+      partition,
+      events: events.map(({ offset, timestamp, id, data }) =>
+        id === undefined ? { offset, timestamp, data } : { offset, timestamp, id, data },
+      ),
+      watermark: Math.min(watermark, before - 1),
+      lowWater,
+    };
   }
 
   /** D4. Begins with a place among the calls, and gives it back after each try. */
   async #deliver(
     ref: SessionRef,
-    batch: EventBatch,
+    batches: readonly EventBatch[],
     isBeginning: boolean,
   ): Promise<'accepted' | 'not-found' | 'stopped'> {
     const { gateway, clock } = this.#deps;
@@ -328,8 +386,8 @@ export class Dispatcher {
     for (let attempt = 0; !this.#stopped; attempt++) {
       try {
         let answer: 'accepted' | 'not-found' = 'accepted';
-        if (isBeginning) await gateway.signalWithStart(ref, batch);
-        else answer = await gateway.signal(ref, batch);
+        if (isBeginning) await gateway.signalWithStart(ref, ...batches);
+        else answer = await gateway.signal(ref, ...batches);
         this.#succeeded();
         return answer;
       } catch (error) {
@@ -387,25 +445,37 @@ export class Dispatcher {
   }
 
   /** D3. The session gets nothing more: what came later must not be matched without what is missing. */
-  #park(queue: Queue, sent: readonly Outgoing[], reason: string): void {
+  async #park(queue: Queue, sent: readonly Outgoing[], reason: string): Promise<void> {
     queue.parked = true;
     this.counts.parked++;
-    const rest = queue.waiting.splice(0);
-    this.#deps.refuse(
-      queue.ref,
-      [...sent, ...rest].map(({ event }) => event),
-      reason,
-    );
     this.#deps.log.error('session parked: its events go to the dead letters', {
       ...queue.ref,
       reason,
     });
-    this.#settle(rest);
+    const refused = [...sent, ...queue.waiting.splice(0)];
+    // First of all: were it forgotten, a restart would deliver what comes later.
+    await this.#deps.parked?.(queue.ref, reason);
+    this.#refuse(queue.ref, refused, reason);
+  }
+
+  #refuse(ref: SessionRef, refused: readonly Outgoing[], reason: string): void {
+    this.#deps
+      .refuse(
+        ref,
+        refused.map(({ event }) => event),
+        reason,
+      )
+      .then(() => this.#settle(refused))
+      .catch((error) => this.#deps.fail(error));
   }
 
   #settle(outgoing: readonly Outgoing[]): void {
     this.#held -= outgoing.length;
     for (const { settle } of outgoing) settle();
+    this.#wake();
+  }
+
+  #wake(): void {
     for (const waiter of this.#waiters.splice(0)) waiter();
   }
 
@@ -414,7 +484,8 @@ export class Dispatcher {
     const { journey, key } = queue.ref;
     const id = `${journey}/${key}`;
     setTimeout(() => {
-      const isCold = !queue.inFlight && !queue.scheduled && queue.waiting.length === 0;
+      const isCold =
+        !queue.parked && !queue.inFlight && !queue.scheduled && queue.waiting.length === 0;
       if (isCold && this.#queues.get(id) === queue) this.#queues.delete(id);
     }, this.#settings.hotGapMaxMs).unref();
   }

@@ -1,33 +1,50 @@
 // The ingestor: record -> event -> event-time order -> sessions -> batches -> signals.
 //
 // Every record ends in exactly one of these ways: accepted by all its sessions, skipped (it could begin
-// nothing and no session ran), unrouted (no journey accepts it), late, or a dead letter.
+// nothing and no session ran), unrouted (no journey accepts it), late, a dead letter, a tombstone, or a
+// repeat of one that had ended so before a restart.
 
-import { DecodeError, messageOf } from '../errors.js';
+import { CepError, DecodeError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
+import { failpoint } from '../failpoints.js';
 import { createLogger, type Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
-import { MAX_TIMESTAMP, type Millis, minutes, seconds, type Timestamp } from '../time.js';
-import type { EventBatch, PartitionProgress, SessionRef } from '../workflows/messages.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
+import type { EventBatch, SessionRef, SourcePartition } from '../workflows/messages.js';
 import { decodeRecord } from './decode.js';
 import { DISPATCH_DEFAULTS, Dispatcher, type DispatchSettings } from './dispatch.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
 import { EventOrder } from './order.js';
-import { PartitionTracker, type ProgressStore, type Tracked } from './progress.js';
-import { type Clock, type EndOfLog, type RawRecord, type Read, systemClock } from './record.js';
+import type { ParkedSessions } from './parked.js';
+import { type Held, Partition } from './partition.js';
+import type { Claim, ProgressStore, Publication } from './progress.js';
+import {
+  type Assignment,
+  type Clock,
+  type EndOfLog,
+  type Flow,
+  type RawRecord,
+  type Read,
+  systemClock,
+} from './record.js';
 import { loggedRejects, type RejectSink } from './rejects.js';
 import { routeEvent } from './route.js';
 
-/** A stream is live while its last record's event time lies this close to the clock. */
-const LIVE_WITHIN_MS = minutes(5);
+/** Rejects under way, above which reading pauses. */
+const REJECTING_MAX = 1_000;
 /** Records taken before other work, such as timers and answers, gets its turn. */
 const RECORDS_PER_TURN = 1_000;
 
 export interface IngestOptions {
   readonly journeys: CompiledJourneys;
-  readonly records: AsyncIterable<Read>;
+  /** The reader, or a function that makes it. */
+  readonly records: AsyncIterable<Read> | ((flow: Flow) => AsyncIterable<Read>);
   readonly gateway: SessionGateway;
   readonly store: ProgressStore;
+  /** Sessions that refuse signals, remembered across restarts; only for this run by default. */
+  readonly parked?: ParkedSessions;
+  /** Who we are, for those who look at the progress that is kept. Default `ingest`. */
+  readonly owner?: string;
   /** How far event times may lag behind the largest one seen. Default 2 s. */
   readonly outOfOrdernessMs?: Millis;
   /** How long a quiet live stream is not believed to be quiet. Default 10 s. */
@@ -37,6 +54,10 @@ export interface IngestOptions {
   readonly dispatch?: Partial<DispatchSettings>;
   /** How often progress is published. Default 100 ms. */
   readonly publishMs?: Millis;
+  /** Told of what was published; a reader may commit its offsets then. Must not throw. */
+  readonly onPublished?: (publications: readonly Publication[]) => Promise<void>;
+  /** Told of partitions that somebody else has claimed since. By default the ingest fails. */
+  readonly onFenced?: (partitions: readonly SourcePartition[]) => void;
   /**
    * What follows the last record: a final watermark that ends every open window (default), one at this
    * time, one at the last event, or none: then the source counts as one that goes on later.
@@ -56,6 +77,14 @@ export interface IngestOptions {
   readonly onProgress?: (counts: IngestCounts) => void;
 }
 
+/** How far a partition is. */
+export interface PartitionState extends SourcePartition {
+  readonly watermark: Timestamp;
+  readonly lowWater: number;
+  /** Whether it is a stream of the present, which moves with the clock when it is quiet. */
+  readonly isLive: boolean;
+}
+
 /** What became of the records. */
 export interface IngestCounts {
   /** Records read. */
@@ -69,6 +98,10 @@ export interface IngestCounts {
   unrouted: number;
   /** Deliveries of events that could begin nothing, to sessions that did not run. */
   skipped: number;
+  /** Records that were done with before a restart, and are read again. */
+  repeats: number;
+  /** Records that say a key is gone. */
+  tombstones: number;
   /** Signals accepted. */
   batches: number;
   /** Different sessions that accepted events; only counted where the input ends. */
@@ -77,24 +110,17 @@ export interface IngestCounts {
   parked: number;
   /** Event time reached. */
   watermark: Timestamp;
-}
-
-interface Partition {
-  readonly source: string;
-  readonly partition: number;
-  readonly order: EventOrder;
-  readonly tracker: PartitionTracker;
-  /** Of each event in the order. */
-  readonly tracked: Map<CepEvent, { record: Tracked; length: number }>;
-  /** Of the last record, for silence: ordering watermark, arrival and whether it was live. */
-  last: { watermark: Timestamp; arrivedAt: number; isLive: boolean } | null;
-  finished: boolean;
+  /** The partitions read at this moment. */
+  partitions: readonly PartitionState[];
+  /** Events on their way to sessions. At the end: what was not delivered, and is read again next time. */
+  undelivered: number;
 }
 
 /**
  * Feeds sessions from a stream of records until it ends or `signal` is aborted.
  *
  * @returns what became of the records
+ * @throws CepError `ALREADY_RUNNING` when somebody else begins to read the same source
  */
 export function ingest(options: IngestOptions): Promise<IngestCounts> {
   return new Ingestor(options).run();
@@ -109,6 +135,10 @@ class Ingestor {
   readonly #dispatcher: Dispatcher;
   readonly #dispatch: DispatchSettings;
   readonly #partitions = new Map<string, Partition>();
+  /** Rejects that are not yet where they go. */
+  #rejecting = 0;
+  #rejected: () => void = () => {};
+  #publishing: Promise<void> | null = null;
   /** Sessions that must hear of the end. */
   readonly #fed = new Map<string, SessionRef>();
   readonly #everFed = new Set<string>();
@@ -122,10 +152,14 @@ class Ingestor {
     dead: {},
     unrouted: 0,
     skipped: 0,
+    repeats: 0,
+    tombstones: 0,
     batches: 0,
     sessions: 0,
     parked: 0,
-    watermark: Number.MIN_SAFE_INTEGER,
+    watermark: MIN_TIMESTAMP,
+    partitions: [],
+    undelivered: 0,
   };
 
   constructor(options: IngestOptions) {
@@ -141,27 +175,25 @@ class Ingestor {
     });
     // It is only ever raced.
     this.#failed.catch(() => {});
-    const { gateway, endWatermark } = options;
-    const remembersSessions = endWatermark !== 'none';
+    const { gateway } = options;
     this.#dispatcher = new Dispatcher(
       {
-        gateway: remembersSessions ? this.#remembering(gateway) : gateway,
+        gateway: this.#tellsTheEnd ? this.#remembering(gateway) : gateway,
         clock: this.#clock,
         log: this.#log,
         promises: (source, partition) => {
-          const { order, tracker } = this.#partition(source, partition);
-          return { watermark: order.watermark, lowWater: tracker.lowWater };
+          const known = this.#partitions.get(nameOf({ source, partition }));
+          // Events of a partition that was taken from us may still be under way.
+          if (!known) return { watermark: MIN_TIMESTAMP, lowWater: 0 };
+          return { watermark: known.order.watermark, lowWater: known.committed };
         },
-        refuse: (ref, events, reason) => {
-          for (const event of events) {
-            this.#reject(
-              'SESSION_REFUSED',
-              `session ${ref.journey}/${ref.key}: ${reason}`,
-              event,
-              event.data,
-            );
-          }
+        refuse: async (ref, events, reason) => {
+          const message = `session ${ref.journey}/${ref.key}: ${reason}`;
+          await Promise.all(
+            events.map((event) => this.#dead('SESSION_REFUSED', message, event, event.data)),
+          );
         },
+        parked: async (ref, reason) => this.#options.parked?.park(ref, reason),
         fail: (error) => this.#fail(error),
       },
       this.#dispatch,
@@ -169,9 +201,10 @@ class Ingestor {
   }
 
   async run(): Promise<IngestCounts> {
-    const { publishMs = 100, onProgress } = this.#options;
+    const { publishMs = 100, onProgress, parked, journeys } = this.#options;
+    if (parked) this.#dispatcher.park(await parked.list(), journeys.byId);
     const publishing = setInterval(() => {
-      this.#publish();
+      this.#publish().catch((error) => this.#fail(error));
       onProgress?.(this.#snapshot());
     }, publishMs);
     try {
@@ -179,7 +212,9 @@ class Ingestor {
     } finally {
       clearInterval(publishing);
       this.#dispatcher.stop();
-      await this.#publish();
+      await this.#publishAll().catch(() => {
+        // It has been said before; what was published stands.
+      });
     }
     const counts = this.#snapshot();
     onProgress?.(counts);
@@ -187,7 +222,10 @@ class Ingestor {
   }
 
   async #run(): Promise<void> {
-    const iterator = this.#options.records[Symbol.asyncIterator]();
+    const { records } = this.#options;
+    const isAhead = (partition: SourcePartition) => this.#isAhead(partition);
+    const iterable = typeof records === 'function' ? records({ isAhead }) : records;
+    const iterator = iterable[Symbol.asyncIterator]();
     const reading = this.#readAll(iterator);
     // Not every source hears of the stop: what it would still give is left behind.
     const failure = await Promise.race([reading, this.#stopped]);
@@ -197,13 +235,17 @@ class Ingestor {
     if (failure) throw failure.error;
   }
 
+  get #tellsTheEnd(): boolean {
+    return this.#options.endWatermark !== 'none';
+  }
+
   get #isStopped(): boolean {
     return this.#options.signal?.aborted ?? false;
   }
 
   /** @returns what the source failed with, if it did */
   async #readAll(iterator: AsyncIterator<Read>): Promise<{ error: unknown } | undefined> {
-    const { heldMax = 50_000 } = this.#options;
+    const heldMax = this.#heldMax;
     for (let taken = 1; ; taken++) {
       let next: IteratorResult<Read>;
       try {
@@ -212,64 +254,150 @@ class Ingestor {
         return { error };
       }
       if (this.#isStopped || next.done) return undefined;
-      if ('endOfLog' in next.value) this.#silence(next.value);
-      else this.#take(next.value);
+      if ('assigned' in next.value) this.#assign(next.value);
+      else if ('endOfLog' in next.value) this.#silence(next.value);
+      else this.#take(next.value, this.#partitionOf(next.value) ?? (await this.#claim(next.value)));
       if (this.#dispatcher.held > heldMax) await this.#dispatcher.room(heldMax);
+      while (this.#rejecting > REJECTING_MAX && !this.#isStopped) {
+        await Promise.race([
+          this.#stopped,
+          new Promise<void>((resolve) => {
+            this.#rejected = resolve;
+          }),
+        ]);
+      }
       // A source that has everything at hand would let nobody else in.
       if (taken % RECORDS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       if (this.#isStopped) return undefined;
     }
   }
 
+  get #heldMax(): number {
+    return this.#options.heldMax ?? 50_000;
+  }
+
+  // ---- partitions
+
+  #partitionOf(partition: SourcePartition): Partition | undefined {
+    return this.#partitions.get(nameOf(partition));
+  }
+
+  /** From now on these, and as somebody left them: what was under way is read again. */
+  #assign({ assigned, isKeyed }: Assignment): void {
+    this.#dispatcher.abandon();
+    this.#partitions.clear();
+    const shared = isKeyed ? null : this.#newOrder();
+    for (const claim of assigned) this.#add(claim, shared ?? this.#newOrder());
+  }
+
+  /** A reader that assigns nothing: each of its partitions is keyed. */
+  async #claim({ source, partition }: SourcePartition): Promise<Partition> {
+    const { store, owner = 'ingest' } = this.#options;
+    const [claim] = await store.claim(source, [partition], owner);
+    return this.#add(claim as Claim, this.#newOrder());
+  }
+
+  #add(claim: Claim, order: EventOrder): Partition {
+    const graceMs = this.#options.graceMs ?? seconds(10);
+    const partition = new Partition({ claim, order, clock: this.#clock, graceMs });
+    this.#partitions.set(nameOf(claim), partition);
+    return partition;
+  }
+
+  #newOrder(): EventOrder {
+    return new EventOrder(this.#options.outOfOrdernessMs ?? seconds(2));
+  }
+
+  #isAhead(of: SourcePartition): boolean {
+    const partition = this.#partitionOf(of);
+    if (!partition) return false;
+    const { order } = partition;
+    return order.size > this.#heldMax && !order.isLast(partition);
+  }
+
   // ---- one record
 
-  #take(record: RawRecord): void {
-    const partition = this.#partition(record.source, record.partition);
-    const { order, tracker, tracked } = partition;
+  #take(record: RawRecord, partition: Partition): void {
+    const { order, tracker, held } = partition;
+    if (record.offset < partition.from) {
+      this.#counts.repeats++;
+      if (this.#tellsTheEnd) this.#recall(record);
+      return;
+    }
     this.#counts.read++;
-    const tracking = tracker.read(record.offset);
+    const tracking = tracker.read(record.offset, order.watermarkOf(partition));
+    if (record.value === null) {
+      this.#counts.tombstones++;
+      tracker.settle(tracking);
+      partition.heard(null);
+      return;
+    }
     let event: CepEvent;
     try {
       event = decodeRecord(record, this.#options.journeys.set);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      this.#reject(error.code, messageOf(error), record, record.value);
-      tracker.settle(tracking);
-      // No event, but no silence either.
-      if (partition.last) this.#heardOf(partition, partition.last.isLive);
+      this.#dead(error.code, messageOf(error), record, record.value)
+        .then(() => tracker.settle(tracking))
+        .catch((failure) => this.#fail(failure));
+      partition.heard(null);
       return;
     }
-    // Before the order is told: its watermark must never pass an event that nobody tracks.
-    tracker.timed(tracking, event.timestamp);
-    if (order.push(event)) {
-      this.#counts.events++;
-      const length =
-        typeof record.value === 'string' ? record.value.length : jsonLength(event.data);
-      tracked.set(event, { record: tracking, length });
-    } else {
-      this.#counts.late++;
-      const { source, partition: number, offset } = event;
-      const message = `event time ${event.timestamp} is not after the watermark ${order.watermark}`;
-      const coordinates = { source, partition: number, offset };
-      this.#late({ ...coordinates, reason: 'LATE', message, record: event.data });
+    const { timestamp } = event;
+    if (partition.isDone(record.offset, timestamp)) {
+      this.#counts.repeats++;
+      order.advance(partition, timestamp - (this.#options.outOfOrdernessMs ?? seconds(2)) - 1);
       tracker.settle(tracking);
+    } else {
+      // Before the order is told: its watermark must never pass an event that nobody tracks.
+      tracker.timed(tracking, timestamp);
+      if (order.push(event)) {
+        this.#counts.events++;
+        const length =
+          typeof record.value === 'string' ? record.value.length : jsonLength(event.data);
+        held.set(event, { record: tracking, length });
+      } else {
+        this.#counts.late++;
+        const message = `event time ${timestamp} is not after the watermark ${order.watermarkOf(partition)}`;
+        this.#reject(this.#late, 'LATE', message, event, event.data)
+          .then(() => tracker.settle(tracking))
+          .catch((failure) => this.#fail(failure));
+      }
     }
-    this.#heardOf(partition, Math.abs(this.#clock.now() - event.timestamp) <= LIVE_WITHIN_MS);
-    this.#release(partition);
+    partition.heard(timestamp);
+    this.#release(order);
   }
 
-  #heardOf(partition: Partition, isLive: boolean): void {
-    const { watermark } = partition.order;
-    partition.last = { watermark, arrivedAt: this.#clock.monotonic(), isLive };
+  /** Sessions that were fed before a restart must hear of the end too. */
+  #recall(record: RawRecord): void {
+    const { journeys } = this.#options;
+    try {
+      for (const { journey, key } of routeEvent(decodeRecord(record, journeys.set), journeys)
+        .routes) {
+        const ref = { journey: journey.journey.id, key };
+        this.#fed.set(`${ref.journey}/${key}`, ref);
+      }
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+    }
   }
 
   /** Hands on the events that the watermark has reached. */
-  #release({ order, tracker, tracked }: Partition): void {
+  #release(order: EventOrder): void {
     for (let event = order.release(); event; event = order.release()) {
-      const { record, length } = tracked.get(event) as { record: Tracked; length: number };
-      tracked.delete(event);
+      const partition = this.#partitionOf(event);
+      // Taken from us: whoever has it now reads the event again.
+      if (!partition) continue;
+      const { tracker, held } = partition;
+      const { record, length } = held.get(event) as Held;
+      held.delete(event);
       const { routes, errors } = routeEvent(event, this.#options.journeys);
-      for (const error of errors) this.#reject(error.code, messageOf(error), event, event.data);
+      for (const error of errors) {
+        tracker.awaits(record);
+        this.#dead(error.code, messageOf(error), event, event.data)
+          .then(() => tracker.settle(record))
+          .catch((failure) => this.#fail(failure));
+      }
       if (routes.length === 0 && errors.length === 0) this.#counts.unrouted++;
       for (const { journey, key } of routes) {
         tracker.awaits(record);
@@ -280,17 +408,34 @@ class Ingestor {
     }
   }
 
-  /**
-   * A live stream that is quiet moves on with the clock: from its last watermark by the time that has
-   * passed since its last record, up to the look that found nothing, less the grace.
-   */
-  #silence({ source, partition, lookedAt }: EndOfLog): void {
-    const known = this.#partition(source, partition);
-    if (!known.last?.isLive) return;
-    const quietMs = lookedAt - known.last.arrivedAt - (this.#options.graceMs ?? seconds(10));
-    if (quietMs <= 0) return;
-    known.order.advance(known.last.watermark + Math.floor(quietMs));
-    this.#release(known);
+  #silence(look: EndOfLog): void {
+    const partition = this.#partitionOf(look);
+    if (!partition) return;
+    const { order } = partition;
+    const until = partition.quietUntil(look.lookedAt) ?? this.#emptyUntil(partition, look);
+    if (until !== null) order.advance(partition, until);
+    else if (order.size > this.#heldMax && partition.isSilent(look.lookedAt)) {
+      // Others fill the memory while they wait for one that has nothing more to say.
+      if (order.isLast(partition)) {
+        const { source, partition: number } = partition;
+        this.#log.warn('the watermark no longer waits for a silent partition of a historic topic', {
+          source,
+          partition: number,
+        });
+      }
+      order.idle(partition);
+    }
+    this.#release(order);
+  }
+
+  /** A partition that never had a record, of a topic whose other partitions are live, moves with the clock. */
+  #emptyUntil(partition: Partition, { lookedAt }: EndOfLog): Timestamp | null {
+    if (partition.isLive !== null) return null;
+    const others = [...this.#partitions.values()].filter(({ order }) => order === partition.order);
+    if (!others.some(({ isLive }) => isLive)) return null;
+    const { graceMs = seconds(10), outOfOrdernessMs = seconds(2) } = this.#options;
+    const lookedWall = this.#clock.now() - (this.#clock.monotonic() - lookedAt);
+    return Math.floor(lookedWall) - graceMs - outOfOrdernessMs - 1;
   }
 
   // ---- the end
@@ -298,14 +443,19 @@ class Ingestor {
   /** The input has ended: everything is delivered, then the sessions hear of the end. */
   async #end(): Promise<void> {
     const { endWatermark = MAX_TIMESTAMP } = this.#options;
-    for (const partition of this.#partitions.values()) {
-      partition.order.end(typeof endWatermark === 'number' ? endWatermark : undefined);
-      this.#release(partition);
+    for (const { order } of this.#partitions.values()) {
+      order.end(typeof endWatermark === 'number' ? endWatermark : undefined);
+      this.#release(order);
     }
     await this.#dispatcher.drain();
+    while (this.#rejecting > 0) {
+      await new Promise<void>((resolve) => {
+        this.#rejected = resolve;
+      });
+    }
     if (endWatermark === 'none') return;
     for (const partition of this.#partitions.values()) partition.finished = true;
-    await this.#publish();
+    await this.#publishAll();
     await this.#tellTheEnd();
   }
 
@@ -352,48 +502,88 @@ class Ingestor {
 
   // ---- bookkeeping
 
-  #partition(source: string, partition: number): Partition {
-    const key = `${partition} ${source}`;
-    let known = this.#partitions.get(key);
-    if (!known) {
-      known = {
-        source,
-        partition,
-        order: new EventOrder(this.#options.outOfOrdernessMs ?? seconds(2)),
-        tracker: new PartitionTracker(),
-        tracked: new Map(),
-        last: null,
-        finished: false,
-      };
-      this.#partitions.set(key, known);
-    }
-    return known;
+  /** Not while a publication is under way: a slow store gets one at a time. */
+  #publish(): Promise<void> {
+    this.#publishing ??= this.#publishNow().finally(() => {
+      this.#publishing = null;
+    });
+    return this.#publishing;
   }
 
-  async #publish(): Promise<void> {
-    const { store } = this.#options;
+  /** Publishes all that holds at this moment. */
+  async #publishAll(): Promise<void> {
+    await this.#publishing?.catch(() => {});
+    await this.#publish();
+  }
+
+  async #publishNow(): Promise<void> {
+    const partitions = [...this.#partitions.values()];
+    if (partitions.length === 0) return;
+    const promised = new Map<EventOrder, Timestamp>();
+    for (const { order, tracker } of partitions) {
+      const watermark = tracker.watermark(order.watermark);
+      promised.set(order, Math.min(watermark, promised.get(order) ?? watermark));
+    }
+    const publications = partitions.map((partition) => {
+      const { source, partition: number, generation, order } = partition;
+      const watermark = Math.max(partition.published, promised.get(order) as Timestamp);
+      const progress = partition.progress(watermark);
+      return { source, partition: number, generation, progress };
+    });
+    if (
+      publications.some(
+        ({ progress }, i) => progress.lowWater > (partitions[i] as Partition).committed,
+      )
+    ) {
+      failpoint('acknowledged');
+    }
+    let refused: Publication[];
     try {
-      for (const { source, partition, order, tracker, finished } of this.#partitions.values()) {
-        const watermark = tracker.watermark(order.watermark);
-        if (watermark > this.#counts.watermark) this.#counts.watermark = watermark;
-        const progress: PartitionProgress = { watermark, lowWater: tracker.lowWater, finished };
-        await store.publish(source, partition, progress);
-      }
+      refused = await this.#options.store.publish(publications);
     } catch (error) {
       // What was published stands; the next publication says more.
       this.#log.warn('progress not published', { error: messageOf(error) });
+      return;
     }
+    const taken = publications.filter((publication) => !refused.includes(publication));
+    for (const { source, partition, generation, progress } of taken) {
+      const known = this.#partitionOf({ source, partition });
+      if (known?.generation === generation) known.keep(progress);
+      if (progress.watermark > this.#counts.watermark) this.#counts.watermark = progress.watermark;
+    }
+    failpoint('progress-published');
+    await this.#options.onPublished?.(taken);
+    if (refused.length > 0) this.#fenced(refused);
+  }
+
+  #fenced(refused: readonly Publication[]): void {
+    for (const { source, partition, generation } of refused) {
+      const known = this.#partitionOf({ source, partition });
+      // It may have been assigned to us anew meanwhile.
+      if (known?.generation === generation) this.#partitions.delete(nameOf(known));
+    }
+    const { onFenced } = this.#options;
+    if (onFenced) {
+      onFenced(refused);
+      return;
+    }
+    const { source } = refused[0] as Publication;
+    throw new CepError(
+      'ALREADY_RUNNING',
+      `another process has begun to ingest ${source}: let one of them run, or name another --source`,
+      { details: { source } },
+    );
   }
 
   #remembering(gateway: SessionGateway): SessionGateway {
     const keyOf = ({ journey, key }: SessionRef) => `${journey}/${key}`;
     return {
-      signalWithStart: async (ref, batch) => {
-        await gateway.signalWithStart(ref, batch);
+      signalWithStart: async (ref, ...batches) => {
+        await gateway.signalWithStart(ref, ...batches);
         this.#remember(keyOf(ref), ref);
       },
-      signal: async (ref, batch) => {
-        const answer = await gateway.signal(ref, batch);
+      signal: async (ref, ...batches) => {
+        const answer = await gateway.signal(ref, ...batches);
         if (answer === 'accepted') this.#remember(keyOf(ref), ref);
         else this.#fed.delete(keyOf(ref));
         return answer;
@@ -409,20 +599,53 @@ class Ingestor {
     this.#fed.set(id, ref);
   }
 
-  #reject(
+  #dead(
     reason: string,
     message: string,
-    { source, partition, offset }: Pick<CepEvent, 'source' | 'partition' | 'offset'>,
+    of: SourcePartition & { readonly offset: number },
     record: unknown,
-  ): void {
+  ): Promise<void> {
     this.#counts.dead[reason] = (this.#counts.dead[reason] ?? 0) + 1;
-    this.#deadLetters({ source, partition, offset, reason, message, record });
+    return this.#reject(this.#deadLetters, reason, message, of, record);
+  }
+
+  /** Resolves when the sink has it: what it is about must not count as settled before. */
+  async #reject(
+    sink: RejectSink,
+    reason: string,
+    message: string,
+    { source, partition, offset }: SourcePartition & { readonly offset: number },
+    record: unknown,
+  ): Promise<void> {
+    this.#rejecting++;
+    await sink({ source, partition, offset, reason, message, record });
+    this.#rejecting--;
+    this.#rejected();
   }
 
   #snapshot(): IngestCounts {
     const { batches, skipped, parked } = this.#dispatcher.counts;
-    return { ...this.#counts, dead: { ...this.#counts.dead }, batches, skipped, parked };
+    const partitions = [...this.#partitions.values()].map((known) => ({
+      source: known.source,
+      partition: known.partition,
+      watermark: known.published,
+      lowWater: known.committed,
+      isLive: known.isLive ?? false,
+    }));
+    return {
+      ...this.#counts,
+      dead: { ...this.#counts.dead },
+      batches,
+      skipped,
+      parked,
+      partitions,
+      undelivered: this.#dispatcher.held,
+    };
   }
+}
+
+function nameOf({ source, partition }: SourcePartition): string {
+  return `${partition} ${source}`;
 }
 
 function jsonLength(data: unknown): number {

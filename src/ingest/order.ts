@@ -1,31 +1,42 @@
-// Event-time order for one partition, with Flink's bounded-out-of-orderness watermark.
+// Event-time order over the partitions that share sessions, with Flink's bounded-out-of-orderness
+// watermark for each. A topic keyed by the journeys' key has an order per partition; in any other topic a
+// session's events lie in all partitions, which then share one order.
 //
-//   T1. Watermark = largest event time seen - out-of-orderness - 1 ms, and never goes back.
-//   T2. An event at or behind the watermark when it arrives is late.
-//   T3. Events leave in order of time, then of arrival, once the watermark has reached them.
+//   T1. Watermark of a partition = largest event time seen in it - out-of-orderness - 1 ms; it never goes back.
+//   T2. An event at or behind its partition's watermark when it arrives is late. So what is late follows
+//       from the partition alone, however reading the partitions interleaves.
+//   T3. The order's watermark is the least of its partitions'. Events leave once it has reached them, in
+//       order of time, then of partition, then of offset: the same order each time they are read.
 
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import type { CepEvent } from '../event.js';
-import { MIN_TIMESTAMP, type Millis, type Timestamp } from '../time.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, type Timestamp } from '../time.js';
+import type { SourcePartition } from '../workflows/messages.js';
 
-interface Waiting {
-  readonly event: CepEvent;
-  readonly arrival: number;
+interface Input {
+  watermark: Timestamp;
+  largest: Timestamp;
+  /** Has had nothing for so long that the others need not wait for it. */
+  isIdle: boolean;
 }
 
 export class EventOrder {
   readonly #outOfOrdernessMs: Millis;
+  readonly #inputs = new Map<string, Input>();
   #watermark: Timestamp = MIN_TIMESTAMP;
-  #largest: Timestamp = MIN_TIMESTAMP;
-  #arrivals = 0;
-  readonly #waiting = new PriorityQueue<Waiting>(
-    (a, b) => a.event.timestamp - b.event.timestamp || a.arrival - b.arrival,
+  readonly #waiting = new PriorityQueue<CepEvent>(
+    (a, b) =>
+      a.timestamp - b.timestamp ||
+      compare(a.source, b.source) ||
+      a.partition - b.partition ||
+      a.offset - b.offset,
   );
 
   constructor(outOfOrdernessMs: Millis) {
     this.#outOfOrdernessMs = outOfOrdernessMs;
   }
 
+  /** T3. */
   get watermark(): Timestamp {
     return this.#watermark;
   }
@@ -35,29 +46,86 @@ export class EventOrder {
     return this.#waiting.items.length;
   }
 
-  /** @returns false when the event is late */
+  /** Takes a partition in, before its first event; the others wait for it. */
+  add(partition: SourcePartition, watermark: Timestamp = MIN_TIMESTAMP): void {
+    const largest = MIN_TIMESTAMP;
+    this.#inputs.set(nameOf(partition), { watermark, largest, isIdle: false });
+    this.#recompute();
+  }
+
+  /** T1. */
+  watermarkOf(partition: SourcePartition): Timestamp {
+    return this.#inputs.get(nameOf(partition))?.watermark ?? MIN_TIMESTAMP;
+  }
+
+  /** @returns false when the event is late (T2) */
   push(event: CepEvent): boolean {
+    const input = this.#input(event);
+    input.isIdle = false;
+    if (event.timestamp <= input.watermark) return false;
+    // Behind the others after all: an idle partition spoke up again.
     if (event.timestamp <= this.#watermark) return false;
-    this.#waiting.offer({ event, arrival: this.#arrivals++ });
-    this.#largest = Math.max(this.#largest, event.timestamp);
-    this.advance(event.timestamp - this.#outOfOrdernessMs - 1);
+    this.#waiting.offer(event);
+    input.largest = Math.max(input.largest, event.timestamp);
+    this.advance(event, event.timestamp - this.#outOfOrdernessMs - 1);
     return true;
   }
 
-  /** Moves the watermark on for another reason than an event. */
-  advance(watermark: Timestamp): void {
-    this.#watermark = Math.max(this.#watermark, watermark);
+  /** Moves a partition's watermark on, for another reason than an event too. */
+  advance(partition: SourcePartition, watermark: Timestamp): void {
+    const input = this.#input(partition);
+    input.watermark = Math.max(input.watermark, watermark);
+    this.#recompute();
+  }
+
+  /** The others no longer wait for this partition, until it has an event again. */
+  idle(partition: SourcePartition): void {
+    this.#input(partition).isIdle = true;
+    this.#recompute();
+  }
+
+  /** Whether the others have to wait for this one. */
+  isLast(partition: SourcePartition): boolean {
+    return this.#input(partition).watermark <= this.#watermark;
   }
 
   /** Nothing more will come: the watermark moves to the last event, or beyond it. */
   end(watermark: Timestamp = MIN_TIMESTAMP): void {
-    this.advance(Math.max(watermark, this.#largest));
+    const last = Math.max(watermark, ...[...this.#inputs.values()].map(({ largest }) => largest));
+    for (const input of this.#inputs.values()) input.watermark = Math.max(input.watermark, last);
+    this.#recompute();
   }
 
   /** The next event that the watermark has reached. */
   release(): CepEvent | undefined {
     const first = this.#waiting.peek();
-    if (first === undefined || first.event.timestamp > this.#watermark) return undefined;
-    return this.#waiting.poll()?.event;
+    if (first === undefined || first.timestamp > this.#watermark) return undefined;
+    return this.#waiting.poll();
   }
+
+  #input(partition: SourcePartition): Input {
+    const known = this.#inputs.get(nameOf(partition));
+    if (known) return known;
+    this.add(partition);
+    return this.#input(partition);
+  }
+
+  #recompute(): void {
+    let least: Timestamp = MAX_TIMESTAMP;
+    let gates = 0;
+    for (const { watermark, isIdle } of this.#inputs.values()) {
+      if (isIdle) continue;
+      gates++;
+      if (watermark < least) least = watermark;
+    }
+    if (gates > 0 && least > this.#watermark) this.#watermark = least;
+  }
+}
+
+function nameOf({ source, partition }: SourcePartition): string {
+  return `${partition} ${source}`;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -10,7 +10,7 @@ import type { Millis } from '../time.js';
 import { type Row, RowParser } from './csv.js';
 import { RECORD_LENGTH_MAX } from './decode.js';
 import { type Line, LineCutter } from './lines.js';
-import { type Clock, type Read, systemClock } from './record.js';
+import { type Clock, type EndOfLog, type RawRecord, systemClock } from './record.js';
 
 export type FileFormat = 'ndjson' | 'csv';
 
@@ -47,7 +47,9 @@ type Chunk = { readonly bytes: Buffer } | { readonly bytes: null; readonly looke
  * @throws CepError `INPUT_MISSING` when the file can't be read, is a CSV file without a usable header, or
  *   is truncated or replaced while it is followed
  */
-export async function* readFileRecords(options: ReadFileOptions): AsyncGenerator<Read> {
+export async function* readFileRecords(
+  options: ReadFileOptions,
+): AsyncGenerator<RawRecord | EndOfLog> {
   const { path, signal, clock = systemClock } = options;
   const { source = fileSource(path) } = options;
   const format = options.format ?? (/\.csv$/i.test(path) ? 'csv' : 'ndjson');

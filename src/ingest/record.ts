@@ -1,30 +1,49 @@
 import type { Timestamp } from '../time.js';
+import type { SourcePartition } from '../workflows/messages.js';
+import type { Claim } from './progress.js';
 
 /** A record as a reader found it: bytes with coordinates. */
-export interface RawRecord {
-  /** A topic, or `file:<name>`. */
-  readonly source: string;
-  readonly partition: number;
+export interface RawRecord extends SourcePartition {
   /** Position in the partition; for a file the record's number, from 0. */
   readonly offset: number;
-  /** The record's own timestamp: for a topic the broker's, else when it was read. */
+  /** The record's own timestamp, never ahead of when it was read; for a file that time. */
   readonly recordTime: Timestamp;
-  /** JSON text, or an object that is parsed already. */
-  readonly value: string | Readonly<Record<string, unknown>>;
+  /** JSON text, or an object that is parsed already; null for a tombstone, which says that a key is gone. */
+  readonly value: string | Readonly<Record<string, unknown>> | null;
+  /** The record's key as it was read. */
+  readonly key?: string | null;
+  /** The event's id by the record's key; records of one id are repeats of one event. */
+  readonly id?: string;
   /** Why the reader could make no sense of it; `value` is then what it read. */
   readonly fault?: string;
 }
 
 /** A reader looked, and there was nothing more: evidence that the partition is quiet. */
-export interface EndOfLog {
+export interface EndOfLog extends SourcePartition {
   readonly endOfLog: true;
-  readonly source: string;
-  readonly partition: number;
   /** When the look was begun, on the monotonic clock, in ms. */
   readonly lookedAt: number;
 }
 
-export type Read = RawRecord | EndOfLog;
+/**
+ * The partitions that are read from now on, in place of all before: each begins anew from what its claim
+ * says. A reader that never says so is given each partition when its first record comes.
+ */
+export interface Assignment {
+  readonly assigned: readonly Claim[];
+  /** Whether a session's events lie in one partition, or in all of them. */
+  readonly isKeyed: boolean;
+}
+
+export type Read = RawRecord | EndOfLog | Assignment;
+
+/** What a reader may ask of the ingest that it feeds. */
+export interface Flow {
+  /**
+   * Whether more of this partition would only wait for others: then those should be read first.
+   */
+  isAhead(partition: SourcePartition): boolean;
+}
 
 /** The two clocks of an ingestor, in ms. Injected, so that tests need not wait. */
 export interface Clock {

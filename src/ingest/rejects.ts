@@ -16,8 +16,8 @@ export interface Reject {
   readonly record: unknown;
 }
 
-/** Takes rejects. */
-export type RejectSink = (reject: Reject) => void;
+/** Takes rejects. One that answers with a promise keeps its record unsettled until then. */
+export type RejectSink = (reject: Reject) => void | Promise<void>;
 
 /** Longest piece of a record that goes to the log. */
 const LOGGED_LENGTH_MAX = 500;

@@ -50,7 +50,7 @@ export function temporalGateway(options: {
     [...(journeys?.byId ?? [])].map(([id, { journey }]) => [id, detailsOf(journey)]),
   );
   return {
-    signalWithStart: async (ref, batch) => {
+    signalWithStart: async (ref, ...batches) => {
       const input: SessionInput = { ...ref, settings };
       await call(client, () =>
         client.workflow.signalWithStart(SESSION_WORKFLOW, {
@@ -58,7 +58,7 @@ export function temporalGateway(options: {
           taskQueue,
           args: [input],
           signal: EVENTS_SIGNAL,
-          signalArgs: [batch],
+          signalArgs: batches,
           memo: { journey: ref.journey, key: ref.key },
           staticSummary: `${ref.journey} of ${ref.key}`.slice(0, SUMMARY_LENGTH_MAX),
           staticDetails: details.get(ref.journey) ?? '',
@@ -69,12 +69,12 @@ export function temporalGateway(options: {
         }),
       );
     },
-    signal: async (ref, batch) => {
+    signal: async (ref, ...batches) => {
       try {
         await call(client, () =>
           client.workflow
             .getHandle(sessionWorkflowId(ref))
-            .signal<[EventBatch]>(EVENTS_SIGNAL, batch),
+            .signal<EventBatch[]>(EVENTS_SIGNAL, ...batches),
         );
         return 'accepted';
       } catch (error) {

@@ -1,7 +1,7 @@
 // A user's journeys on the time-skipping server: send events, let days go by in milliseconds, look at the
 // alerts. Ingest is played by the harness, everything behind it is real: workflow, timers, activities.
 
-import { Worker } from '@temporalio/worker';
+import { memoryLedger, type ProgressReader } from '../activities/index.js';
 import { CepError } from '../errors.js';
 import type { EventData } from '../event.js';
 import { loadJourneys } from '../journeys-module.js';
@@ -14,7 +14,6 @@ import { createWorker, type Effect } from '../worker.js';
 import {
   type BatchedEvent,
   EVENTS_SIGNAL,
-  progressTaskQueue,
   SESSION_WORKFLOW,
   type SessionRef,
   STATE_QUERY,
@@ -80,8 +79,19 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
   const env = await startTimeSkipping();
   const alerts: Alert[] = [];
   const published = new Set<string>();
+  const sent = new Map<string, SessionRef>();
+  let offset = 0;
+  let lastTime: Timestamp = Number.MIN_SAFE_INTEGER;
+  // Every event sent has been accepted before anyone can ask, so the present is a true watermark.
+  const progress: ProgressReader = {
+    read: async () => {
+      lastTime = Math.max(lastTime, await env.currentTimeMs());
+      return { watermark: lastTime, lowWater: offset, finished: false };
+    },
+  };
   const worker = await createWorker({
     journeys: options.journeys,
+    store: { progress, ledger: memoryLedger() },
     connection: env.nativeConnection,
     log: createLogger('warn'),
     ...(options.activities ? { activities: options.activities } : {}),
@@ -92,21 +102,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
       },
     },
   });
-  const sent = new Map<string, SessionRef>();
-  let offset = 0;
-  let lastTime: Timestamp = Number.MIN_SAFE_INTEGER;
-  // Every event sent has been accepted before anyone can ask, so the present is a true watermark.
-  const progress = await Worker.create({
-    connection: env.nativeConnection,
-    taskQueue: progressTaskQueue(TASK_QUEUE, SOURCE),
-    activities: {
-      readProgress: async () => {
-        lastTime = Math.max(lastTime, await env.currentTimeMs());
-        return { watermark: lastTime, lowWater: offset, finished: false };
-      },
-    },
-  });
-  const running = [runWorker(worker), runWorker(progress)];
+  const running = runWorker(worker);
 
   const deliver = async (ref: SessionRef, events: BatchedEvent[], watermark: Timestamp) => {
     const input: SessionInput = {
@@ -187,7 +183,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
       await settle();
     },
     stop: async () => {
-      await Promise.all(running.map(({ stop }) => stop()));
+      await running.stop();
       await env.teardown();
     },
   };

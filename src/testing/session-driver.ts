@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
+import { memoryLedger, type ProgressReader } from '../activities/index.js';
 import type { EventData, MatchedEvents } from '../event.js';
 import { createLogger } from '../log.js';
 import { parseDocument } from '../rules/document.js';
@@ -19,7 +19,6 @@ import {
   type BatchedEvent,
   EVENTS_SIGNAL,
   type EventBatch,
-  progressTaskQueue,
   SESSION_WORKFLOW,
   STATE_QUERY,
 } from '../workflows/messages.js';
@@ -45,6 +44,13 @@ export async function startSessionDriver(
   const late: number[] = [];
   let lastWatermark: Timestamp = MAX_TIMESTAMP;
 
+  const progress: ProgressReader = {
+    read: async () => ({
+      watermark: lastWatermark,
+      lowWater: Number.MAX_SAFE_INTEGER,
+      finished: false,
+    }),
+  };
   const folder = mkdtempSync(join(tmpdir(), 'temporal-cep-vectors-'));
   const module = join(folder, 'journeys.mjs');
   const compiled = cases.map(({ name, pattern }) => ({ name, document: parseDocument(pattern) }));
@@ -59,23 +65,13 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
     taskQueue: TASK_QUEUE,
     connection: env.nativeConnection,
     log: createLogger('error'),
+    store: { progress, ledger: memoryLedger() },
     alerts: { publish: async (published) => void alerts.push(...published) },
     late: {
       publish: async (_, events) => void late.push(...events.map((event) => event.offset)),
     },
   });
-  const progress = await Worker.create({
-    connection: env.nativeConnection,
-    taskQueue: progressTaskQueue(TASK_QUEUE, SOURCE),
-    activities: {
-      readProgress: async () => ({
-        watermark: lastWatermark,
-        lowWater: Number.MAX_SAFE_INTEGER,
-        finished: false,
-      }),
-    },
-  });
-  const running = [runWorker(worker), runWorker(progress)];
+  const running = runWorker(worker);
 
   const driver: VectorDriver = async (vector) => {
     alerts.length = 0;
@@ -121,7 +117,7 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
   return {
     driver,
     stop: async () => {
-      await Promise.all(running.map(({ stop }) => stop()));
+      await running.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };

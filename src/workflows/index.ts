@@ -4,7 +4,6 @@ export {
   EVENTS_SIGNAL,
   type EventBatch,
   type PartitionProgress,
-  progressTaskQueue,
   SEARCH_ATTRIBUTES,
   SESSION_WORKFLOW,
   type SessionRef,

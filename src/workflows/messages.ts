@@ -5,7 +5,7 @@ import type { Millis, Timestamp } from '../time.js';
 
 /** Workflow type of a session. */
 export const SESSION_WORKFLOW = 'session';
-/** Signal that carries an {@link EventBatch}. */
+/** Signal that carries {@link EventBatch}es: one argument for each source partition it has events of. */
 export const EVENTS_SIGNAL = 'events';
 /** Query for a session's whole state. */
 export const STATE_QUERY = 'state';
@@ -32,9 +32,7 @@ export interface BatchedEvent {
  * Events of one session from one source partition, in event-time order, with three promises about
  * that partition.
  */
-export interface EventBatch {
-  readonly source: string;
-  readonly partition: number;
+export interface EventBatch extends SourcePartition {
   /** May be empty: then only the promises are news. */
   readonly events: readonly BatchedEvent[];
   /**
@@ -48,6 +46,13 @@ export interface EventBatch {
   readonly finished?: true;
 }
 
+/** A partition of a source: of a topic, or of one run of a file. */
+export interface SourcePartition {
+  /** Such as `<topic>@<topic id>` or `file:<name>`. */
+  readonly source: string;
+  readonly partition: number;
+}
+
 /** What an ingestor promises of one of its partitions at this moment. */
 export interface PartitionProgress {
   /** Every event with time <= watermark was accepted by Temporal, or is late or a dead letter. */
@@ -56,9 +61,6 @@ export interface PartitionProgress {
   readonly lowWater: number;
   readonly finished: boolean;
 }
-
-/** Argument and result of the activity `readProgress`; null where this process does not know the partition. */
-export type ReadProgress = (source: string, partition: number) => Promise<PartitionProgress | null>;
 
 /** Times a session needs to know of its ingestor, to place its timer. */
 export interface SessionSettings {
@@ -72,12 +74,4 @@ export interface SessionSettings {
 export interface SessionRef {
   readonly journey: string;
   readonly key: string;
-}
-
-/**
- * Where a session's question for a watermark goes: the task queue that the ingestor of that source
- * listens on. An ingestor that is down leaves the question waiting, so its sessions wait too.
- */
-export function progressTaskQueue(taskQueue: string, source: string): string {
-  return `${taskQueue}/progress/${source}`;
 }

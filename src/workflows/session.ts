@@ -1,9 +1,9 @@
 // The session workflow: a thin, durable shell around rules/session.ts. One per journey and key.
 //
 // Handlers only append to the inbox. One loop drains it, lets the rules run, hands alerts to activities
-// and keeps one timer at the nearest deadline. When the timer fires, a regular activity asks the
-// ingestor how far it is; only a watermark behind the deadline ends a window, so a slow ingestor delays
-// a timeout and never invents one.
+// and keeps one timer at the nearest deadline. When the timer fires, a regular activity reads how far the
+// ingestor is; only a watermark behind the deadline ends a window, so a slow ingestor delays a timeout and
+// never invents one.
 //
 //   W1. The inbox is drained before a watermark read by an activity is applied: a signal that Temporal
 //       accepted before the watermark was promised is always seen first. (A local activity would break
@@ -32,7 +32,7 @@ import type { SessionActivities } from '../activities/index.js';
 import { messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
-import type { CompiledJourneys } from '../rules/compiled.js';
+import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import {
   type RuleCounts,
   type RuleView,
@@ -40,16 +40,22 @@ import {
   Session,
   type SessionRulesSnapshot,
 } from '../rules/session.js';
-import { DATE_MAX, type Millis, readableTimestamp, type Timestamp } from '../time.js';
+import {
+  DATE_MAX,
+  MIN_TIMESTAMP,
+  type Millis,
+  readableTimestamp,
+  type Timestamp,
+} from '../time.js';
 import { detailsOf } from './details.js';
 import {
   EVENTS_SIGNAL,
   type EventBatch,
   type PartitionProgress,
-  progressTaskQueue,
   SEARCH_ATTRIBUTES,
   type SessionRef,
   type SessionSettings,
+  type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
@@ -81,10 +87,12 @@ const REREAD_MAX_MS: Millis = 60_000;
 const OPEN_MATCHES_SHOWN = 10;
 /** Open matches of one rule in the answer to a query, which has a limit of some megabytes. */
 const OPEN_MATCHES_ANSWERED = 100;
+/** Temporal's limit for a summary is 400 bytes, of which a character takes up to four. */
+const SUMMARY_LENGTH_MAX = 100;
 /** How long an idle session waits before it first asks whether its offsets are committed; then twice that, ... */
 const IDLE_MS: Millis = 2_000;
 
-export const eventsSignal = defineSignal<[EventBatch]>(EVENTS_SIGNAL);
+export const eventsSignal = defineSignal<EventBatch[]>(EVENTS_SIGNAL);
 export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
 
 /** Argument of the workflow. `carried` is there from the second run on. */
@@ -100,8 +108,10 @@ export interface SessionSnapshot {
   readonly rules: SessionRulesSnapshot;
   readonly sources: readonly PartitionSnapshot[];
   readonly counts: SessionCounts;
-  /** Batches that were accepted and not yet taken. */
-  readonly inbox: readonly EventBatch[];
+  /** Time of the event it began with; null before there was one. */
+  readonly since: Timestamp | null;
+  /** Signals that were accepted and not yet taken: the batches of each. */
+  readonly inbox: readonly (readonly EventBatch[])[];
 }
 
 /** What a session has seen since its first run. */
@@ -109,6 +119,11 @@ export interface SessionCounts {
   events: number;
   repeats: number;
   late: number;
+  /**
+   * Events from before its first one that could have begun nothing: read again after a restart of the
+   * ingestor, which had skipped them, because there was no session yet.
+   */
+  skipped: number;
   alerts: number;
   /** Effects given up after their retries. */
   failedEffects: number;
@@ -133,9 +148,11 @@ export interface SessionState extends SessionRef {
 
 type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
 
+const RETRY = { initialInterval: '1 second', maximumInterval: '1 minute' } as const;
+
 const { publishAlerts, publishLate } = proxyActivities<SessionActivities>({
   startToCloseTimeout: '30 seconds',
-  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+  retry: RETRY,
 });
 
 /** The workflow function over the journeys of one bundle. */
@@ -148,10 +165,13 @@ export function createSessionWorkflow(
 class SessionShell {
   readonly #input: SessionInput;
   readonly #session: Session;
-  readonly #hasEventIds: boolean;
+  readonly #journey: CompiledJourney;
   #sources: Sources;
   readonly #counts: SessionCounts;
-  readonly #inbox: EventBatch[];
+  #since: Timestamp | null;
+  /** Of the events that the rules hold, as of the begin of this activation; made when first asked for. */
+  #heldIds: Set<string> | null = null;
+  readonly #inbox: (readonly EventBatch[])[];
   #signals = 0;
   /** Alerts whose activities are not scheduled yet, and their length. */
   readonly #planned: { readonly alert: PlannedAlert; readonly length: number }[] = [];
@@ -163,10 +183,7 @@ class SessionShell {
   #isReading = false;
   /** A question was answered, if only by "unknown": time to decide what to wait for next. */
   #readingEnded = false;
-  readonly #read: [
-    partition: { source: string; partition: number },
-    progress: PartitionProgress,
-  ][] = [];
+  readonly #read: [partition: SourcePartition, progress: PartitionProgress][] = [];
   /** Questions asked while idle since the last event. */
   #idleReads = 0;
   #shownRules = '';
@@ -183,20 +200,22 @@ class SessionShell {
     const { carried } = input;
     this.#input = input;
     this.#session = new Session(journey, input.key, carried?.rules);
-    this.#hasEventIds = journeys.set.eventId !== undefined;
+    this.#journey = journey;
     this.#sources = new Sources(carried?.sources);
     this.#counts = {
       events: 0,
       repeats: 0,
       late: 0,
+      skipped: 0,
       alerts: 0,
       failedEffects: 0,
       ...carried?.counts,
     };
+    this.#since = carried?.since ?? null;
     this.#inbox = [...(carried?.inbox ?? [])];
-    setHandler(eventsSignal, (batch) => {
+    setHandler(eventsSignal, (...batches) => {
       this.#signals++;
-      this.#inbox.push(batch);
+      this.#inbox.push(batches);
     });
     setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED));
   }
@@ -252,15 +271,19 @@ class SessionShell {
 
   #drain(): void {
     let taken = 0;
-    const heldIds = this.#hasEventIds && this.#inbox.length > 0 ? this.#session.heldIds() : null;
+    this.#heldIds = null;
     while (this.#canDrain && taken < EVENTS_PER_ACTIVATION) {
-      const batch = this.#inbox.shift() as EventBatch;
-      taken += batch.events.length + 1;
-      this.#take(batch, heldIds);
+      const batches = this.#inbox.shift() as readonly EventBatch[];
+      // Of all partitions, before event time moves: what one promises may lie ahead of what another brings.
+      for (const batch of batches) {
+        taken += batch.events.length + 1;
+        this.#take(batch);
+      }
+      this.#advance();
     }
   }
 
-  #take(batch: EventBatch, heldIds: Set<string> | null): void {
+  #take(batch: EventBatch): void {
     const { source, partition } = batch;
     if (
       this.#sources.allFinished &&
@@ -274,16 +297,21 @@ class SessionShell {
     const late: CepEvent[] = [];
     for (const batched of batch.events) {
       const { id } = batched;
-      const repeated = id !== undefined && heldIds?.has(repeatKey(source, id));
-      if (!this.#sources.take(batch, batched.offset) || repeated) {
+      if (!this.#sources.take(batch, batched.offset) || this.#isHeld(source, id)) {
         this.#counts.repeats++;
         continue;
       }
       const event: CepEvent = { source, partition, ...batched };
       if (this.#session.accept(event)) {
+        this.#since ??= event.timestamp;
         this.#counts.events++;
         this.#idleReads = 0;
-        if (id !== undefined) heldIds?.add(repeatKey(source, id));
+        if (id !== undefined) this.#heldIds?.add(repeatKey(source, id));
+      } else if (
+        event.timestamp < (this.#since ?? MIN_TIMESTAMP) &&
+        !this.#journey.canBegin(event)
+      ) {
+        this.#counts.skipped++;
       } else {
         this.#counts.late++;
         late.push(event);
@@ -293,7 +321,13 @@ class SessionShell {
     if (late.length > 0) {
       this.#publish(publishLate(this.#ref(), late));
     }
-    this.#advance();
+  }
+
+  /** Whether some rule still holds an event of this id. */
+  #isHeld(source: string, id: string | undefined): boolean {
+    if (id === undefined) return false;
+    this.#heldIds ??= this.#session.heldIds();
+    return this.#heldIds.has(repeatKey(source, id));
   }
 
   #advance(): void {
@@ -400,23 +434,26 @@ class SessionShell {
     return { firesAt: now + behind * (1 + Math.random() / 10), summary };
   }
 
-  /** Asks the ingestors of the partitions how far they are. */
+  /** Asks how far the ingestors of the partitions are. */
   #readProgress(): void {
     this.#timerFired = false;
     this.#isReading = true;
     if (this.#session.isIdle) this.#idleReads++;
-    const { taskQueue } = workflowInfo();
-    const questions = this.#sources.unfinished().map(async ({ source, partition }) => {
-      const { readProgress } = proxyActivities<SessionActivities>({
-        taskQueue: progressTaskQueue(taskQueue, source),
-        startToCloseTimeout: '10 seconds',
-        retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
-        summary: `watermark of ${source}/${partition}`,
-      });
-      const progress = await readProgress(source, partition);
-      if (progress) this.#read.push([{ source, partition }, progress]);
+    const partitions = this.#sources
+      .unfinished()
+      .map(({ source, partition }) => ({ source, partition }));
+    const names = partitions.map(({ source, partition }) => `${source}/${partition}`);
+    const { readProgress } = proxyActivities<SessionActivities>({
+      startToCloseTimeout: '10 seconds',
+      retry: RETRY,
+      summary: `watermark of ${names.join(', ')}`.slice(0, SUMMARY_LENGTH_MAX),
     });
-    Promise.all(questions)
+    readProgress(partitions)
+      .then((answers) => {
+        answers.forEach((progress, i) => {
+          if (progress) this.#read.push([partitions[i] as SourcePartition, progress]);
+        });
+      })
       .catch((error) => log.warn('watermark not read', { reason: messageOf(error) }))
       .finally(() => {
         this.#isReading = false;
@@ -449,8 +486,8 @@ class SessionShell {
   /** A run may be full before it took anything, when many signals came while no worker was there. */
   #canCarryInbox(): boolean {
     let length = 0;
-    return this.#inbox.every((batch) => {
-      length += JSON.stringify(batch).length;
+    return this.#inbox.every((batches) => {
+      length += JSON.stringify(batches).length;
       return length <= CARRIED_INBOX_MAX;
     });
   }
@@ -462,6 +499,7 @@ class SessionShell {
       rules: this.#session.snapshot(),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
+      since: this.#since,
       inbox: this.#inbox,
     };
     return continueAsNew<(input: SessionInput) => Promise<SessionResult>>({

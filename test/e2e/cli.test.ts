@@ -10,10 +10,14 @@ import { type RunningServer, startDevServer } from '../../src/servers/dev-server
 import { LOOPBACK } from '../../src/servers/ports.js';
 import type { SessionState } from '../../src/workflows/session.js';
 import { answers, isAlive, temporaryFolder, until } from '../servers/helpers.js';
+import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { descendantsOf, environment, ROOT, type Running, run, start } from './support/cli.js';
 
 const JOURNEYS = join(ROOT, 'examples/literal-journeys.ts');
-const NOWHERE = environment({ TEMPORAL_ADDRESS: `${LOOPBACK}:1` });
+const NOWHERE = environment({
+  TEMPORAL_ADDRESS: `${LOOPBACK}:1`,
+  TEMPORAL_CEP_DATABASE: `postgres://${LOOPBACK}:1/none`,
+});
 const folder = temporaryFolder();
 
 // As where the package is installed.
@@ -87,13 +91,20 @@ describe('wrong arguments', () => {
   test('without any, it says what there is', async () => {
     const { code, stdout, stderr } = await run([]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    for (const command of ['demo', 'worker', 'ingest', 'status', 'vectors']) {
+    for (const command of ['demo', 'setup', 'worker', 'ingest', 'status', 'vectors']) {
       expect(stderr).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));
     }
   });
 
   test('each command has a help that says how it ends', async () => {
-    for (const command of [['demo'], ['worker'], ['ingest', 'file'], ['status'], ['vectors']]) {
+    for (const command of [
+      ['demo'],
+      ['worker'],
+      ['ingest', 'file'],
+      ['ingest', 'kafka'],
+      ['status'],
+      ['vectors'],
+    ]) {
       const { code, stdout, stderr } = await run([...command, '--help']);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).toMatch(/\bexits\s+with\b/i);
@@ -193,7 +204,7 @@ describe('files', () => {
     const input = join(ROOT, 'examples/data/orders.ndjson');
     for (const option of ['--late', '--dead-letters']) {
       expect(await complaintOf(feed(input, option, 'nowhere/out.ndjson'))).toBe(
-        "cannot write to nowhere/out.ndjson (ENOENT: no such file or directory, open 'nowhere/out.ndjson'): name a file that this process may append to",
+        "cannot write to nowhere/out.ndjson (ENOENT: no such file or directory, open 'nowhere/out.ndjson'): name a file in a folder that is there and may be written to",
       );
     }
     expect(
@@ -247,6 +258,20 @@ describe('vectors', () => {
   });
 });
 
+test('worker and ingest without a database that they share', async () => {
+  const commands = [
+    ['worker', '--journeys', JOURNEYS],
+    ['ingest', 'file', join(ROOT, 'examples/data/orders.ndjson'), '--journeys', JOURNEYS],
+    ['ingest', 'kafka', 'clicks', '--journeys', JOURNEYS],
+  ];
+  const env = environment({ TEMPORAL_ADDRESS: `${LOOPBACK}:1` });
+  for (const line of await Promise.all(commands.map((args) => complaintOf(args, env)))) {
+    expect(line).toBe(
+      'worker and ingest are processes of their own and share what they know through a database: set TEMPORAL_CEP_DATABASE or --database to postgres://user:password@host/name, or run both in one process with temporal-cep ingest ... --with-worker',
+    );
+  }
+});
+
 test('no server where TEMPORAL_ADDRESS says', async () => {
   const commands = [
     ['worker', '--journeys', JOURNEYS],
@@ -285,13 +310,35 @@ describe('ports of the demo', () => {
 
 describe('with a server', () => {
   let server: RunningServer;
+  let postgres: TestPostgres;
   let env: Record<string, string>;
 
   beforeAll(async () => {
+    postgres = await startPostgres();
     server = await startDevServer({ env: environment(), ui: false, report: () => {} });
-    env = environment({ TEMPORAL_ADDRESS: server.address });
+    env = environment({ TEMPORAL_ADDRESS: server.address, TEMPORAL_CEP_DATABASE: postgres.url });
   });
-  afterAll(() => server?.stop());
+  afterAll(async () => {
+    await server?.stop();
+    await postgres?.stop();
+  });
+
+  test('a database that is not set up, and setup, which may be run twice', async () => {
+    const commands = [
+      ['worker', '--journeys', JOURNEYS],
+      ['ingest', 'file', join(ROOT, 'examples/data/orders.ndjson'), '--journeys', JOURNEYS],
+    ];
+    for (const line of await Promise.all(commands.map((args) => complaintOf(args, env)))) {
+      expect(line).toMatch(/has not been set up.*temporal-cep setup/);
+    }
+    for (let times = 0; times < 2; times++) {
+      expect(await run(['setup'], { env })).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: `Temporal at ${server.address}: namespace default has CepJourney, CepKey, CepRules, CepNextDeadline\nDatabase: the tables are there\n`,
+      });
+    }
+  });
 
   test('an effect that nobody registered', async () => {
     const module = journeysFile(

@@ -19,7 +19,14 @@ import type { VectorFile } from '../../src/testing/vectors.js';
 import { formatTimestamp, minutes, seconds } from '../../src/time.js';
 import type { SessionState } from '../../src/workflows/session.js';
 import { temporaryFolder, until } from '../servers/helpers.js';
-import { createWorker, loadJourneys, quietTemporal, runOffline } from './support/built.js';
+import { startPostgres } from '../support/postgres.js';
+import {
+  createWorker,
+  loadJourneys,
+  openStore,
+  quietTemporal,
+  runOffline,
+} from './support/built.js';
 import { type Ended, environment, ROOT, run, start } from './support/cli.js';
 import { eventsOf, scheduledActivity } from './support/history.js';
 
@@ -40,14 +47,18 @@ beforeAll(async () => {
   quietTemporal();
   server = await startDevServer({ env: environment(), ui: false, report: () => {} });
   cleanUp.push(() => server.stop());
-  env = environment({ TEMPORAL_ADDRESS: server.address });
+  const postgres = await startPostgres();
+  cleanUp.push(() => postgres.stop());
+  const store = await openStore(postgres.url, { migrate: true });
+  cleanUp.push(() => store.close());
+  env = environment({ TEMPORAL_ADDRESS: server.address, TEMPORAL_CEP_DATABASE: postgres.url });
   const connection = await NativeConnection.connect(server.connectionOptions);
   cleanUp.push(() => connection.close());
   client = new Client({ connection, namespace: server.namespace });
   const alerts = fileAlerts(alertsFile);
   const journeysOf = { [LITERAL]: 'temporal-cep', [LIVE]: LIVE_QUEUE };
   for (const [journeys, taskQueue] of Object.entries(journeysOf)) {
-    const worker = await createWorker({ journeys, taskQueue, connection, alerts });
+    const worker = await createWorker({ journeys, taskQueue, connection, store, alerts });
     cleanUp.push(runWorker(worker).stop);
   }
 });

@@ -9,15 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RawRecord } from '../../src/ingest/record.js';
 import { createLogger } from '../../src/log.js';
+import type { Store } from '../../src/store/index.js';
 import { STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionResult, SessionState } from '../../src/workflows/session.js';
-import {
-  ingest,
-  loadJourneys,
-  MemoryProgressStore,
-  serveProgress,
-  temporalGateway,
-} from './support/built.js';
+import { startPostgres } from '../support/postgres.js';
+import { ingest, loadJourneys, openStore, temporalGateway } from './support/built.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { eventsOf, scheduledActivity, timeOf } from './support/history.js';
 import { type Click, WINDOWS } from './support/journeys.js';
@@ -29,26 +25,28 @@ const TIMEOUT_MS = 180_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'temporal-cep-kill-'));
 let dev: Dev;
+let database: string;
+let store: Store;
 
 beforeAll(async () => {
+  const postgres = await startPostgres();
+  database = postgres.url;
+  store = await openStore(database, { migrate: true });
   dev = await startDev();
+  dev.onStop(() => postgres.stop());
+  dev.onStop(() => store.close());
 });
 afterAll(async () => {
   await dev?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
+const where = () => ({ address: dev.address, database });
+
 /** The live stream of one test: views of other sessions every 300 ms, and what is put in between. */
 async function startIngest(name: string) {
   const source = `live-${name}`;
-  const store = new MemoryProgressStore();
   const { journeys } = await loadJourneys(new URL('support/journeys.ts', import.meta.url));
-  const stopServing = await serveProgress({
-    connection: dev.connection,
-    taskQueue: name,
-    source,
-    store,
-  });
   const stopping = new AbortController();
   const carts: Click[] = [];
   async function* records(): AsyncGenerator<RawRecord> {
@@ -73,7 +71,7 @@ async function startIngest(name: string) {
       settings: { outOfOrdernessMs: OUT_OF_ORDERNESS_MS, publicationIntervalMs: TICK_MS },
       taskQueue: name,
     }),
-    store,
+    store: store.progress,
     outOfOrdernessMs: OUT_OF_ORDERNESS_MS,
     endWatermark: 'none',
     signal: stopping.signal,
@@ -82,7 +80,6 @@ async function startIngest(name: string) {
   const stop = async () => {
     stopping.abort();
     const { dead, late } = await running;
-    await stopServing();
     return { dead, late };
   };
   dev.onStop(() => stopped ?? stop());
@@ -129,7 +126,7 @@ describe.concurrent('SIGKILL', () => {
     async () => {
       const taskQueue = 'across';
       const path = join(folder, `${taskQueue}.ndjson`);
-      const first = await startWorkerProcess({ address: dev.address, taskQueue, alerts: path });
+      const first = await startWorkerProcess({ ...where(), taskQueue, alerts: path });
       const file = watchAlerts(path);
       const live = await startIngest(taskQueue);
       const [short, long] = await Promise.all([live.cart('short'), live.cart('long')]);
@@ -139,7 +136,7 @@ describe.concurrent('SIGKILL', () => {
       await first.kill();
       await sleep(short.deadline + 2_000 - Date.now());
       expect(file.seen).toEqual([]);
-      const second = await startWorkerProcess({ address: dev.address, taskQueue, alerts: path });
+      const second = await startWorkerProcess({ ...where(), taskQueue, alerts: path });
       expect(second.readyAt).toBeLessThan(long.deadline);
 
       await expectOnce(file, short);
@@ -164,13 +161,13 @@ describe.concurrent('SIGKILL', () => {
     async () => {
       const taskQueue = 'before';
       const path = join(folder, `${taskQueue}.ndjson`);
-      const first = await startWorkerProcess({ address: dev.address, taskQueue, alerts: path });
+      const first = await startWorkerProcess({ ...where(), taskQueue, alerts: path });
       const file = watchAlerts(path);
       const live = await startIngest(taskQueue);
       const cart = await live.cart('long');
       await sleep(500);
       await first.kill();
-      const second = await startWorkerProcess({ address: dev.address, taskQueue, alerts: path });
+      const second = await startWorkerProcess({ ...where(), taskQueue, alerts: path });
       expect(second.readyAt).toBeLessThan(cart.deadline);
 
       await expectOnce(file, cart);
@@ -189,7 +186,12 @@ describe.concurrent('SIGKILL', () => {
       const path = join(folder, `${taskQueue}.ndjson`);
       // What the worker says is under way for a while: time to kill it before it is heard.
       const slow = await slowPath(dev.address, 150);
-      const first = await startWorkerProcess({ address: slow.address, taskQueue, alerts: path });
+      const first = await startWorkerProcess({
+        ...where(),
+        address: slow.address,
+        taskQueue,
+        alerts: path,
+      });
       let isKilled = false;
       const file = watchAlerts(path, () => {
         if (!isKilled) void first.kill();
@@ -200,7 +202,7 @@ describe.concurrent('SIGKILL', () => {
       await until('the alert is written, the worker killed', () => isKilled);
       await slow.close();
       await sleep(1_000);
-      const second = await startWorkerProcess({ address: dev.address, taskQueue, alerts: path });
+      const second = await startWorkerProcess({ ...where(), taskQueue, alerts: path });
 
       await expectOnce(file, cart);
       expect(file.seen).toHaveLength(1);

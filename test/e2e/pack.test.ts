@@ -3,7 +3,7 @@
 // against a dev server of the test; the types are checked by tsc as a user's would be.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ import type { Alert } from '../../src/rules/rule.js';
 import { type RunningServer, startDevServer } from '../../src/servers/dev-server.js';
 import { minutes } from '../../src/time.js';
 import { temporaryFolder, until } from '../servers/helpers.js';
+import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { type Ended, environment, ROOT, startCommand } from './support/cli.js';
 
 const JOURNEYS_TS = `import { defineJourneys, minutes, patterns } from 'temporal-cep';
@@ -62,18 +63,22 @@ export default defineJourneys({
 `;
 
 const worker = (language: 'ts' | 'mjs') => `import { NativeConnection } from '@temporalio/worker';
+import { openStore } from 'temporal-cep/store';
 import { createWorker } from 'temporal-cep/worker';
 ${language === 'ts' ? "import type { Alert } from 'temporal-cep';\n" : ''}
 const address = process.env.TEMPORAL_ADDRESS ?? 'localhost:7233';
 const connection = await NativeConnection.connect({ address });
+const store = await openStore(process.env.TEMPORAL_CEP_DATABASE ?? '', { migrate: false });
 const worker = await createWorker({
   journeys: './journeys.ts',
+  store,
   activities: { sendCoupon },
   alerts: './alerts.ndjson',
   connection,
 });
 console.log('ready');
 await worker.run();
+await store.close();
 await connection.close();
 
 async function sendCoupon(alert${language === 'ts' ? ': Alert): Promise<void>' : ')'} {
@@ -108,6 +113,7 @@ const folder = temporaryFolder();
 const home = join(folder, 'shop');
 let packed: { filename: string; files: { path: string }[] };
 let server: RunningServer;
+let postgres: TestPostgres;
 let env: Record<string, string>;
 
 beforeAll(async () => {
@@ -127,7 +133,8 @@ beforeAll(async () => {
   });
 
   server = await startDevServer({ env: environment(), ui: false, report: () => {} });
-  env = environment({ TEMPORAL_ADDRESS: server.address });
+  postgres = await startPostgres();
+  env = environment({ TEMPORAL_ADDRESS: server.address, TEMPORAL_CEP_DATABASE: postgres.url });
   const now = Date.now() - minutes(60);
   const click = (userSession: string, eventType: string, price: number, at: number) =>
     JSON.stringify({ eventTime: now + at, eventType, productId: 'lamp', price, userSession });
@@ -147,7 +154,10 @@ beforeAll(async () => {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(home, name), text);
 });
 
-afterAll(() => server?.stop());
+afterAll(async () => {
+  await server?.stop();
+  await postgres?.stop();
+});
 
 /** `npx temporal-cep`, as a user types it. */
 function npx(...args: string[]): Promise<Ended> {
@@ -208,6 +218,7 @@ describe('the tarball', () => {
 
 describe('a worker of the user’s own', () => {
   test('an alert in the file once, and the own activity called once with it', async () => {
+    expect((await npx('setup')).code).toBe(0);
     const own = startCommand(process.execPath, ['worker.mjs'], { env, cwd: home });
     await until('the worker is ready', () => own.stdout().includes('ready\n'), 60_000);
     const args = ['ingest', 'file', 'clicks.ndjson', '--journeys', './journeys.ts', '--json'];
@@ -241,22 +252,26 @@ describe('a worker of the user’s own', () => {
     expect(coupons().length).toBe(1);
   });
 
-  test('a journeys module in plain JavaScript, with the worker of the command line', async () => {
-    const bin = join(home, 'node_modules/.bin/temporal-cep');
-    const queue = ['--journeys', 'plain.js', '--task-queue', 'plain'];
-    const own = startCommand(bin, ['worker', ...queue, '--alerts', 'plain.ndjson'], {
-      env,
-      cwd: home,
-    });
-    await own.says(/Worker is ready on task queue plain/);
-    const fed = await npx('ingest', 'file', 'clicks.ndjson', ...queue);
-    expect({ code: fed.code, stderr: fed.stderr }).toEqual({ code: 0, stderr: '' });
-    await until('the alert', () => alertsIn('plain.ndjson').length > 0, 60_000);
-    own.child.kill('SIGINT');
-    expect(await own.ended).toMatchObject({ code: 0, stdout: '' });
+  test('a journeys module in plain JavaScript, everything in one process without a database', async () => {
+    const { TEMPORAL_CEP_DATABASE: _, ...alone } = env;
+    const args = ['--journeys', 'plain.js', '--task-queue', 'plain', '--with-worker'];
+    const run = () =>
+      startCommand(
+        join(home, 'node_modules/.bin/temporal-cep'),
+        ['ingest', 'file', 'clicks.ndjson', ...args, '--alerts', 'plain.ndjson', '--json'],
+        { env: alone, cwd: home },
+      ).ended;
+    const first = await run();
+    expect(first.code, first.stderr).toBe(0);
+    expect(JSON.parse(first.stdout)).toMatchObject({ read: 4, events: 4, late: 0, dead: {} });
     expect(alertsIn('plain.ndjson').map(({ key, type }) => [key, type])).toEqual([
       ['ann', 'CART_ABANDONMENT'],
     ]);
+    // The same once more: what was published is known from the folder, whatever the file says.
+    rmSync(join(home, 'plain.ndjson'));
+    const second = await run();
+    expect(second.code, second.stderr).toBe(0);
+    expect(alertsIn('plain.ndjson')).toEqual([]);
   });
 
   test('the folder holds what the user put there, and what was asked for', () => {
@@ -266,6 +281,7 @@ describe('a worker of the user’s own', () => {
         .sort(),
     ).toEqual(
       [
+        '.temporal-cep',
         'alerts.ndjson',
         'clicks.ndjson',
         'journeys.ts',

@@ -3,17 +3,12 @@
 // published and read. The purchase counts: whatever was accepted before a watermark was published is seen
 // before it. And its counterpart, without a purchase: one timeout.
 
-import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SessionGateway } from '../../src/ingest/gateway.js';
 import type { Alert } from '../../src/rules/rule.js';
-import {
-  type EventBatch,
-  type PartitionProgress,
-  progressTaskQueue,
-} from '../../src/workflows/messages.js';
+import type { EventBatch, PartitionProgress } from '../../src/workflows/messages.js';
 import type { SessionResult } from '../../src/workflows/session.js';
-import { createWorker, temporalGateway } from './support/built.js';
+import { createWorker, memoryLedger, temporalGateway } from './support/built.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { eventsOf, scheduledActivity } from './support/history.js';
 import { type Click, WINDOWS } from './support/journeys.js';
@@ -41,20 +36,18 @@ beforeAll(async () => {
     connection,
     taskQueue: TASK_QUEUE,
     alerts: { publish: async (step) => void alerts.push(...step) },
-  });
-  const progress = await Worker.create({
-    connection,
-    taskQueue: progressTaskQueue(TASK_QUEUE, SOURCE),
-    activities: {
-      readProgress: (_: string, partition: number) =>
-        new Promise<PartitionProgress>((resolve) => questions.set(partition, resolve)),
+    store: {
+      progress: {
+        read: (_, partition) =>
+          new Promise<PartitionProgress>((resolve) => questions.set(partition, resolve)),
+      },
+      ledger: memoryLedger(),
     },
   });
-  const running = [worker.run(), progress.run()];
+  const running = worker.run();
   dev.onStop(() => {
     worker.shutdown();
-    progress.shutdown();
-    return Promise.all(running);
+    return running;
   });
 });
 afterAll(() => dev?.stop());

@@ -3,7 +3,7 @@
 // workers, when a session ends, effects that fail, and what people see of a session.
 
 import { ApplicationFailure } from '@temporalio/common';
-import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { Worker, WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CepEvent, EventData } from '../../src/event.js';
 import type { SessionGateway } from '../../src/ingest/gateway.js';
@@ -14,7 +14,6 @@ import {
   type BatchedEvent,
   type EventBatch,
   type PartitionProgress,
-  progressTaskQueue,
   type SessionRef,
   STATE_QUERY,
   TASK_QUEUE,
@@ -24,6 +23,7 @@ import {
   bundleJourneys,
   createWorker,
   loadJourneys,
+  memoryLedger,
   runOffline,
   temporalGateway,
 } from './support/built.js';
@@ -54,17 +54,6 @@ beforeAll(async () => {
   bundle = await bundleJourneys(MODULE);
   gateway = gatewayTo(TASK_QUEUE);
   await startWorker(TASK_QUEUE);
-  const answering = await Worker.create({
-    connection: dev.connection,
-    taskQueue: progressTaskQueue(TASK_QUEUE, 'clicks'),
-    activities: {
-      readProgress: async (_: string, partition: number) => {
-        reads.set(partition, (reads.get(partition) ?? 0) + 1);
-        return progress.get(partition) ?? null;
-      },
-    },
-  });
-  runUntilStop(answering);
 });
 afterAll(() => dev?.stop());
 
@@ -79,6 +68,15 @@ async function startWorker(taskQueue: string): Promise<void> {
     bundle,
     connection: dev.connection,
     taskQueue,
+    store: {
+      progress: {
+        read: async (_, partition) => {
+          reads.set(partition, (reads.get(partition) ?? 0) + 1);
+          return progress.get(partition) ?? null;
+        },
+      },
+      ledger: memoryLedger(),
+    },
     alerts: { publish: async (step) => void alerts.push(...step) },
     late: { publish: async (session, events) => void late.push({ session, events }) },
     activities: {
@@ -142,7 +140,14 @@ function click(
   return { offset, timestamp, data: data as EventData };
 }
 
-const NOTHING: SessionCounts = { events: 0, repeats: 0, late: 0, alerts: 0, failedEffects: 0 };
+const NOTHING: SessionCounts = {
+  events: 0,
+  repeats: 0,
+  late: 0,
+  skipped: 0,
+  alerts: 0,
+  failedEffects: 0,
+};
 
 describe.concurrent('deliveries', () => {
   test('what comes twice is counted and matched once', async () => {
@@ -169,18 +174,20 @@ describe.concurrent('deliveries', () => {
 
   test('an event that the session has passed is late: published and counted', async () => {
     const session = sessionOf('cart', 'late');
-    await session.send([click(0, 'cart')]);
-    await until('the cart was taken', async () => (await session.counts()).events === 1);
+    await session.send([click(0, 'cart'), click(1, 'view', 'p1', T0 + 2_000)]);
+    await until('they were taken', async () => (await session.counts()).events === 2);
     // Only now does the session hear of the second source, which is behind.
-    const purchase = click(7, 'purchase', 'p1', T0 - 1_000);
-    await session.send([purchase], { source: 'orders', partition: 3 });
+    const purchase = click(7, 'purchase', 'p1', T0 + 1_000);
+    // What could have begun nothing before there was a session is told to nobody.
+    const earlier = click(6, 'purchase', 'p1', T0 - 1_000);
+    await session.send([earlier, purchase], { source: 'orders', partition: 3 });
     await until('it was published', () => late.find(({ session: { key } }) => key === 'late'));
     expect(late.filter(({ session: { key } }) => key === 'late')).toEqual([
       { session: session.ref, events: [{ source: 'orders', partition: 3, ...purchase }] },
     ]);
     const { counts, watermark, rules } = await session.state();
-    expect(counts).toEqual({ ...NOTHING, events: 1, late: 1 });
-    expect(watermark).toBe(T0);
+    expect(counts).toEqual({ ...NOTHING, events: 2, late: 1, skipped: 1 });
+    expect(watermark).toBe(T0 + 2_000);
     expect(rules[0]).toMatchObject({ openCount: 1, counts: { matches: 0, timeouts: 0 } });
   });
 

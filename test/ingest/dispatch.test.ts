@@ -25,7 +25,7 @@ function setUp(settings: Partial<DispatchSettings> = {}) {
       clock: systemClock,
       log,
       promises: () => ({ ...promised }),
-      refuse: (_, events) => void refused.push(...events.map(({ offset }) => offset)),
+      refuse: async (_, events) => void refused.push(...events.map(({ offset }) => offset)),
       fail: (error) => void failures.push(error),
     },
     { ...DISPATCH_DEFAULTS, lingerMs: 5, hotGapMs: 0, ...settings },

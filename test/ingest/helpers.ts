@@ -5,7 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll } from 'vitest';
 import { type SessionGateway, SessionRefused } from '../../src/ingest/gateway.js';
 import { type IngestOptions, ingest } from '../../src/ingest/ingest.js';
-import { MemoryProgressStore } from '../../src/ingest/progress.js';
+import {
+  MemoryProgressStore,
+  type Publication,
+  type StoredProgress,
+} from '../../src/ingest/progress.js';
 import type { Clock, RawRecord, Read } from '../../src/ingest/record.js';
 import type { Reject } from '../../src/ingest/rejects.js';
 import type { LogAttributes, Logger } from '../../src/log.js';
@@ -53,7 +57,8 @@ export async function* recordsOf(items: Iterable<Item>): AsyncGenerator<Read> {
 export interface Call {
   readonly how: 'start' | 'signal';
   readonly session: string;
-  readonly batch: EventBatch;
+  /** The batches of one signal. */
+  readonly batches: readonly EventBatch[];
 }
 
 /** A server in memory: it can be slow, fail, refuse, and know no session. */
@@ -68,22 +73,22 @@ export class FakeGateway implements SessionGateway {
   /** Asked before each call: throws, waits, or lets it pass. */
   before: (call: Call) => void | Promise<void> = () => {};
 
-  signalWithStart(ref: SessionRef, batch: EventBatch): Promise<void> {
-    return this.#call('start', ref, batch).then(() => undefined);
+  signalWithStart(ref: SessionRef, ...batches: EventBatch[]): Promise<void> {
+    return this.#call('start', ref, batches).then(() => undefined);
   }
 
-  signal(ref: SessionRef, batch: EventBatch): Promise<'accepted' | 'not-found'> {
-    return this.#call('signal', ref, batch);
+  signal(ref: SessionRef, ...batches: EventBatch[]): Promise<'accepted' | 'not-found'> {
+    return this.#call('signal', ref, batches);
   }
 
-  async #call(how: Call['how'], ref: SessionRef, batch: EventBatch) {
+  async #call(how: Call['how'], ref: SessionRef, batches: EventBatch[]) {
     const session = `${ref.journey}/${ref.key}`;
     if (this.inFlight.has(session)) throw new SessionRefused(`two calls at once for ${session}`);
     this.inFlight.add(session);
     this.inFlightMax = Math.max(this.inFlightMax, this.inFlight.size);
     this.calls++;
     try {
-      const call: Call = { how, session, batch: structuredClone(batch) };
+      const call: Call = { how, session, batches: structuredClone(batches) };
       await this.before(call);
       if (how === 'signal' && !this.running.has(session)) return 'not-found' as const;
       this.running.add(session);
@@ -96,7 +101,7 @@ export class FakeGateway implements SessionGateway {
 
   /** Accepted batches of one session. */
   batches(session: string): EventBatch[] {
-    return this.accepted.filter((call) => call.session === session).map(({ batch }) => batch);
+    return this.accepted.filter((call) => call.session === session).flatMap((call) => call.batches);
   }
 
   /** Offsets accepted for one session, in order. */
@@ -107,18 +112,22 @@ export class FakeGateway implements SessionGateway {
 
 /** A store that remembers everything ever published. */
 export class RecordingStore extends MemoryProgressStore {
-  readonly published: PartitionProgress[] = [];
+  readonly published: StoredProgress[] = [];
   /** Called at every publication. */
-  check: (progress: PartitionProgress) => void = () => {};
+  check: (progress: StoredProgress) => void = () => {};
 
-  override publish(source: string, partition: number, progress: PartitionProgress): void {
-    this.published.push(progress);
-    this.check(progress);
-    super.publish(source, partition, progress);
+  override publish(publications: readonly Publication[]): Promise<Publication[]> {
+    for (const { progress } of publications) {
+      this.published.push(progress);
+      this.check(progress);
+    }
+    return super.publish(publications);
   }
 
+  /** What sessions can read of the last publication. */
   get last(): PartitionProgress | undefined {
-    return this.published.at(-1);
+    const last = this.published.at(-1);
+    return last && { watermark: last.watermark, lowWater: last.lowWater, finished: last.finished };
   }
 }
 
@@ -162,8 +171,8 @@ export function run(options: Partial<IngestOptions> & Pick<IngestOptions, 'recor
     journeys: journeysOf(),
     gateway,
     store,
-    late: (reject) => late.push(reject),
-    deadLetters: (reject) => dead.push(reject),
+    late: (reject) => void late.push(reject),
+    deadLetters: (reject) => void dead.push(reject),
     log,
     ...options,
     dispatch: { lingerMs: 5, hotGapMs: 0, ...dispatch },

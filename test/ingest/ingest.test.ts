@@ -172,11 +172,11 @@ describe('the promise', () => {
         const rejected = new Set<number>();
         const read = new Set<number>();
         const skipped = new Set<number>();
-        gateway.before = async ({ session, batch }) => {
+        gateway.before = async ({ session, batches: [batch] }) => {
           await sleep(waits[gateway.calls % waits.length] as number);
           if (session === `shop/${bad}`) throw new SessionRefused('too large');
-          if (!gateway.running.has(session) && batch.events.every((e) => e.data.type !== 'a')) {
-            for (const { offset } of batch.events) skipped.add(offset);
+          if (!gateway.running.has(session) && (batch?.events ?? []).every((e) => e.data.type !== 'a')) {
+            for (const { offset } of (batch?.events ?? [])) skipped.add(offset);
           }
         };
         async function* records(): AsyncGenerator<Read> {
@@ -193,7 +193,7 @@ describe('the promise', () => {
           expect(watermark).toBeGreaterThanOrEqual(last);
           last = watermark;
           const accepted = new Set(
-            gateway.accepted.flatMap(({ batch }) => batch.events.map(({ offset }) => offset)),
+            gateway.accepted.flatMap(({ batches: [batch] }) => (batch?.events ?? []).map(({ offset }) => offset)),
           );
           for (const offset of read) {
             const isDone = accepted.has(offset) || rejected.has(offset) || skipped.has(offset);
@@ -218,7 +218,7 @@ describe('the promise', () => {
           finished: true,
         });
         // Nothing lost, nothing twice.
-        const accepted = gateway.accepted.flatMap(({ batch }) => batch.events.map((e) => e.offset));
+        const accepted = gateway.accepted.flatMap(({ batches: [batch] }) => (batch?.events ?? []).map((e) => e.offset));
         const all = [...accepted, ...rejected, ...skipped].toSorted((x, y) => x - y);
         expect(all).toEqual(items.map((_, offset) => offset));
       }),
@@ -342,12 +342,12 @@ describe('the end of the input', () => {
     const items: Item[] = [a(1, 'x'), a(2, 'y'), { t: 3, key: 'z', type: 'b' }];
     const { done } = run({ records: recordsOf(items), gateway });
     const counts = await done;
-    const ends = gateway.accepted.filter(({ batch }) => batch.finished);
+    const ends = gateway.accepted.filter(({ batches: [batch] }) => batch?.finished);
     expect(ends.map(({ session, how }) => [session, how]).toSorted()).toEqual([
       ['shop/x', 'signal'],
       ['shop/y', 'signal'],
     ]);
-    for (const { batch } of ends) {
+    for (const { batches: [batch] } of ends) {
       expect(batch).toMatchObject({ events: [], watermark: MAX_TIMESTAMP, finished: true });
     }
     expect([counts.batches, counts.sessions, counts.skipped]).toEqual([2, 2, 1]);
@@ -363,7 +363,7 @@ describe('the end of the input', () => {
     records.push(record(2, { t: 9_001, key: 'k', type: 'b' }));
     records.end();
     const counts = await done;
-    expect(gateway.accepted.filter(({ batch }) => batch.finished)).toEqual([]);
+    expect(gateway.accepted.filter(({ batches: [batch] }) => batch?.finished)).toEqual([]);
     expect(counts).toMatchObject({ skipped: 2, sessions: 1 });
   });
 
@@ -392,15 +392,15 @@ describe('the end of the input', () => {
     });
     await done;
     expect(gateway.offsets('shop/k')).toEqual([0, 1]);
-    expect(gateway.accepted.some(({ batch }) => batch.finished)).toBe(false);
+    expect(gateway.accepted.some(({ batches: [batch] }) => batch?.finished)).toBe(false);
     expect(store.last).toEqual({ watermark: 9_000, lowWater: 2, finished: false });
   });
 
   test('comes only after everything was accepted, and survives a server that is away', async () => {
     const gateway = new FakeGateway();
     let failures = 3;
-    gateway.before = ({ batch }) => {
-      if (batch.finished && failures-- > 0) throw new Error('UNAVAILABLE');
+    gateway.before = ({ batches: [batch] }) => {
+      if (batch?.finished && failures-- > 0) throw new Error('UNAVAILABLE');
     };
     const { done, store } = run({
       gateway,

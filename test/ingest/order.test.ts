@@ -63,7 +63,7 @@ test('T3: equal times leave in order of arrival, and only once the watermark is 
   const order = new EventOrder(10);
   const { released, take } = feed(order, [100, 105, 100, 111]);
   expect(released).toEqual([0, 2]);
-  order.advance(105);
+  order.advance({ source: 'test', partition: 0 }, 105);
   take();
   expect(released).toEqual([0, 2, 1]);
   order.end();

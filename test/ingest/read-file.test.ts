@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { fileSource, type ReadFileOptions, readFileRecords } from '../../src/ingest/read-file.js';
-import type { EndOfLog, RawRecord, Read } from '../../src/ingest/record.js';
+import type { EndOfLog, RawRecord } from '../../src/ingest/record.js';
 import { temporaryFolder, until } from './helpers.js';
 
 const folder = temporaryFolder();
@@ -150,13 +150,13 @@ test.each([
 /** Reads in the background. */
 function following(options: ReadFileOptions) {
   const stop = new AbortController();
-  const reads: Read[] = [];
+  const reads: (RawRecord | EndOfLog)[] = [];
   const done = (async () => {
     for await (const read of readFileRecords({ ...options, follow: true, signal: stop.signal })) {
       reads.push(read);
     }
   })();
-  const isEnd = (read: Read): read is EndOfLog => 'endOfLog' in read;
+  const isEnd = (read: RawRecord | EndOfLog): read is EndOfLog => 'endOfLog' in read;
   return {
     done,
     stop: () => stop.abort(),
@@ -242,7 +242,7 @@ describe('a pipe', () => {
       await sleep(700);
       yield Buffer.from('{"a":2}');
     }
-    const reads: Read[] = [];
+    const reads: (RawRecord | EndOfLog)[] = [];
     for await (const read of readFileRecords({ path: '-', stdin: slow() })) reads.push(read);
     const kinds = reads.map((read) => ('endOfLog' in read ? 'end' : read.value));
     expect(kinds).toEqual(['{"a":1}', 'end', 'end', '{"a":2}']);
@@ -254,7 +254,7 @@ describe('a pipe', () => {
       await sleep(700);
       yield Buffer.from('1}\n');
     }
-    const reads: Read[] = [];
+    const reads: (RawRecord | EndOfLog)[] = [];
     for await (const read of readFileRecords({ path: '-', stdin: slow() })) reads.push(read);
     expect(reads).toHaveLength(1);
   });
@@ -267,7 +267,7 @@ describe('a pipe', () => {
       }),
     };
     setTimeout(() => stop.abort(), 20);
-    const reads: Read[] = [];
+    const reads: (RawRecord | EndOfLog)[] = [];
     for await (const read of readFileRecords({ path: '-', stdin: silent, signal: stop.signal })) {
       reads.push(read);
     }

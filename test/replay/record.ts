@@ -5,14 +5,19 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { connectToServer, ensureSearchAttributes } from '../../src/servers/connection.js';
 import { findTemporalCli } from '../../src/servers/dev-server.js';
 import { freePort } from '../../src/servers/ports.js';
 import { startGuarded } from '../../src/servers/process.js';
-import { progressTaskQueue, STATE_QUERY } from '../../src/workflows/messages.js';
+import { STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
-import { createWorker, quietTemporal, temporalGateway } from '../e2e/support/built.js';
+import {
+  createWorker,
+  memoryLedger,
+  quietTemporal,
+  temporalGateway,
+} from '../e2e/support/built.js';
 import { until } from '../e2e/support/dev.js';
 import { historyToJson } from '../e2e/support/history.js';
 import { type Click, WINDOWS } from '../e2e/support/journeys.js';
@@ -48,16 +53,14 @@ const worker = await createWorker({
   identity: 'worker',
   taskQueue: TASK_QUEUE,
   alerts: { publish: async () => {} },
-});
-const progress = await Worker.create({
-  connection,
-  identity: 'ingestor',
-  taskQueue: progressTaskQueue(TASK_QUEUE, SOURCE),
-  activities: {
-    readProgress: async () => ({ watermark: Date.now(), lowWater: 1_000, finished: false }),
+  store: {
+    progress: {
+      read: async () => ({ watermark: Date.now(), lowWater: 1_000, finished: false }),
+    },
+    ledger: memoryLedger(),
   },
 });
-const running = [worker.run(), progress.run()];
+const running = worker.run();
 
 /** One session's end of the line: events in order, each with its time as the watermark. */
 function sender(journey: string, key: string) {
@@ -134,7 +137,6 @@ async function save(name: string, workflowId: string, runId?: string): Promise<v
 }
 
 worker.shutdown();
-progress.shutdown();
-await Promise.all(running);
+await running;
 await connection.close();
 await server.stop();

@@ -42,7 +42,7 @@ function stateOf(session: Session, change: Partial<SessionState['counts']> = {},
     nextDeadline: session.nextDeadline,
     rules: session.view(openMax),
     sources: [],
-    counts: { events: 5, repeats: 0, late: 0, alerts: 0, failedEffects: 0, ...change },
+    counts: { events: 5, repeats: 0, late: 0, skipped: 0, alerts: 0, failedEffects: 0, ...change },
     publishing: 0,
   } as unknown as SessionState;
 }

@@ -1,57 +1,85 @@
 import { Command } from 'commander';
-import { fileAlerts } from '../../activities/index.js';
+import { Registry } from 'prom-client';
 import { loadJourneys } from '../../journeys-module.js';
 import { createLogger } from '../../log.js';
-import { runWorker } from '../../temporal-runtime.js';
-import { createWorker } from '../../worker.js';
 import { TASK_QUEUE } from '../../workflows/messages.js';
+import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from '../alerts.js';
+import { portNumber, showMetrics } from '../ingest-process.js';
+import { connectKafka, KAFKA_HELP } from '../kafka.js';
 import { connectNative, SERVER_HELP } from '../server.js';
+import { startSessionWorker } from '../session-worker.js';
+import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
 
-interface WorkerFlags {
-  journeys: string;
-  taskQueue: string;
-  alerts?: string;
+interface WorkerFlags extends AlertFlags {
+  readonly journeys: string;
+  readonly taskQueue: string;
+  readonly database?: string;
+  readonly brokers?: string;
+  readonly metricsPort?: number;
 }
 
 export function workerCommand(): Command {
-  return new Command('worker')
+  const command = new Command('worker')
     .description('run the sessions and activities of a journeys module')
     .requiredOption('--journeys <file>', 'the journeys module, JavaScript or TypeScript')
+    .option(
+      '--database <address>',
+      'the database shared with the ingestors (default: the environment)',
+    )
+    .option(
+      '--brokers <list>',
+      'Kafka brokers, host:port separated by commas (default: the environment)',
+    )
     .option('--task-queue <name>', 'task queue of sessions and activities', TASK_QUEUE)
-    .option('--alerts <file>', 'append alerts to this NDJSON file (default: print them)')
+    .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber);
+  return addAlertOptions(command)
     .addHelpText(
       'after',
       `${SERVER_HELP}
+${DATABASE_HELP}
+${KAFKA_HELP}
 
-Runs until Ctrl-C or SIGTERM: it then finishes the activities under way and exits with 0. Sessions go
-on with the next worker. Rules with effects of their own need a worker of their own: createWorker() of
-temporal-cep/worker.`,
+Alerts are recorded in the database, whatever else becomes of them. Runs until Ctrl-C or SIGTERM: it then
+finishes the activities under way and exits with 0. Sessions go on with the next worker. Rules with effects
+of their own need a worker of their own: createWorker() of temporal-cep/worker.`,
     )
     .action(run);
 }
 
-async function run({ journeys, taskQueue, alerts }: WorkerFlags): Promise<void> {
+async function run(flags: WorkerFlags): Promise<void> {
+  const { journeys, taskQueue } = flags;
   const signal = stopSignal();
+  const log = createLogger('info');
+  const cleanUp: (() => Promise<unknown>)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
   await loadJourneys(journeys);
-  const sink = alerts === undefined ? undefined : fileAlerts(alerts);
-  const { connection, namespace, address } = await connectNative();
+  const place = sharedStore(flags.database);
   try {
-    const worker = await createWorker({
+    const kafka = needsKafka(flags) ? await connectKafka(flags.brokers, log) : null;
+    const sinks = openSinks(flags, kafka, log);
+    cleanUp.push(() => sinks.close());
+    const { connection, namespace, address } = await connectNative();
+    cleanUp.push(() => connection.close());
+    const store = await openPlace(place);
+    cleanUp.push(() => store.close());
+    const registry = new Registry();
+    cleanUp.push(await showMetrics(registry, flags.metricsPort));
+    const worker = await startSessionWorker({
       journeys,
       taskQueue,
       connection,
       namespace,
-      log: createLogger('info'),
-      ...(sink ? { alerts: sink } : {}),
+      store,
+      alerts: sinks.alerts,
+      late: sinks.late,
+      registry,
+      log,
     });
-    const { ended, stop } = runWorker(worker);
+    cleanUp.push(() => worker.stop());
     note(`Worker is ready on task queue ${taskQueue} at ${address}; Ctrl-C stops it`);
-    await Promise.race([ended, whenAborted(signal)]);
-    await stop();
+    await Promise.race([worker.ended, whenAborted(signal)]);
   } finally {
-    await sink?.close?.();
-    await connection.close();
+    for (const step of cleanUp.reverse()) await step();
   }
 }

@@ -19,12 +19,12 @@ export const { createWorker, bundleJourneys } = (await load(
 export const { ingest } = (await load(
   'ingest/ingest.js',
 )) as typeof import('../../../src/ingest/ingest.js');
-export const { MemoryProgressStore } = (await load(
-  'ingest/progress.js',
-)) as typeof import('../../../src/ingest/progress.js');
-export const { serveProgress } = (await load(
-  'ingest/progress-worker.js',
-)) as typeof import('../../../src/ingest/progress-worker.js');
+export const { memoryLedger } = (await load(
+  'activities/index.js',
+)) as typeof import('../../../src/activities/index.js');
+export const { memoryStore, openStore } = (await load(
+  'store/index.js',
+)) as typeof import('../../../src/store/index.js');
 export const { temporalGateway } = (await load(
   'ingest/temporal-gateway.js',
 )) as typeof import('../../../src/ingest/temporal-gateway.js');

@@ -21,14 +21,15 @@ export interface WorkerProcess {
 /** Starts it and waits until it says that it is ready. */
 export async function startWorkerProcess(options: {
   address: string;
+  database: string;
   taskQueue: string;
   alerts: string;
 }): Promise<WorkerProcess> {
-  const { address, taskQueue, alerts } = options;
+  const { address, database, taskQueue, alerts } = options;
   const startedAt = Date.now();
   const args = ['worker', '--journeys', JOURNEYS, '--task-queue', taskQueue, '--alerts', alerts];
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, TEMPORAL_ADDRESS: address },
+    env: { ...process.env, TEMPORAL_ADDRESS: address, TEMPORAL_CEP_DATABASE: database },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const end = () => void child.kill('SIGKILL');

@@ -1,0 +1,62 @@
+// Where a command's alerts and late events go: the terminal, a file, a topic.
+
+import type { Command } from 'commander';
+import type { Kafka } from 'kafkajs';
+import { type AlertSink, fileAlerts, type LateSink } from '../activities/index.js';
+import { alertTopic } from '../kafka/alert-topic.js';
+import { lateTopic } from '../kafka/reject-topic.js';
+import type { Logger } from '../log.js';
+
+export interface AlertFlags {
+  readonly alerts?: string;
+  readonly alertsTopic?: string;
+  readonly sessionLateTopic?: string;
+}
+
+export function addAlertOptions(command: Command): Command {
+  return command
+    .option('--alerts <file>', 'append alerts to this NDJSON file (default: print them)')
+    .option('--alerts-topic <topic>', 'publish alerts to this Kafka topic, with their id as key')
+    .option(
+      '--session-late-topic <topic>',
+      'publish events too late for their session here (default: the log)',
+    );
+}
+
+/** Whether the flags need a Kafka client. */
+export function needsKafka({ alertsTopic, sessionLateTopic }: AlertFlags): boolean {
+  return alertsTopic !== undefined || sessionLateTopic !== undefined;
+}
+
+/** The sinks of the flags; with neither file nor topic alerts are printed. */
+export function openSinks(
+  { alerts, alertsTopic, sessionLateTopic }: AlertFlags,
+  kafka: Kafka | null,
+  log: Logger,
+): { alerts: AlertSink | null; late: LateSink | null; close(): Promise<void> } {
+  const sinks: AlertSink[] = [];
+  if (alerts !== undefined) sinks.push(fileAlerts(alerts));
+  if (alertsTopic !== undefined && kafka)
+    sinks.push(alertTopic({ kafka, topic: alertsTopic, log }));
+  const late =
+    sessionLateTopic !== undefined && kafka
+      ? lateTopic({ kafka, topic: sessionLateTopic, log })
+      : null;
+  return {
+    alerts: sinks.length === 0 ? null : sinks.length === 1 ? (sinks[0] as AlertSink) : all(sinks),
+    late,
+    close: async () => {
+      for (const sink of sinks) await sink.close?.();
+      await late?.close();
+    },
+  };
+}
+
+function all(sinks: readonly AlertSink[]): AlertSink {
+  return {
+    // Each drops what it has taken before, so that the next try goes on where this one ended.
+    publish: async (alerts) => {
+      for (const sink of sinks) await sink.publish(alerts);
+    },
+  };
+}

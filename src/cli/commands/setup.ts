@@ -1,0 +1,88 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { ensureTopics, type WantedTopic } from '../../kafka/admin.js';
+import { createLogger } from '../../log.js';
+import { openStore } from '../../store/store.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.js';
+import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { connectNative, SERVER_HELP } from '../server.js';
+import { DATABASE_HELP, DATABASE_VARIABLE, databaseAddress } from '../store.js';
+import { note } from '../terminal.js';
+
+interface SetupFlags {
+  readonly database?: string;
+  readonly brokers?: string;
+  readonly topic: string[];
+  readonly partitions?: number;
+}
+
+export function setupCommand(): Command {
+  return new Command('setup')
+    .description('prepare Temporal, the database and Kafka topics; may be run again at any time')
+    .option('--database <address>', 'the database to prepare (default: the environment)')
+    .option(
+      '--brokers <list>',
+      'Kafka brokers, host:port separated by commas (default: the environment)',
+    )
+    .option('--topic <topic...>', 'topics to create where they are missing', [])
+    .option(
+      '--partitions <n>',
+      "partitions of topics that are created (default: the brokers')",
+      count,
+    )
+    .addHelpText(
+      'after',
+      `${SERVER_HELP}
+${DATABASE_HELP}
+${KAFKA_HELP}
+
+Does what is named: search attributes in Temporal always, tables where there is a database, topics where there
+are some. What is there already is left as it is. The topics of a shop:
+
+  temporal-cep setup --topic clickstream alerts late dead-letters`,
+    )
+    .action(run);
+}
+
+function count(text: string): number {
+  const partitions = Number(text);
+  if (!/^\d+$/.test(text) || partitions < 1) {
+    throw new InvalidArgumentError('It must be a whole number from 1.');
+  }
+  return partitions;
+}
+
+async function run({ database, brokers, topic: topics, partitions }: SetupFlags): Promise<void> {
+  const log = createLogger('warn');
+  const { connection, namespace, address } = await connectNative();
+  await connection.close();
+  note(
+    `Temporal at ${address}: namespace ${namespace} has ${Object.keys(SEARCH_ATTRIBUTES).join(', ')}`,
+  );
+  const databaseAt = databaseAddress(database);
+  if (databaseAt === undefined) {
+    note(`Database: none is named (${DATABASE_VARIABLE}), nothing was done`);
+  } else {
+    const store = await openStore(databaseAt, { migrate: true });
+    await store.close();
+    note('Database: the tables are there');
+  }
+  if (topics.length === 0) return;
+  const kafka = await connectKafka(brokers, log);
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const wanted = topics.map(
+      (topic): WantedTopic => (partitions === undefined ? { topic } : { topic, partitions }),
+    );
+    for (const { topic, outcome, partitions: found } of await ensureTopics(admin, wanted)) {
+      const said = {
+        created: 'created',
+        present: 'is there',
+        'too-few-partitions': `is there, with fewer partitions than ${partitions}; it was left as it is`,
+      }[outcome];
+      note(`Topic ${topic}: ${said} (${found} ${found === 1 ? 'partition' : 'partitions'})`);
+    }
+  } finally {
+    await admin.disconnect();
+  }
+}

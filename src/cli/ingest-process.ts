@@ -1,0 +1,243 @@
+// What the ingest commands share: their options, the process around the ingest, and what it says at its end.
+
+import { hostname } from 'node:os';
+import { pid } from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Kafka } from 'kafkajs';
+import { Registry } from 'prom-client';
+import { messageOf } from '../errors.js';
+import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.js';
+import type { Lag } from '../ingest/read-kafka.js';
+import { fileRejects, type RejectSink } from '../ingest/rejects.js';
+import { temporalGateway } from '../ingest/temporal-gateway.js';
+import { loadJourneys } from '../journeys-module.js';
+import { rejectTopic } from '../kafka/reject-topic.js';
+import { createLogger, type Logger } from '../log.js';
+import { ingestMetrics, serveMetrics } from '../metrics.js';
+import type { CompiledJourneys } from '../rules/compiled.js';
+import type { Store } from '../store/store.js';
+import { formatTimestamp, type Millis, parseDuration, seconds } from '../time.js';
+import { SESSION_WORKFLOW, TASK_QUEUE } from '../workflows/messages.js';
+import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from './alerts.js';
+import { connectKafka } from './kafka.js';
+import { connectNative } from './server.js';
+import { startSessionWorker } from './session-worker.js';
+import { openPlace, ownStore, sharedStore } from './store.js';
+import { note, progress } from './terminal.js';
+
+/** How far Temporal's list of workflows may lag behind them. */
+const VISIBILITY_MS: Millis = 1_000;
+
+export interface IngestFlags extends AlertFlags {
+  readonly journeys: string;
+  readonly taskQueue: string;
+  readonly database?: string;
+  readonly withWorker?: boolean;
+  readonly dataFolder: string;
+  readonly brokers?: string;
+  readonly outOfOrderness: Millis;
+  readonly late?: string;
+  readonly lateTopic?: string;
+  readonly deadLetters?: string;
+  readonly deadLettersTopic?: string;
+  readonly metricsPort?: number;
+  readonly json?: boolean;
+}
+
+export function addIngestOptions(command: Command): Command {
+  command
+    .requiredOption('--journeys <file>', 'the journeys module that the workers run')
+    .option(
+      '--database <address>',
+      'the database shared with the workers (default: the environment)',
+    )
+    .option('--with-worker', 'run a worker in this process too: then no database has to be named')
+    .option('--data-folder <folder>', 'where that one process keeps what it knows', '.temporal-cep')
+    .option(
+      '--brokers <list>',
+      'Kafka brokers, host:port separated by commas (default: the environment)',
+    )
+    .option('--out-of-orderness <duration>', 'how late an event may be', duration, seconds(2))
+    .option('--late <file>', 'append late events here (default: the log)')
+    .option('--late-topic <topic>', 'publish late events to this Kafka topic')
+    .option('--dead-letters <file>', 'append records that cannot be used here (default: the log)')
+    .option(
+      '--dead-letters-topic <topic>',
+      'publish records that cannot be used to this Kafka topic',
+    )
+    .option('--task-queue <name>', 'task queue of the workers', TASK_QUEUE)
+    .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
+    .option('--json', 'print the counts as JSON');
+  return addAlertOptions(command);
+}
+
+export function duration(text: string): Millis {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
+}
+
+export function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) {
+    throw new InvalidArgumentError('A port lies from 0 to 65535; 0 is any.');
+  }
+  return port;
+}
+
+/** What an ingest reads, made when everything around it is there. */
+export interface Input
+  extends Pick<
+    IngestOptions,
+    'records' | 'endWatermark' | 'dispatch' | 'onPublished' | 'onFenced'
+  > {
+  lags?(): readonly Lag[];
+  close?(): Promise<void>;
+}
+
+export interface IngestProcess {
+  readonly flags: IngestFlags;
+  readonly signal: AbortSignal;
+  /** Whether the input itself comes from Kafka. */
+  readonly readsKafka?: boolean;
+  open(around: {
+    journeys: CompiledJourneys;
+    store: Store;
+    kafka: Kafka | null;
+    owner: string;
+    log: Logger;
+  }): Promise<Input>;
+  readonly graceMs?: Millis;
+}
+
+/** Runs an ingest in this process, with a worker beside it where the flags say so. */
+export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
+  const { flags, signal, readsKafka = false } = process;
+  const log = createLogger('info');
+  const cleanUp: (() => Promise<unknown> | undefined)[] = [];
+  // What is wrong here is known at once; a server that does not answer takes its time.
+  const { journeys } = await loadJourneys(flags.journeys);
+  const place = flags.withWorker
+    ? ownStore(flags.database, flags.dataFolder)
+    : sharedStore(flags.database);
+  try {
+    const late = flags.late === undefined ? undefined : fileRejects(flags.late);
+    const dead = flags.deadLetters === undefined ? undefined : fileRejects(flags.deadLetters);
+    const isKafkaNeeded =
+      readsKafka ||
+      flags.lateTopic !== undefined ||
+      flags.deadLettersTopic !== undefined ||
+      (flags.withWorker === true && needsKafka(flags));
+    const kafka = isKafkaNeeded ? await connectKafka(flags.brokers, log) : null;
+    const { connection, namespace } = await connectNative();
+    cleanUp.push(() => connection.close());
+    const store = await openPlace(place);
+    cleanUp.push(() => store.close());
+    const registry = new Registry();
+    if (flags.withWorker) {
+      const sinks = openSinks(flags, kafka, log);
+      cleanUp.push(() => sinks.close());
+      const worker = await startSessionWorker({
+        journeys: flags.journeys,
+        taskQueue: flags.taskQueue,
+        connection,
+        namespace,
+        store,
+        alerts: sinks.alerts,
+        late: sinks.late,
+        registry,
+        log,
+      });
+      cleanUp.push(() => worker.stop());
+    }
+    const toTopic = (topic: string | undefined): RejectSink | undefined => {
+      if (topic === undefined || !kafka) return undefined;
+      const rejects = rejectTopic({ kafka, topic, log });
+      cleanUp.push(() => rejects.close());
+      return (reject) => rejects.put(reject);
+    };
+    const lateSink = toTopic(flags.lateTopic) ?? late;
+    const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
+    const owner = ownerName();
+    const { lags, close, ...input } = await process.open({ journeys, store, kafka, owner, log });
+    if (close) cleanUp.push(close);
+    let counts: IngestCounts | null = null;
+    ingestMetrics(registry, { counts: () => counts, lags: () => lags?.() ?? [] });
+    cleanUp.push(await showMetrics(registry, flags.metricsPort));
+    const client = new Client({ connection, namespace });
+    const result = await ingest({
+      ...input,
+      journeys,
+      gateway: temporalGateway({
+        journeys,
+        client,
+        taskQueue: flags.taskQueue,
+        settings: { outOfOrdernessMs: flags.outOfOrderness, publicationIntervalMs: seconds(2) },
+      }),
+      store: store.progress,
+      parked: store.parked,
+      owner,
+      outOfOrdernessMs: flags.outOfOrderness,
+      ...(process.graceMs === undefined ? {} : { graceMs: process.graceMs }),
+      publishMs: seconds(1),
+      ...(lateSink ? { late: lateSink } : {}),
+      ...(deadLetters ? { deadLetters } : {}),
+      log,
+      signal,
+      onProgress: (now) => {
+        counts = now;
+        progress(`${now.read} read, ${now.batches} batches signalled`);
+      },
+    });
+    if (flags.withWorker && input.endWatermark !== 'none') {
+      await sessionsEnded(client, flags.taskQueue, signal);
+    }
+    return result;
+  } finally {
+    for (const step of cleanUp.reverse()) await step();
+  }
+}
+
+/** The input has ended, and with it every window; the worker of this process has to see to that. */
+async function sessionsEnded(
+  client: Client,
+  taskQueue: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const query = `WorkflowType = '${SESSION_WORKFLOW}' AND TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`;
+  // The list lags behind, so that it has to say so twice.
+  for (let times = 0; times < 2 && !signal.aborted; ) {
+    await sleep(VISIBILITY_MS, undefined, { signal }).catch(() => {});
+    const { count } = await client.workflow.count(query);
+    times = count === 0 ? times + 1 : 0;
+    if (count > 0) progress(`${count} sessions have not ended yet; Ctrl-C leaves them open`);
+  }
+}
+
+/** Serves metrics where a port is given. @returns a function that ends it */
+export async function showMetrics(registry: Registry, port?: number): Promise<() => Promise<void>> {
+  if (port === undefined) return async () => {};
+  const metrics = await serveMetrics(registry, { port });
+  note(`Metrics at http://localhost:${metrics.port}/metrics`);
+  return () => metrics.close();
+}
+
+function ownerName(): string {
+  return `${hostname()}:${pid}`;
+}
+
+/** The counts for people. */
+export function countsAsText(source: string, counts: IngestCounts): string {
+  const { read, events, late, dead, unrouted, skipped, batches, parked, watermark } = counts;
+  const deadLetters = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
+  const again = counts.repeats > 0 ? `, ${counts.repeats} read before` : '';
+  return [
+    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters`,
+    `${batches} signals; ${skipped} deliveries skipped (nothing to begin, no session), ${unrouted} events for no journey, ${parked} sessions parked`,
+    `Event time reached ${formatTimestamp(watermark)}`,
+  ].join('\n');
+}

@@ -1,0 +1,46 @@
+// The worker of a command: alone, or in the process of an ingestor.
+
+import type { NativeConnection } from '@temporalio/worker';
+import type { Registry } from 'prom-client';
+import { type AlertSink, type LateSink, loggedLate } from '../activities/index.js';
+import type { Logger } from '../log.js';
+import { workerMetrics } from '../metrics.js';
+import type { Store } from '../store/store.js';
+import { runWorker } from '../temporal-runtime.js';
+import { createWorker } from '../worker.js';
+
+export interface SessionWorkerOptions {
+  readonly journeys: string;
+  readonly taskQueue: string;
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly store: Store;
+  /** Printed where there is none. */
+  readonly alerts: AlertSink | null;
+  /** The log where there is none. */
+  readonly late: LateSink | null;
+  /** Gets the worker's counters. */
+  readonly registry: Registry;
+  readonly log: Logger;
+}
+
+/** Starts a worker. @returns the end of its run, and a function that stops it */
+export async function startSessionWorker(
+  options: SessionWorkerOptions,
+): Promise<{ ended: Promise<void>; stop(): Promise<void> }> {
+  const { alerts, registry, ...rest } = options;
+  const late = options.late ?? loggedLate(options.log);
+  const metrics = workerMetrics(registry);
+  const worker = await createWorker({
+    ...rest,
+    ...(alerts ? { alerts } : {}),
+    late: {
+      publish: async (session, events) => {
+        await late.publish(session, events);
+        metrics.late(events.length);
+      },
+    },
+    onPublished: metrics.published,
+  });
+  return runWorker(worker);
+}

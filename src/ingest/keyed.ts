@@ -1,0 +1,94 @@
+// Whether a topic is keyed by the journeys' key: then all events of a session lie in one partition, and
+// partitions can be read independently of each other, by as many ingestors as there are.
+
+import { DecodeError } from '../errors.js';
+import type { CompiledJourneys } from '../rules/compiled.js';
+import { decodeRecord } from './decode.js';
+import type { RawRecord } from './record.js';
+import { routeEvent } from './route.js';
+
+/** What a sample of records says, with an example for people where they are not keyed. */
+export type KeyedVerdict =
+  | { readonly isKeyed: true }
+  | { readonly isKeyed: false; readonly example: string };
+
+/**
+ * Looks whether each record's key is the key of every journey that accepts its event. As text, as JSON
+ * text, or as a JSON object of that one field.
+ *
+ * @returns null when no journey accepts any of them: then nothing can be said
+ */
+export function keyedVerdict(
+  records: Iterable<RawRecord>,
+  journeys: CompiledJourneys,
+): KeyedVerdict | null {
+  let isAnyRouted = false;
+  for (const record of records) {
+    for (const { journey, key, field } of routesOf(record, journeys)) {
+      isAnyRouted = true;
+      if (isKeyOf(record.key ?? null, key, field)) continue;
+      const by = field === null ? 'a function of the event' : `"${field}"`;
+      const example = `the record at ${record.partition}:${record.offset} has the key ${record.key ?? 'null'}, and journey "${journey}" goes by ${by}, there ${key}`;
+      return { isKeyed: false, example };
+    }
+  }
+  return isAnyRouted ? { isKeyed: true } : null;
+}
+
+function routesOf(record: RawRecord, journeys: CompiledJourneys) {
+  if (record.value === null) return [];
+  try {
+    return routeEvent(decodeRecord(record, journeys.set), journeys).routes.map(
+      ({ journey: { journey }, key }) => ({
+        journey: journey.id,
+        key,
+        field: typeof journey.key === 'string' ? journey.key : null,
+      }),
+    );
+  } catch (error) {
+    if (error instanceof DecodeError) return [];
+    throw error;
+  }
+}
+
+function isKeyOf(recordKey: string | null, key: string, field: string | null): boolean {
+  if (recordKey === null) return false;
+  if (recordKey === key) return true;
+  const fields = keyFields(recordKey);
+  if (fields === null) return false;
+  const names = Object.keys(fields);
+  if (names.length !== 1 || (field !== null && names[0] !== field)) return false;
+  return String(fields[names[0] as string]) === key;
+}
+
+/** A record's key as an object: `{"id": 7}`, or `"a"` as `{"": "a"}`; null where it is no JSON. */
+function keyFields(key: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(key);
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+    return { '': value };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The id that a record's key gives its event, as upsert-kafka and Debezium write it: `{"id": 7}`. Records of
+ * one id are repeats of one event.
+ *
+ * @returns undefined where the key names no record: no object with the one field `id`
+ */
+export function idOfKey(key: string | null | undefined): string | undefined {
+  if (key === null || key === undefined || !key.startsWith('{')) return undefined;
+  const fields = keyFields(key);
+  if (fields === null || !('id' in fields) || Object.keys(fields).length !== 1) return undefined;
+  const { id } = fields;
+  return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined;
+}
+
+/** Remembers of sources whether they are keyed, for ingestors that have not seen a record yet. */
+export interface KeyedSources {
+  /** Null when nobody has found out. */
+  keyedOf(source: string): Promise<boolean | null>;
+  setKeyed(source: string, topic: string, isKeyed: boolean): Promise<void>;
+}

@@ -1,0 +1,616 @@
+// A topic's partitions as reads, in a consumer group.
+//
+//   K1. SQL says where to begin, Kafka's committed offsets only where SQL knows nothing: progress and
+//       watermark are kept together, and Kafka's offset follows them.
+//   K2. kafkajs rebalances eagerly: with each assignment everything begins anew from what is kept, and what
+//       was under way is abandoned, not awaited. Sessions drop what they have seen.
+//   K3. Nothing is read before its partition is claimed: fetching is paused from the moment that the group
+//       has assigned it until its claim stands and its offset is set.
+//   K4. A fetch that does not begin where the one before ended is not taken: it belongs to another
+//       assignment, or the topic is no longer what it was.
+//   K5. That a partition is quiet is said of the moment at which the broker was asked for its end, never of
+//       the moment at which its answer was read.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  Admin,
+  Batch,
+  Cluster,
+  Consumer,
+  ConsumerCrashEvent,
+  EachBatchPayload,
+  Kafka,
+  KafkaMessage,
+} from 'kafkajs';
+import { CepError, messageOf } from '../errors.js';
+import { requireTopic } from '../kafka/admin.js';
+import { groupAssigner, inUse, requireGroup } from '../kafka/consumer-group.js';
+import { topicId } from '../kafka/topic-id.js';
+import type { Logger } from '../log.js';
+import type { CompiledJourneys } from '../rules/compiled.js';
+import { type Millis, seconds } from '../time.js';
+import type { SourcePartition } from '../workflows/messages.js';
+import { idOfKey, type KeyedSources, keyedVerdict } from './keyed.js';
+import { Lanes } from './lanes.js';
+import type { Claim, ProgressStore, Publication } from './progress.js';
+import {
+  type Assignment,
+  type Clock,
+  type EndOfLog,
+  type Flow,
+  type RawRecord,
+  type Read,
+  systemClock,
+} from './record.js';
+
+/** Records from which it is told whether a topic is keyed. */
+const SAMPLE_MAX = 100;
+/** How often the brokers are asked for the ends of the partitions. */
+const LOOK_MS: Millis = 1_000;
+/** Between two tries to claim partitions while the database is away. */
+const RECLAIM_MS: Millis = 1_000;
+/** Between two looks whether an assignment can be handed on: for a first record, or for all partitions. */
+const UNKNOWN_MS: Millis = 500;
+/** Longest wait of a fetch for a record: also how long a rebalance and a stop may wait for it. */
+const FETCH_WAIT_MS: Millis = 200;
+
+export interface ReadKafkaOptions {
+  readonly kafka: Kafka;
+  readonly topic: string;
+  readonly groupId: string;
+  /** To see whether the topic is keyed by their key. */
+  readonly journeys: CompiledJourneys;
+  readonly progress: ProgressStore;
+  readonly keyed: KeyedSources;
+  /** Says that all events of a session lie in one partition, or that they do not; found out by default. */
+  readonly isKeyed?: boolean;
+  /** Where to begin when neither SQL nor the group knows: at the topic's begin (default) or its end. */
+  readonly from?: 'earliest' | 'latest';
+  /** How long a member of the group may be silent before its partitions go to others. Default 30 s. */
+  readonly sessionTimeoutMs?: Millis;
+  /** Who we are, for people. */
+  readonly owner: string;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly clock?: Clock;
+}
+
+/** How far behind the end of its partition an ingestor is. */
+export interface Lag extends SourcePartition {
+  /** Records from the low-water mark to the end. */
+  readonly records: number;
+}
+
+export interface KafkaReader {
+  /** `<group>/<topic>@<topic id>`. */
+  readonly source: string;
+  records(flow: Flow): AsyncIterable<Read>;
+  /** For `onPublished` of the ingest: commits offsets to Kafka, for those who look there. Never throws. */
+  commit(publications: readonly Publication[]): Promise<void>;
+  /** For `onFenced` of the ingest: claims what the group still says is ours. */
+  fenced(): void;
+  lags(): Lag[];
+  /** Leaves the group. */
+  close(): Promise<void>;
+}
+
+/**
+ * Looks at topic and group, and makes a reader of them; it joins the group when its records are asked for.
+ *
+ * @throws CepError `INPUT_MISSING` without the topic, `SETTING_INVALID` when the group is in use by something
+ *   else, `TOPIC_NOT_KEYED` when another ingestor reads a topic that only one can read
+ */
+export async function openKafkaReader(options: ReadKafkaOptions): Promise<KafkaReader> {
+  const reader = new Reader(options);
+  try {
+    await reader.open();
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+  return reader;
+}
+
+class Reader implements KafkaReader {
+  source = '';
+  readonly #options: ReadKafkaOptions;
+  readonly #clock: Clock;
+  readonly #admin: Admin;
+  readonly #consumer: Consumer;
+  readonly #lanes: Lanes;
+  #cluster: Cluster | null = null;
+  #allPartitions: number[] = [];
+  #flow: Flow = { isAhead: () => false };
+  /** Of the group's assignments; what belongs to an older one is not taken. */
+  #epoch = 0;
+  #assigned: number[] = [];
+  /** An assignment that is not yet handed on. */
+  #claims: readonly Claim[] | null = null;
+  #isKeyed: boolean | null = null;
+  /** The next offset expected of each partition that is read. */
+  readonly #positions = new Map<number, number>();
+  readonly #ends = new Map<number, number>();
+  readonly #committed = new Map<number, number>();
+  #commit: Promise<void> | null = null;
+  #isFenced = false;
+  #failure: unknown = null;
+  #isClosed = false;
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(options: ReadKafkaOptions) {
+    this.#options = options;
+    const { kafka, groupId, clock = systemClock, sessionTimeoutMs = seconds(30) } = options;
+    this.#clock = clock;
+    this.#admin = kafka.admin();
+    this.#consumer = kafka.consumer({
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.min(seconds(3), Math.floor(sessionTimeoutMs / 5)),
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      allowAutoTopicCreation: false,
+      partitionAssigners: [
+        groupAssigner((cluster) => {
+          this.#cluster = cluster;
+        }),
+      ],
+    });
+    this.#lanes = new Lanes({
+      pause: (partition) => this.#pause([partition]),
+      resume: (partition) => this.#resume([partition]),
+      isAhead: (partition) => this.#flow.isAhead({ source: this.source, partition }),
+    });
+  }
+
+  // ---- start
+
+  async open(): Promise<void> {
+    const { topic, groupId, keyed, isKeyed, log } = this.#options;
+    await this.#admin.connect();
+    this.#allPartitions = await requireTopic(this.#admin, topic);
+    const members = await requireGroup(this.#admin, groupId, topic);
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topic, fromBeginning: true });
+    await this.#identify();
+    this.#isKeyed = isKeyed ?? (await keyed.keyedOf(this.source));
+    this.#sayKeyed(isKeyed === undefined ? 'found' : 'told');
+    if (this.#isKeyed === false && members > 0 && this.#allPartitions.length > 1) {
+      throw this.#notKeyed();
+    }
+    log.info('reads a topic', {
+      topic,
+      source: this.source,
+      partitions: this.#allPartitions.length,
+      group: groupId,
+      otherMembers: members,
+    });
+  }
+
+  /** The topic's id tells a topic from another of the same name that was there before. */
+  async #identify(): Promise<void> {
+    const { topic, groupId, log } = this.#options;
+    const id = await topicId(this.#cluster as Cluster, topic);
+    if (id === null) {
+      log.warn(
+        'the brokers tell no topic ids: a topic that is deleted and made again is not noticed',
+        {
+          topic,
+        },
+      );
+    }
+    this.source = id === null ? `${groupId}/${topic}` : `${groupId}/${topic}@${id}`;
+  }
+
+  #sayKeyed(how: 'found' | 'told', example?: string): void {
+    const { log, topic } = this.#options;
+    if (this.#isKeyed === null) {
+      log.info("whether the topic is keyed by the journeys' key will be seen from its records", {
+        topic,
+      });
+    } else if (this.#isKeyed) {
+      log.info("the topic is keyed by the journeys' key: several ingestors may share it", {
+        topic,
+        how,
+      });
+    } else {
+      log.info(
+        "the topic is not keyed by the journeys' key: one ingestor reads all partitions in one order",
+        { topic, how, ...(example === undefined ? {} : { example }) },
+      );
+    }
+  }
+
+  #notKeyed(): CepError {
+    const { topic, groupId } = this.#options;
+    return new CepError(
+      'TOPIC_NOT_KEYED',
+      `${topic} is not keyed by the journeys' key, so the events of a session lie in several partitions, and another ingestor of group ${groupId} reads it already: run one, or write a topic that is keyed (--keyed says that this one is)`,
+      { details: { topic, groupId } },
+    );
+  }
+
+  // ---- reading
+
+  async *records(flow: Flow): AsyncGenerator<Read> {
+    this.#flow = flow;
+    const { signal } = this.#options;
+    const wake = () => this.#lanes.wake();
+    signal.addEventListener('abort', wake);
+    this.#listen();
+    this.#looking = this.#look();
+    try {
+      await this.#consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: async (payload) => this.#fetched(payload),
+      });
+      while (!this.#isOver()) {
+        const assignment = await this.#handOn();
+        if (assignment) yield assignment;
+        if (this.#claims !== null && !this.#canHandOn()) {
+          await sleep(UNKNOWN_MS);
+          continue;
+        }
+        const next = await this.#lanes.next(() => this.#claims !== null || this.#isOver());
+        if (next) yield this.#withId(next);
+      }
+      if (this.#failure !== null) throw this.#failure;
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  #isOver(): boolean {
+    return this.#options.signal.aborted || this.#isClosed || this.#failure !== null;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#lanes.wake();
+  }
+
+  #listen(): void {
+    const { GROUP_JOIN, HEARTBEAT, CRASH, END_BATCH_PROCESS } = this.#consumer.events;
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      const partitions = payload.memberAssignment[this.#options.topic] ?? [];
+      this.#joined([...partitions]);
+    });
+    this.#consumer.on(HEARTBEAT, () => {
+      // The group says that we are still a member: then what somebody else has claimed is ours.
+      if (!this.#isFenced) return;
+      this.#isFenced = false;
+      this.#joined(this.#assigned);
+    });
+    this.#consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+      // Of a fetch without a record for us, such as of a transaction's marks, nobody else hears.
+      const { partition, firstOffset, lastOffset, batchSize } = payload;
+      if (batchSize > 0 || Number(firstOffset) !== this.#positions.get(partition)) return;
+      this.#positions.set(partition, Number(lastOffset) + 1);
+    });
+    this.#consumer.on(CRASH, ({ payload }) => this.#crashed(payload));
+  }
+
+  #crashed({ error, restart }: ConsumerCrashEvent['payload']): void {
+    const { log, groupId } = this.#options;
+    this.#epoch++;
+    this.#claims = null;
+    this.#positions.clear();
+    this.#lanes.reset([]);
+    if (restart) {
+      log.warn('the consumer lost its brokers and begins anew', { error: error.message });
+    } else if (/INCONSISTENT_GROUP_PROTOCOL/.test(typeOf(error))) {
+      this.#fail(inUse(groupId, 'its members have another protocol'));
+    } else {
+      this.#fail(error);
+    }
+  }
+
+  /** K2 and K3. Called by kafkajs before it fetches anything of the new assignment. */
+  #joined(partitions: number[]): void {
+    const epoch = ++this.#epoch;
+    this.#assigned = partitions;
+    this.#claims = null;
+    this.#isFenced = false;
+    this.#positions.clear();
+    this.#committed.clear();
+    this.#lanes.reset([]);
+    this.#pause(partitions);
+    this.#begin(epoch, partitions).catch((error) => this.#fail(error));
+  }
+
+  async #begin(epoch: number, partitions: readonly number[]): Promise<void> {
+    const { log } = this.#options;
+    for (let isFirst = true; epoch === this.#epoch && !this.#isOver(); isFirst = false) {
+      try {
+        const claims = await this.#claim(partitions);
+        const offsets = await this.#offsetsOf(claims);
+        if (epoch !== this.#epoch) return;
+        this.#start(claims, offsets);
+        return;
+      } catch (error) {
+        if (error instanceof CepError && error.code === 'INPUT_MISSING') throw error;
+        if (isFirst) log.warn('partitions not claimed, trying again', { error: messageOf(error) });
+        await sleep(RECLAIM_MS);
+      }
+    }
+  }
+
+  #claim(partitions: readonly number[]): Promise<Claim[]> {
+    const { progress, owner, topic, groupId } = this.#options;
+    if (partitions.length === 0) return Promise.resolve([]);
+    return progress.claim(this.source, partitions, owner, `${groupId}/${topic}`);
+  }
+
+  /** K1. */
+  async #offsetsOf(claims: readonly Claim[]): Promise<Map<number, number>> {
+    const { topic, groupId, from = 'earliest' } = this.#options;
+    const bounds = await this.#bounds();
+    const known = await this.#admin.fetchOffsets({ groupId, topics: [topic] });
+    const committed = new Map(
+      known.flatMap(({ partitions }) => partitions.map((p) => [p.partition, Number(p.offset)])),
+    );
+    return new Map(
+      claims.map(({ partition, progress }) => {
+        const { low, high } = bounds.get(partition) ?? { low: 0, high: 0 };
+        const inGroup = committed.get(partition) ?? -1;
+        const otherwise = inGroup >= 0 ? inGroup : from === 'earliest' ? low : high;
+        const wanted = progress?.lowWater ?? Math.min(Math.max(otherwise, low), high);
+        return [partition, this.#within(partition, wanted, low, high)];
+      }),
+    );
+  }
+
+  #within(partition: number, wanted: number, low: number, high: number): number {
+    const { topic, log } = this.#options;
+    if (wanted > high) {
+      throw new CepError(
+        'INPUT_MISSING',
+        `partition ${partition} of ${topic} ends at offset ${high}, but it was read up to ${wanted} before: the topic lost its records or was made anew; name another --group to read it from its beginning`,
+        { details: { topic, partition, end: high, readTo: wanted } },
+      );
+    }
+    if (wanted < low) this.#sayExpired(partition, wanted, low);
+    else return wanted;
+    log.debug('begins at the first record that is left', { topic, partition, low });
+    return low;
+  }
+
+  #sayExpired(partition: number, from: number, to: number): void {
+    const { topic, log } = this.#options;
+    log.error(
+      "records expired before they were read: the topic's retention is shorter than our outage",
+      {
+        topic,
+        partition,
+        firstOffset: from,
+        lastOffset: to - 1,
+      },
+    );
+  }
+
+  #start(claims: readonly Claim[], offsets: ReadonlyMap<number, number>): void {
+    const { topic } = this.#options;
+    for (const [partition, offset] of offsets) {
+      this.#positions.set(partition, offset);
+      this.#consumer.seek({ topic, partition, offset: String(offset) });
+    }
+    this.#lanes.reset([...offsets.keys()]);
+    this.#claims = claims;
+    this.#resume([...offsets.keys()]);
+    this.#lanes.wake();
+  }
+
+  // ---- what is handed on
+
+  /** The assignment, as soon as it is known whether its partitions belong together. */
+  async #handOn(): Promise<Assignment | null> {
+    if (this.#claims === null) return null;
+    const claims = this.#claims;
+    if (this.#isKeyed === null) await this.#findKeyed();
+    if (claims !== this.#claims || !this.#canHandOn()) return null;
+    this.#claims = null;
+    return { assigned: claims, isKeyed: this.#isKeyed ?? false };
+  }
+
+  /** A topic that is not keyed is read when one ingestor has all of it. */
+  #canHandOn(): boolean {
+    if (this.#isKeyed === true || this.#assigned.length === 0) return true;
+    if (this.#assigned.length === this.#allPartitions.length)
+      return this.#isKeyed === false || this.#isSampled;
+    if (this.#isKeyed === null) return false;
+    // One of them stays, and it is always the same one.
+    if (!this.#assigned.includes(Math.min(...this.#allPartitions))) this.#fail(this.#notKeyed());
+    return false;
+  }
+
+  #isSampled = false;
+
+  async #findKeyed(): Promise<void> {
+    const { journeys, keyed, topic, log } = this.#options;
+    const sample = [...this.#lanes.sample(SAMPLE_MAX)];
+    const verdict = keyedVerdict(sample, journeys);
+    this.#isSampled = sample.length > 0;
+    try {
+      this.#isKeyed = verdict?.isKeyed ?? (await keyed.keyedOf(this.source));
+      if (verdict) await keyed.setKeyed(this.source, topic, verdict.isKeyed);
+    } catch (error) {
+      log.warn('whether the topic is keyed is not kept', { error: messageOf(error) });
+    }
+    if (this.#isKeyed === null) return;
+    this.#sayKeyed('found', verdict && !verdict.isKeyed ? verdict.example : undefined);
+  }
+
+  /** K4. */
+  async #fetched({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
+    const { partition } = batch;
+    const expected = this.#positions.get(partition);
+    const fetched = Number((batch as Batch & { fetchedOffset: string }).fetchedOffset);
+    if (expected === undefined) return;
+    if (fetched !== expected) {
+      await this.#jumped(partition, expected, fetched);
+      return;
+    }
+    const readAt = this.#clock.now();
+    this.#lanes.push(
+      partition,
+      batch.messages.map((message) => this.#recordOf(partition, message, readAt)),
+    );
+    this.#positions.set(partition, Number(batch.lastOffset()) + 1);
+    resolveOffset(batch.lastOffset());
+  }
+
+  /** kafkajs goes to the beginning of a partition that lacks the offset it asked for. */
+  async #jumped(partition: number, expected: number, fetched: number): Promise<void> {
+    const { topic, log } = this.#options;
+    const before = this.source;
+    const epoch = this.#epoch;
+    await this.#identify();
+    if (epoch !== this.#epoch) return;
+    if (this.source !== before) {
+      log.warn('the topic was deleted and made anew: reading the new one from its beginning', {
+        topic,
+      });
+      this.#isKeyed = this.#options.isKeyed ?? null;
+      this.#joined(this.#assigned);
+      return;
+    }
+    if (fetched > expected) {
+      this.#sayExpired(partition, expected, fetched);
+      this.#positions.set(partition, fetched);
+    }
+    // Also where it is a fetch of an older assignment: the next one begins where it should.
+    const offset = String(Math.max(expected, fetched));
+    this.#consumer.seek({ topic, partition, offset });
+  }
+
+  #recordOf(partition: number, message: KafkaMessage, readAt: number): RawRecord {
+    const { key, value, timestamp, offset } = message;
+    return {
+      source: this.source,
+      partition,
+      offset: Number(offset),
+      // A producer's clock may be ahead, and then its record's time proves nothing.
+      recordTime: Math.min(Number(timestamp), readAt),
+      key: key === null ? null : key.toString(),
+      value: value === null ? null : value.toString(),
+    };
+  }
+
+  /** Where all events of a session have one record key, the key names no event. */
+  #withId(read: RawRecord | EndOfLog): Read {
+    if ('endOfLog' in read || this.#isKeyed === true) return read;
+    const id = idOfKey(read.key);
+    return id === undefined ? read : { ...read, id };
+  }
+
+  // ---- ends, offsets
+
+  /** K5. */
+  async #look(): Promise<void> {
+    const { log, signal } = this.#options;
+    while (!this.#isOver()) {
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+      if (this.#isOver() || this.#positions.size === 0) continue;
+      const lookedAt = this.#clock.monotonic();
+      const epoch = this.#epoch;
+      try {
+        const bounds = await this.#bounds();
+        if (epoch === this.#epoch) this.#saw(bounds, lookedAt);
+      } catch (error) {
+        log.debug('the ends of the partitions are not known', { error: messageOf(error) });
+      }
+    }
+  }
+
+  #saw(bounds: ReadonlyMap<number, { high: number }>, lookedAt: number): void {
+    for (const [partition, position] of this.#positions) {
+      const end = bounds.get(partition)?.high;
+      if (end === undefined) continue;
+      this.#ends.set(partition, end);
+      if (position < end) continue;
+      const found: EndOfLog = { endOfLog: true, source: this.source, partition, lookedAt };
+      this.#lanes.pushEnd(partition, found);
+    }
+  }
+
+  async #bounds(): Promise<Map<number, { low: number; high: number }>> {
+    const offsets = await this.#admin.fetchTopicOffsets(this.#options.topic);
+    return new Map(
+      offsets.map(({ partition, low, high }) => [
+        partition,
+        { low: Number(low), high: Number(high) },
+      ]),
+    );
+  }
+
+  lags(): Lag[] {
+    return [...this.#ends].map(([partition, end]) => ({
+      source: this.source,
+      partition,
+      records: Math.max(0, end - (this.#committed.get(partition) ?? end)),
+    }));
+  }
+
+  commit(publications: readonly Publication[]): Promise<void> {
+    // One at a time, and nobody waits for it: SQL says where to go on.
+    this.#commit ??= this.#commitNow(publications).finally(() => {
+      this.#commit = null;
+    });
+    return Promise.resolve();
+  }
+
+  async #commitNow(publications: readonly Publication[]): Promise<void> {
+    const { topic, log } = this.#options;
+    const news = publications.filter(
+      ({ source, partition, progress: { lowWater } }) =>
+        source === this.source &&
+        this.#positions.has(partition) &&
+        lowWater !== this.#committed.get(partition),
+    );
+    if (news.length === 0) return;
+    try {
+      await this.#consumer.commitOffsets(
+        news.map(({ partition, progress: { lowWater } }) => ({
+          topic,
+          partition,
+          offset: String(lowWater),
+        })),
+      );
+      for (const { partition, progress } of news) this.#committed.set(partition, progress.lowWater);
+    } catch (error) {
+      log.debug('offsets not committed to Kafka', { error: messageOf(error) });
+    }
+  }
+
+  fenced(): void {
+    const { log, topic } = this.#options;
+    log.warn('somebody else has claimed partitions; waiting for what the consumer group says', {
+      topic,
+    });
+    this.#isFenced = true;
+  }
+
+  #pause(partitions: readonly number[]): void {
+    if (partitions.length === 0) return;
+    this.#consumer.pause([{ topic: this.#options.topic, partitions: [...partitions] }]);
+  }
+
+  #resume(partitions: readonly number[]): void {
+    if (partitions.length === 0) return;
+    this.#consumer.resume([{ topic: this.#options.topic, partitions: [...partitions] }]);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#lanes.wake();
+    await this.#commit?.catch(() => {});
+    await Promise.allSettled([this.#consumer.disconnect(), this.#looking]);
+    await this.#admin.disconnect().catch(() => {});
+  }
+}
+
+/** The protocol's name of an error, through the errors that kafkajs wraps around it. */
+function typeOf(error: Error): string {
+  const { type, cause } = error as Error & { type?: string; cause?: unknown };
+  return `${type ?? ''} ${cause instanceof Error ? typeOf(cause) : ''}`;
+}

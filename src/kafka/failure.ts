@@ -1,0 +1,153 @@
+// What a failure of kafkajs means. It wraps errors in errors, and a protocol error has its name in `type`.
+
+import { CepError, messageOf } from '../errors.js';
+
+/** The fields that errors of kafkajs and of Node's sockets may have. */
+interface KafkaFailure {
+  readonly name?: string;
+  readonly message: string;
+  /** Kafka's name of a protocol error, such as `UNKNOWN_TOPIC_OR_PARTITION`. */
+  readonly type?: string;
+  /** Of a socket: `ECONNREFUSED`. */
+  readonly code?: unknown;
+  /** Whom a connection was for. */
+  readonly broker?: string;
+  readonly cause?: unknown;
+}
+
+/** The innermost error that kafkajs wrapped. */
+export function rootFailure(error: unknown): KafkaFailure {
+  let failure = error instanceof Error ? (error as KafkaFailure) : { message: messageOf(error) };
+  while (failure.type === undefined && failure.cause instanceof Error) {
+    failure = failure.cause as KafkaFailure;
+  }
+  return failure;
+}
+
+/** Whether the topic takes no message, or no batch, of this size. */
+export function isTooLarge(error: unknown): boolean {
+  const { type } = rootFailure(error);
+  return type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE';
+}
+
+/** The error for a topic that is not there, with its remedy. */
+export function topicMissing(topic: string, cause?: unknown): CepError {
+  return new CepError(
+    'INPUT_MISSING',
+    `the topic ${topic} is not there: create it with \`temporal-cep setup --topic ${topic}\``,
+    { details: { topic }, cause },
+  );
+}
+
+/**
+ * What the user can do about a topic that can't be used, or null when the topic is not the reason.
+ *
+ * @param action - what was wanted of it: `read`, `written`
+ */
+export function topicFailure(topic: string, action: string, error: unknown): CepError | null {
+  switch (rootFailure(error).type) {
+    case 'UNKNOWN_TOPIC_OR_PARTITION':
+      return topicMissing(topic, error);
+    case 'INVALID_TOPIC_EXCEPTION':
+      return new CepError(
+        'SETTING_INVALID',
+        `${JSON.stringify(topic)} can't be the name of a topic: use up to 249 letters, digits, dots, dashes and underscores`,
+        { details: { topic }, cause: error },
+      );
+    case 'TOPIC_AUTHORIZATION_FAILED':
+      return new CepError(
+        'SETTING_INVALID',
+        `the topic ${topic} may not be ${action} by this Kafka user: grant it the access, or set KAFKA_SASL_USERNAME to a user that has it`,
+        { details: { topic }, cause: error },
+      );
+    default:
+      return null;
+  }
+}
+
+/** The error for messages that Kafka has not acknowledged. */
+export function notWritten(topic: string, error: unknown): CepError {
+  return new CepError(
+    'BROKER_UNREACHABLE',
+    `the topic ${topic} could not be written to (${rootFailure(error).message}): see whether the brokers are up`,
+    { details: { topic }, cause: error },
+  );
+}
+
+/** The settings that a failure to connect is judged by. */
+interface Connecting {
+  readonly brokers: readonly string[];
+  readonly ssl?: unknown;
+  readonly sasl?: unknown;
+}
+
+/** One line about brokers that could not be reached: which, what failed, and the remedy. */
+export function brokerUnreachable(settings: Connecting, error: unknown): CepError {
+  const { what, remedy } = explain(settings, rootFailure(error));
+  const brokers = settings.brokers.join(',');
+  return new CepError(
+    'BROKER_UNREACHABLE',
+    `Kafka can't be reached at ${brokers} (${what}): ${remedy}`.replaceAll(/\s+/g, ' '),
+    { details: { brokers: settings.brokers, reason: what }, cause: error },
+  );
+}
+
+/** Whether waiting is of no use: passwords and certificates don't come right by themselves. */
+export function isFinal(error: unknown): boolean {
+  const failure = rootFailure(error);
+  return isAuthentication(failure) || isTls(failure);
+}
+
+function explain(
+  { brokers, ssl, sasl }: Connecting,
+  failure: KafkaFailure,
+): { what: string; remedy: string } {
+  if (isAuthentication(failure)) {
+    return {
+      what: `authentication failed: ${failure.message}`,
+      remedy: 'check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD',
+    };
+  }
+  if (isTls(failure)) {
+    return {
+      what: `TLS failed: ${failure.message}`,
+      remedy:
+        'unset KAFKA_SSL if this port speaks no TLS, or set KAFKA_SSL_CA to the certificate of its authority',
+    };
+  }
+  const what = failure.message.replace(/^Connection error: /, '');
+  if (failure.broker !== undefined && !brokers.includes(failure.broker)) {
+    // It is never ours when the brokers sent us there: they say how they want to be called.
+    return {
+      what: `they send their clients on to ${failure.broker}, where ${what}`,
+      remedy: "set the brokers' advertised.listeners to addresses that this machine reaches",
+    };
+  }
+  if (failure.name === 'KafkaJSConnectionClosedError' || failure.code === 'ECONNRESET') {
+    const wanted = [
+      ...(ssl ? [] : ['TLS (KAFKA_SSL)']),
+      ...(sasl ? [] : ['a password (KAFKA_SASL_MECHANISM)']),
+    ];
+    return {
+      what: 'the connection was closed',
+      remedy: `see whether this port expects ${wanted.join(' or ') || 'other credentials'}`,
+    };
+  }
+  return { what, remedy: 'start Kafka, or correct KAFKA_BROKERS' };
+}
+
+function isAuthentication({ name, type }: KafkaFailure): boolean {
+  return (
+    name === 'KafkaJSSASLAuthenticationError' ||
+    type === 'SASL_AUTHENTICATION_FAILED' ||
+    type === 'UNSUPPORTED_SASL_MECHANISM' ||
+    type === 'ILLEGAL_SASL_STATE'
+  );
+}
+
+function isTls({ code, message }: KafkaFailure): boolean {
+  return (
+    /^(EPROTO|ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(String(code)) ||
+    message.includes('secure TLS connection')
+  );
+}

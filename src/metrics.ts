@@ -1,0 +1,165 @@
+// Counters for people who watch: Prometheus text at /metrics.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { CepError, messageOf } from './errors.js';
+import type { IngestCounts } from './ingest/ingest.js';
+import type { Lag } from './ingest/read-kafka.js';
+import type { Alert } from './rules/rule.js';
+
+const PARTITION = ['source', 'partition'] as const;
+
+/** Counters of the alerts that this worker has published. */
+export function workerMetrics(registry: Registry): {
+  published(alerts: readonly Alert[]): void;
+  late(events: number): void;
+} {
+  const alerts = new Counter({
+    name: 'temporal_cep_alerts_total',
+    help: 'Alerts that reached the sink',
+    labelNames: ['journey', 'rule', 'type'] as const,
+    registers: [registry],
+  });
+  const late = new Counter({
+    name: 'temporal_cep_session_late_events_total',
+    help: 'Events that came too late for their session',
+    registers: [registry],
+  });
+  return {
+    published: (published) => {
+      for (const { journey, rule, type } of published) alerts.inc({ journey, rule, type });
+    },
+    late: (events) => late.inc(events),
+  };
+}
+
+/** What an ingestor counts; read at the moment that somebody asks. */
+export function ingestMetrics(
+  registry: Registry,
+  read: { counts(): IngestCounts | null; lags(): readonly Lag[] },
+): void {
+  const counter = (name: string, help: string, of: (counts: IngestCounts) => number) =>
+    new Counter({
+      name: `temporal_cep_${name}_total`,
+      help,
+      registers: [registry],
+      collect() {
+        const counts = read.counts();
+        this.reset();
+        if (counts) this.inc(of(counts));
+      },
+    });
+  counter('records', 'Records read', ({ read }) => read);
+  counter('events', 'Records that became events in time', ({ events }) => events);
+  counter('late_events', 'Events behind the watermark of their partition', ({ late }) => late);
+  counter('repeats', 'Records read again that were done with', ({ repeats }) => repeats);
+  counter('tombstones', 'Records that say a key is gone', ({ tombstones }) => tombstones);
+  counter('unrouted_events', 'Events that no journey accepts', ({ unrouted }) => unrouted);
+  counter('skipped_deliveries', 'Deliveries that could begin nothing', ({ skipped }) => skipped);
+  counter('signals', 'Signals accepted by Temporal', ({ batches }) => batches);
+  new Counter({
+    name: 'temporal_cep_dead_letters_total',
+    help: 'Records and events that could not be used',
+    labelNames: ['reason'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [reason, count] of Object.entries(read.counts()?.dead ?? {})) {
+        this.inc({ reason }, count);
+      }
+    },
+  });
+  const gauge = (name: string, help: string, of: (counts: IngestCounts) => number) =>
+    new Gauge({
+      name: `temporal_cep_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        const counts = read.counts();
+        if (counts) this.set(of(counts));
+      },
+    });
+  gauge('parked_sessions', 'Sessions that refuse signals', ({ parked }) => parked);
+  gauge('undelivered_events', 'Events on their way to sessions', ({ undelivered }) => undelivered);
+  new Gauge({
+    name: 'temporal_cep_watermark_seconds',
+    help: 'Event time reached, in seconds since the epoch',
+    labelNames: PARTITION,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { source, partition, watermark } of read.counts()?.partitions ?? []) {
+        // Before its first event a partition has no time at all.
+        if (watermark > 0) this.set({ source, partition }, watermark / 1_000);
+      }
+    },
+  });
+  new Gauge({
+    name: 'temporal_cep_live',
+    help: '1 for a stream of the present, 0 for a historic one',
+    labelNames: PARTITION,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { source, partition, isLive } of read.counts()?.partitions ?? []) {
+        this.set({ source, partition }, isLive ? 1 : 0);
+      }
+    },
+  });
+  new Gauge({
+    name: 'temporal_cep_lag_records',
+    help: 'Records between what is settled and the end of the partition',
+    labelNames: PARTITION,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { source, partition, records } of read.lags()) {
+        this.set({ source, partition }, records);
+      }
+    },
+  });
+}
+
+/**
+ * Serves a registry at `/metrics`.
+ *
+ * @param port - 0 for any
+ * @param host - all interfaces by default, because it is another machine that asks
+ * @throws CepError `PORT_OCCUPIED`
+ */
+export async function serveMetrics(
+  registry: Registry,
+  { port, host }: { readonly port: number; readonly host?: string },
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const server = createServer(({ url }, response) => {
+    if (url?.split('?')[0] !== '/metrics') {
+      response.writeHead(404).end('see /metrics\n');
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      (error) => response.writeHead(500).end(`${messageOf(error)}\n`),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new CepError(
+          'PORT_OCCUPIED',
+          `the metrics cannot be served at port ${port} (${messageOf(cause)}): name another --metrics-port`,
+          { details: { port }, cause },
+        ),
+      ),
+    );
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}

@@ -1,0 +1,12 @@
+import type { Migration, MigrationProvider } from 'kysely';
+import { progressAndLedger } from './0001-progress-and-ledger.js';
+
+/** Every migration by name; names sort in the order in which they run. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-progress-and-ledger': progressAndLedger,
+};
+
+/** A list instead of a folder that is read: nothing depends on where the package lies or how it is bundled. */
+export const migrations: MigrationProvider = {
+  getMigrations: async () => ({ ...MIGRATIONS }),
+};

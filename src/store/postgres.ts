@@ -1,0 +1,135 @@
+// PostgreSQL over the network.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely';
+import pg from 'pg';
+import { assert } from '../assert.js';
+import { CepError, messageOf } from '../errors.js';
+import { type Millis, seconds } from '../time.js';
+import { withoutPassword } from './address.js';
+import type { Database } from './database.js';
+import type { Schema } from './schema.js';
+import { sqlStateOf } from './sql-state.js';
+
+const CONNECT_TIMEOUT_MS = seconds(5);
+/** No further try begins after it, so that with the last one ten seconds are hardly exceeded. */
+const TRIES_WITHIN_MS = seconds(6);
+const RETRY_FIRST_MS: Millis = 250;
+/** Behind a cable that was cut nothing ever answers, and the system notices after minutes or hours. */
+const QUERY_TIMEOUT_MS = seconds(30);
+
+/** @throws CepError `SETTING_INVALID`, `DATABASE_UNREACHABLE` */
+export async function openPostgres(address: string): Promise<Database> {
+  const pool = new pg.Pool({
+    connectionString: address,
+    fallback_application_name: 'temporal-cep',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+    types: { getTypeParser },
+  });
+  // A connection that fails is dropped and made anew by the pool. Both events would end the process if
+  // nobody listened: the first is of an idle connection, the second of one in use between two queries,
+  // where the next query says so.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
+
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: forKysely(pool) }) });
+  const name = withoutPassword(address);
+  try {
+    await untilItAnswers(db, name);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  return { db, name, close: () => db.destroy() };
+}
+
+/** A pool that drops a connection after an error of the connection, a query without an answer included. */
+function forKysely(pool: pg.Pool): PostgresPool {
+  return {
+    end: () => pool.end(),
+    connect: async () => {
+      const client = await pool.connect();
+      let broken: Error | undefined;
+      const query = async (text: string, parameters: unknown[]): Promise<unknown> => {
+        try {
+          return await client.query(text, parameters);
+        } catch (error) {
+          if (sqlStateOf(error) === null) broken = error as Error;
+          throw error;
+        }
+      };
+      // Nobody here uses cursors, the other thing that `query` can take.
+      return {
+        query: query as PostgresPoolClient['query'],
+        release: () => client.release(broken),
+      };
+    },
+  };
+}
+
+/** For this pool alone: other users of `pg` in the process have parsers of their own. */
+const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
+  oid === pg.types.builtins.INT8 && format !== 'binary'
+    ? parseInteger
+    : pg.types.getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'];
+
+/** Offsets, generations and times stay below 2^53. */
+function parseInteger(text: string): number {
+  const value = Number(text);
+  assert(Number.isSafeInteger(value), `the database has integers below 2^53 (${text})`);
+  return value;
+}
+
+async function untilItAnswers(db: Kysely<Schema>, name: string): Promise<void> {
+  const start = performance.now();
+  for (let pause = RETRY_FIRST_MS; ; pause *= 2) {
+    try {
+      await sql`select 1`.execute(db);
+      return;
+    } catch (error) {
+      const answer = answerOf(error);
+      if (answer !== null) throw unusable(name, answer, error);
+      const left = TRIES_WITHIN_MS - (performance.now() - start);
+      if (left <= 0) throw unreachable(name, error);
+      await sleep(Math.min(pause, left));
+    }
+  }
+}
+
+/** Classes and codes of a server that starts, stops or is full: it may take us in a moment. */
+const NOT_NOW = /^(08|53|57P0|55000)/;
+
+/** What the server, or the driver on reading the address, has against us; null when it may go better in a moment. */
+function answerOf(error: unknown): string | null {
+  const state = sqlStateOf(error);
+  const said = messageOf(error);
+  if (state !== null) return NOT_NOW.test(state) ? null : said;
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  // The driver's words for a server that asks for a password when the address has none.
+  if (said.startsWith('SASL')) return 'it asks for a password';
+  const address = /^ERR_INVALID_URL$/.test(code) || error instanceof URIError;
+  if (address) return 'it is no URL; encode characters such as @ / # in the password: %40 %2F %23';
+  const file = code === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'open';
+  const tls = /SSL|TLS|certificate/i.test(`${code} ${said}`);
+  return file || tls ? said : null;
+}
+
+function unusable(name: string, answer: string, cause: unknown): CepError {
+  return new CepError(
+    'SETTING_INVALID',
+    `the database ${name} can't be used (${answer}): correct its address, postgres://user:password@host:5432/database`,
+    { details: { database: name }, cause },
+  );
+}
+
+function unreachable(name: string, cause: unknown): CepError {
+  // Of a host with several addresses Node reports all attempts as one error without a message.
+  const first = cause instanceof AggregateError ? cause.errors[0] : cause;
+  return new CepError(
+    'DATABASE_UNREACHABLE',
+    `no database answers at ${name} (${messageOf(first)}): start it, or correct the address`,
+    { details: { database: name }, cause },
+  );
+}

@@ -1,0 +1,53 @@
+import type { AlertLedger } from '../activities/ledger.js';
+import type { KeyedSources } from '../ingest/keyed.js';
+import type { ParkedSessions } from '../ingest/parked.js';
+import { sqlAlertLedger } from './alert-ledger.js';
+import { cachedProgressReader, cachedProgressReader } from './cached-progress.js';
+import { type DatabaseAddress, openDatabase } from './database.js';
+import { checkMigrated, migrate } from './migrate.js';
+import { sqlParkedSessions } from './parked.js';
+import { type SqlProgressStore, sqlProgressStore } from './progress-store.js';
+import { sqlSources } from './sources.js';
+
+/** Everything that is kept in SQL. */
+export interface Store {
+  /** Where it is, for messages: without a password. */
+  readonly name: string;
+  /** `read` may answer what was true up to a second ago. */
+  /** Its `read` answers from a copy that is at most a second old, and knows of topics made anew. */
+  readonly progress: SqlProgressStore;
+  readonly ledger: AlertLedger;
+  readonly parked: ParkedSessions;
+  readonly sources: KeyedSources;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a database and what is kept in it.
+ *
+ * @param options.migrate - whether to set its tables up, or bring them to this version; else they have to
+ *   be there
+ * @throws CepError `SETTING_INVALID`, `DATABASE_UNREACHABLE`, `ALREADY_RUNNING`
+ */
+export async function openStore(
+  address: DatabaseAddress,
+  options: { readonly migrate: boolean },
+): Promise<Store> {
+  const database = await openDatabase(address);
+  try {
+    await (options.migrate ? migrate(database) : checkMigrated(database));
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const progress = sqlProgressStore(database);
+  return {
+    name: database.name,
+    // Sessions ask often, and all about the same few rows.
+    progress: { ...progress, read: cachedProgressReader(progress).read },
+    ledger: sqlAlertLedger(database),
+    parked: sqlParkedSessions(database),
+    sources: sqlSources(database),
+    close: () => database.close(),
+  };
+}

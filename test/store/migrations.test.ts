@@ -1,0 +1,88 @@
+// The tables are made once, whoever begins, and a version says when they are not its own.
+
+import type { Migration, MigrationProvider } from 'kysely';
+import { sql } from 'kysely';
+import { describe, expect, test } from 'vitest';
+import { checkMigrated, migrate } from '../../src/store/migrate.js';
+import { migrations } from '../../src/store/migrations/index.js';
+import { ENGINES, useDatabase } from './support/engines.js';
+
+const TABLES = [
+  'cep_alerts',
+  'cep_effects',
+  'cep_migrations',
+  'cep_migrations_lock',
+  'cep_parked',
+  'cep_progress',
+  'cep_sources',
+];
+
+/** The version after this one. */
+const next: MigrationProvider = {
+  getMigrations: async () => ({
+    ...(await migrations.getMigrations()),
+    '9999-next': { up: (db) => db.schema.createTable('cep_next').execute() } satisfies Migration,
+  }),
+};
+
+describe.each(ENGINES)('%s', (engine) => {
+  const at = useDatabase(engine, { isBare: true });
+  const tables = async () => {
+    const { rows } = await sql<{ name: string }>`
+      select table_name as name from information_schema.tables where table_schema = 'public'
+    `.execute(at.database.db);
+    return rows.map(({ name }) => name).sort();
+  };
+  const done = async () => {
+    const { rows } = await sql<{ name: string }>`
+      select name from cep_migrations order by name
+    `.execute(at.database.db);
+    return rows.map(({ name }) => name);
+  };
+
+  test('makes the tables, once', async () => {
+    await migrate(at.database);
+    await migrate(at.database);
+    expect(await tables()).toEqual(TABLES);
+    expect(await done()).toEqual(['0001-progress-and-ledger']);
+    await checkMigrated(at.database);
+  });
+
+  test('lets one of several processes work that begin at once', async () => {
+    const processes = await Promise.all([at.another(), at.another(), at.another()]);
+    await Promise.all([at.database, ...processes].map((process) => migrate(process)));
+    expect(await tables()).toEqual(TABLES);
+    expect(await done()).toEqual(['0001-progress-and-ledger']);
+  });
+
+  test('says when there are none', async () => {
+    await expect(checkMigrated(at.database)).rejects.toMatchObject({
+      name: 'CepError',
+      code: 'SETTING_INVALID',
+      message: `the database ${at.database.name} has not been set up: run temporal-cep setup`,
+    });
+    expect(await tables()).toEqual([]);
+  });
+
+  test('says when they are older, and brings them up', async () => {
+    await migrate(at.database);
+    await expect(checkMigrated(at.database, next)).rejects.toMatchObject({
+      code: 'SETTING_INVALID',
+      message: `the database ${at.database.name} is older than this version: run temporal-cep setup`,
+    });
+    await migrate(at.database, next);
+    await checkMigrated(at.database, next);
+    expect(await tables()).toEqual([...TABLES, 'cep_next'].sort());
+  });
+
+  test('leaves alone what a newer version made', async () => {
+    await migrate(at.database, next);
+    const newer = {
+      code: 'SETTING_INVALID',
+      message: `the database ${at.database.name} is newer than this version of temporal-cep: update temporal-cep`,
+    };
+    await expect(checkMigrated(at.database)).rejects.toMatchObject(newer);
+    await expect(migrate(at.database)).rejects.toMatchObject(newer);
+    expect(await done()).toEqual(['0001-progress-and-ledger', '9999-next']);
+  });
+});
