@@ -8,7 +8,6 @@
 //   continued-as-new     a session's next run has begun
 //   alerts-sent          the sink has the alerts, the ledger does not yet say so
 //   alerts-recorded      the ledger says so, Temporal does not yet know that the activity is done
-//   effect-done          an effect took place, the ledger does not yet say so
 
 export type Failpoint =
   | 'signal-accepted'
@@ -17,8 +16,7 @@ export type Failpoint =
   | 'continue-as-new'
   | 'continued-as-new'
   | 'alerts-sent'
-  | 'alerts-recorded'
-  | 'effect-done';
+  | 'alerts-recorded';
 
 /** `name`, or `name:n` for the n-th time that it is passed. */
 export const FAILPOINT_VARIABLE = 'TEMPORAL_CEP_FAILPOINT';

@@ -37,7 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kafka: ['rules', 'log', 'type:activities', 'type:ingest'],
   store: ['rules', 'log', 'activities', 'ingest/progress', 'type:ingest', 'workflows/messages', 'workflows/session-id'],
   metrics: ['rules', 'type:ingest'],
-  backtest: ['ingest', 'rules', 'automaton', 'pattern'],
+  backtest: ['ingest', 'rules', 'automaton', 'pattern', 'workflows/messages'],
   'temporal-runtime': ['log'],
   servers: ['workflows/messages', 'log'],
   index: ['automaton', 'pattern', 'rules'],

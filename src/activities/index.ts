@@ -57,7 +57,6 @@ export function withLedger(name: string, effect: Effect, ledger: AlertLedger): E
   return async (alert) => {
     if (!(await ledger.begin(alert.id, name))) return;
     await effect(alert);
-    failpoint('effect-done');
     await ledger.done(alert.id, name);
   };
 }

@@ -1,6 +1,7 @@
 // The same rules over the same records in process, without Temporal: what sessions must answer, and fast.
 
 import { DecodeError } from '../errors.js';
+import { coordinates } from '../event.js';
 import { decodeRecord } from '../ingest/decode.js';
 import { EventOrder } from '../ingest/order.js';
 import type { RawRecord } from '../ingest/record.js';
@@ -8,12 +9,15 @@ import { routeEvent } from '../ingest/route.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Alert } from '../rules/rule.js';
-import { type RuleCounts, Session } from '../rules/session.js';
+import { type RuleCounts, type RuleView, Session } from '../rules/session.js';
 import { MAX_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
+import type { SourcePartition } from '../workflows/messages.js';
 
 export interface OfflineOptions {
   readonly journeys: CompiledJourneys;
   readonly records: Iterable<RawRecord>;
+  /** The partitions they are from, where there are several: they share one order. */
+  readonly partitions?: readonly SourcePartition[];
   /** As for ingest. Default 2 s. */
   readonly outOfOrdernessMs?: Millis;
   /** The last watermark, as for ingest. The end of time by default, which ends every open window. */
@@ -27,12 +31,18 @@ export interface OfflineResult {
   readonly rules: ReadonlyMap<string, RuleCounts>;
   /** Keys for which an event could begin something. */
   readonly sessions: number;
+  /** What is open at the end, by `journey/key`. */
+  readonly open: ReadonlyMap<string, readonly RuleView[]>;
+  /** Coordinates of the events that were late. */
+  readonly late: readonly string[];
 }
 
-/** Runs journeys over records of one partition. Late events and bad records are passed over. */
+/** Runs journeys over records. Bad records and tombstones are passed over. */
 export function runOffline(options: OfflineOptions): OfflineResult {
   const { journeys, records, outOfOrdernessMs = seconds(2) } = options;
   const order = new EventOrder(outOfOrdernessMs);
+  for (const partition of options.partitions ?? []) order.add(partition);
+  const late: string[] = [];
   const sessions = new Map<string, { journey: CompiledJourney; session: Session }>();
   const alerts: Alert[] = [];
   const publish = (planned: readonly PlannedAlert[]) => {
@@ -56,7 +66,8 @@ export function runOffline(options: OfflineOptions): OfflineResult {
   };
   for (const record of records) {
     try {
-      order.push(decodeRecord(record, journeys.set));
+      const event = decodeRecord(record, journeys.set);
+      if (!order.push(event)) late.push(coordinates(event));
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
     }
@@ -67,7 +78,14 @@ export function runOffline(options: OfflineOptions): OfflineResult {
   release();
   for (const { session } of sessions.values()) publish(session.advance(order.watermark));
   alerts.sort((a, b) => a.at - b.at);
-  return { alerts, rules: sumCounts(sessions.values()), sessions: sessions.size };
+  const open = [...sessions].filter(([, { session }]) => !session.isIdle);
+  return {
+    alerts,
+    rules: sumCounts(sessions.values()),
+    sessions: sessions.size,
+    open: new Map(open.map(([id, { session }]) => [id, session.view()])),
+    late,
+  };
 }
 
 function sumCounts(

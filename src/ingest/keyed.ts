@@ -57,7 +57,8 @@ function isKeyOf(recordKey: string | null, key: string, field: string | null): b
   const fields = keyFields(recordKey);
   if (fields === null) return false;
   const names = Object.keys(fields);
-  if (names.length !== 1 || (field !== null && names[0] !== field)) return false;
+  const isOther = field !== null && names[0] !== field && names[0] !== '';
+  if (names.length !== 1 || isOther) return false;
   return String(fields[names[0] as string]) === key;
 }
 
@@ -83,7 +84,8 @@ export function idOfKey(key: string | null | undefined): string | undefined {
   const fields = keyFields(key);
   if (fields === null || !('id' in fields) || Object.keys(fields).length !== 1) return undefined;
   const { id } = fields;
-  return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined;
+  // '' says nothing: all events of that id would be repeats of one.
+  return (typeof id === 'string' && id !== '') || typeof id === 'number' ? String(id) : undefined;
 }
 
 /** Remembers of sources whether they are keyed, for ingestors that have not seen a record yet. */

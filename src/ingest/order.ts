@@ -49,8 +49,8 @@ export class EventOrder {
   /** Takes a partition in, before its first event; the others wait for it. */
   add(partition: SourcePartition, watermark: Timestamp = MIN_TIMESTAMP): void {
     const largest = MIN_TIMESTAMP;
+    // The order's own stays where it is: the next partition to be added may be further back.
     this.#inputs.set(nameOf(partition), { watermark, largest, isIdle: false });
-    this.#recompute();
   }
 
   /** T1. */

@@ -112,8 +112,8 @@ export class Partition {
     const now = this.#clock.monotonic();
     let isLive = before?.isLive ?? false;
     if (timestamp !== null) {
-      const wallBefore = before ? this.#clock.now() - (now - before.arrivedAt) : 0;
-      const goesOn = isLive && timestamp >= wallBefore - LIVE_WITHIN_MS;
+      // In event time: while we catch up, records that arrive together lie far behind the clock.
+      const goesOn = before !== null && isLive && timestamp >= before.watermark - LIVE_WITHIN_MS;
       isLive = goesOn || Math.abs(this.#clock.now() - timestamp) <= LIVE_WITHIN_MS;
     } else if (!before) return;
     this.#heard = { watermark: this.order.watermarkOf(this), arrivedAt: now, isLive };
@@ -163,6 +163,6 @@ export class Partition {
     if (!heard?.isLive) return null;
     const arrivedAt = this.#clock.now() - (this.#clock.monotonic() - heard.arrivedAt);
     // What the watermark has moved by the clock must not be counted again.
-    return Math.floor(arrivedAt) + Math.max(0, ordering - heard.watermark);
+    return Math.ceil(arrivedAt) + Math.max(0, ordering - heard.watermark);
   }
 }

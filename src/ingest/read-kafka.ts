@@ -43,6 +43,7 @@ import {
   systemClock,
 } from './record.js';
 
+const SESSION_TIMEOUT_MS: Millis = seconds(30);
 /** Records from which it is told whether a topic is keyed. */
 const SAMPLE_MAX = 100;
 /** How often the brokers are asked for the ends of the partitions. */
@@ -139,7 +140,7 @@ class Reader implements KafkaReader {
 
   constructor(options: ReadKafkaOptions) {
     this.#options = options;
-    const { kafka, groupId, clock = systemClock, sessionTimeoutMs = seconds(30) } = options;
+    const { kafka, groupId, clock = systemClock, sessionTimeoutMs = SESSION_TIMEOUT_MS } = options;
     this.#clock = clock;
     this.#admin = kafka.admin();
     this.#consumer = kafka.consumer({
@@ -167,14 +168,14 @@ class Reader implements KafkaReader {
     const { topic, groupId, keyed, isKeyed, log } = this.#options;
     await this.#admin.connect();
     this.#allPartitions = await requireTopic(this.#admin, topic);
-    const members = await requireGroup(this.#admin, groupId, topic);
+    let members = await requireGroup(this.#admin, groupId, topic);
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topic, fromBeginning: true });
     await this.#identify();
     this.#isKeyed = isKeyed ?? (await keyed.keyedOf(this.source));
     this.#sayKeyed(isKeyed === undefined ? 'found' : 'told');
     if (this.#isKeyed === false && members > 0 && this.#allPartitions.length > 1) {
-      throw this.#notKeyed();
+      members = await this.#untilAlone();
     }
     log.info('reads a topic', {
       topic,
@@ -183,6 +184,29 @@ class Reader implements KafkaReader {
       group: groupId,
       otherMembers: members,
     });
+  }
+
+  /**
+   * An ingestor that was killed stays a member until its session times out, and its successor must not be
+   * refused for that.
+   */
+  async #untilAlone(): Promise<number> {
+    const { topic, groupId, log, signal, sessionTimeoutMs = SESSION_TIMEOUT_MS } = this.#options;
+    const until = this.#clock.monotonic() + sessionTimeoutMs + seconds(5);
+    log.warn(
+      'waits for another member to leave the group: one ingestor reads a topic that is not keyed',
+      {
+        topic,
+        group: groupId,
+        atMostMs: sessionTimeoutMs + seconds(5),
+      },
+    );
+    for (;;) {
+      const members = await requireGroup(this.#admin, groupId, topic);
+      if (members === 0 || signal.aborted) return members;
+      if (this.#clock.monotonic() > until) throw this.#notKeyed();
+      await sleep(seconds(1));
+    }
   }
 
   /** The topic's id tells a topic from another of the same name that was there before. */

@@ -48,6 +48,8 @@ export interface DevServerOptions {
   readonly dbFile?: string;
   /** Default `default`. */
   readonly namespace?: string;
+  /** The server's dynamic configuration, such as `limit.historyCount.suggestContinueAsNew`. */
+  readonly dynamicConfig?: Readonly<Record<string, string | number>>;
   /** Least level of its log: debug, info, warn, error or never. Default `error`. */
   readonly logLevel?: string;
   /** Gets the lines of its log; by default they are kept only for the message of a failure. */
@@ -219,6 +221,9 @@ async function startOnce(
     'matching.numTaskqueueWritePartitions',
   ]) {
     args.push('--dynamic-config-value', `${key}=1`);
+  }
+  for (const [key, value] of Object.entries(options.dynamicConfig ?? {})) {
+    args.push('--dynamic-config-value', `${key}=${JSON.stringify(value)}`);
   }
 
   // Over a port that is taken it panics, in more lines than the tail keeps.

@@ -89,8 +89,8 @@ async function untilItAnswers(db: Kysely<Schema>, name: string): Promise<void> {
       await sql`select 1`.execute(db);
       return;
     } catch (error) {
-      const answer = answerOf(error);
-      if (answer !== null) throw unusable(name, answer, error);
+      const objection = objectionOf(error);
+      if (objection !== null) throw unusable(name, objection, error);
       const left = TRIES_WITHIN_MS - (performance.now() - start);
       if (left <= 0) throw unreachable(name, error);
       await sleep(Math.min(pause, left));
@@ -101,25 +101,29 @@ async function untilItAnswers(db: Kysely<Schema>, name: string): Promise<void> {
 /** Classes and codes of a server that starts, stops or is full: it may take us in a moment. */
 const NOT_NOW = /^(08|53|57P0|55000)/;
 
-/** What the server, or the driver on reading the address, has against us; null when it may go better in a moment. */
-function answerOf(error: unknown): string | null {
-  const state = sqlStateOf(error);
+/**
+ * What there is against the address: said by the server, or by the driver on reading the address.
+ *
+ * @returns null for what may be over in a moment
+ */
+function objectionOf(error: unknown): string | null {
   const said = messageOf(error);
+  const state = sqlStateOf(error);
   if (state !== null) return NOT_NOW.test(state) ? null : said;
-  const code = (error as NodeJS.ErrnoException).code ?? '';
+  const { code = '', syscall } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_INVALID_URL' || error instanceof URIError) {
+    return 'it is no URL; encode characters such as @ / # in the password: %40 %2F %23';
+  }
   // The driver's words for a server that asks for a password when the address has none.
   if (said.startsWith('SASL')) return 'it asks for a password';
-  const address = /^ERR_INVALID_URL$/.test(code) || error instanceof URIError;
-  if (address) return 'it is no URL; encode characters such as @ / # in the password: %40 %2F %23';
-  const file = code === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'open';
-  const tls = /SSL|TLS|certificate/i.test(`${code} ${said}`);
-  return file || tls ? said : null;
+  const isFile = syscall === 'open';
+  return isFile || /SSL|TLS|certificate/i.test(`${code} ${said}`) ? said : null;
 }
 
-function unusable(name: string, answer: string, cause: unknown): CepError {
+function unusable(name: string, objection: string, cause: unknown): CepError {
   return new CepError(
     'SETTING_INVALID',
-    `the database ${name} can't be used (${answer}): correct its address, postgres://user:password@host:5432/database`,
+    `the database ${name} can't be used (${objection}): correct its address, postgres://user:password@host:5432/database`,
     { details: { database: name }, cause },
   );
 }

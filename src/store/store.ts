@@ -2,7 +2,7 @@ import type { AlertLedger } from '../activities/ledger.js';
 import type { KeyedSources } from '../ingest/keyed.js';
 import type { ParkedSessions } from '../ingest/parked.js';
 import { sqlAlertLedger } from './alert-ledger.js';
-import { cachedProgressReader, cachedProgressReader } from './cached-progress.js';
+import { cachedProgressReader } from './cached-progress.js';
 import { type DatabaseAddress, openDatabase } from './database.js';
 import { checkMigrated, migrate } from './migrate.js';
 import { sqlParkedSessions } from './parked.js';
@@ -13,7 +13,6 @@ import { sqlSources } from './sources.js';
 export interface Store {
   /** Where it is, for messages: without a password. */
   readonly name: string;
-  /** `read` may answer what was true up to a second ago. */
   /** Its `read` answers from a copy that is at most a second old, and knows of topics made anew. */
   readonly progress: SqlProgressStore;
   readonly ledger: AlertLedger;

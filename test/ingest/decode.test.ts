@@ -85,8 +85,8 @@ test.each([
 
 test('a record that is too long is refused, in whatever form it comes', () => {
   const long = 'x'.repeat(1_000_001);
-  expect(codeOf(JSON.stringify({ t: 1, long }))).toBe('RECORD_WRONG_TYPE');
-  expect(codeOf({ t: 1, long })).toBe('RECORD_WRONG_TYPE');
+  expect(codeOf(JSON.stringify({ t: 1, long }))).toBe('RECORD_TOO_LONG');
+  expect(codeOf({ t: 1, long })).toBe('RECORD_TOO_LONG');
 });
 
 test('an empty id is none: such events are not repeats of each other', () => {

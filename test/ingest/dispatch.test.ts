@@ -84,22 +84,64 @@ describe('D2: what a batch promises', () => {
     expect(batches.map(({ watermark }) => watermark)).toEqual([19, 19, 1_000]);
   });
 
-  test('is about one partition', async () => {
-    const { gateway, add, dispatcher } = setUp();
-    add('k', 0, 10, 'a', 0);
-    add('k', 1, 10, 'a', 1);
-    add('k', 2, 11, 'a', 0);
-    await dispatcher.drain();
-    expect(
-      gateway.batches('shop/k').map(({ partition, watermark, events }) => ({
+  const told = (gateway: FakeGateway) =>
+    gateway.accepted.map(({ batches }) =>
+      batches.map(({ partition, watermark, events }) => ({
         partition,
         watermark,
         offsets: events.map(({ offset }) => offset),
       })),
-    ).toEqual([
-      { partition: 0, watermark: 10, offsets: [0] },
-      { partition: 1, watermark: 1_000, offsets: [1] },
-      { partition: 0, watermark: 1_000, offsets: [2] },
+    );
+
+  test('is about one partition; a signal holds a batch for each, always in the same order', async () => {
+    const { gateway, add, dispatcher } = setUp();
+    add('k', 0, 10, 'a', 1);
+    add('k', 1, 10, 'a', 0);
+    add('k', 2, 11, 'a', 1);
+    await dispatcher.drain();
+    expect(told(gateway)).toEqual([
+      [
+        { partition: 0, watermark: 1_000, offsets: [1] },
+        { partition: 1, watermark: 1_000, offsets: [0, 2] },
+      ],
+    ]);
+  });
+
+  test('lies before what waits of other partitions too', async () => {
+    const { gateway, add, dispatcher } = setUp({ batchEventsMax: 2 });
+    add('k', 0, 10, 'a', 0);
+    add('k', 0, 20, 'a', 1);
+    add('k', 1, 20, 'a', 0);
+    add('k', 2, 40, 'a', 0);
+    add('k', 3, 50, 'a', 0);
+    await dispatcher.drain();
+    expect(told(gateway)).toEqual([
+      [
+        { partition: 0, watermark: 19, offsets: [0] },
+        { partition: 1, watermark: 19, offsets: [0] },
+      ],
+      [{ partition: 0, watermark: 49, offsets: [1, 2] }],
+      [{ partition: 0, watermark: 1_000, offsets: [3] }],
+    ]);
+  });
+
+  test('where partitions have orders of their own, each lies before what waits of its own', async () => {
+    const { gateway, add, dispatcher } = setUp({ batchEventsMax: 2 });
+    // Partition 1 is far behind partition 0, as where an ingestor was told that a topic is keyed.
+    add('k', 0, 500, 'a', 0);
+    add('k', 0, 10, 'a', 1);
+    add('k', 1, 600, 'a', 0);
+    add('k', 1, 20, 'a', 1);
+    await dispatcher.drain();
+    expect(told(gateway)).toEqual([
+      [
+        { partition: 0, watermark: 599, offsets: [0] },
+        { partition: 1, watermark: 19, offsets: [0] },
+      ],
+      [
+        { partition: 0, watermark: 1_000, offsets: [1] },
+        { partition: 1, watermark: 1_000, offsets: [1] },
+      ],
     ]);
   });
 });
@@ -256,6 +298,56 @@ test('stopped: nothing more is sent, what was not sent is not settled', async ()
   gateway.before = () => {};
   await sleep(400);
   expect([gateway.accepted, settled, dispatcher.held]).toEqual([[], [], 5]);
+});
+
+describe('abandoned', () => {
+  test('what waits is forgotten and not settled; what is under way still is, and new events come after it', async () => {
+    const { gateway, add, dispatcher, settled } = setUp({ batchEventsMax: 1 });
+    const releases: (() => void)[] = [];
+    gateway.before = () => new Promise<void>((resolve) => releases.push(resolve));
+    for (let offset = 0; offset < 3; offset++) add('k', offset);
+    await until(() => releases.length === 1);
+    const room = dispatcher.room(1);
+    dispatcher.abandon();
+    await room;
+    expect(dispatcher.held).toBe(1);
+    add('k', 0);
+    await sleep(20);
+    expect(gateway.calls).toBe(1);
+    gateway.before = () => {};
+    releases[0]?.();
+    await dispatcher.drain();
+    expect([gateway.offsets('shop/k'), settled, dispatcher.held]).toEqual([[0, 0], [0, 0], 0]);
+  });
+
+  test('a queue that was due is sent nothing, and takes nobody a place', async () => {
+    const { gateway, add, dispatcher } = setUp({ callsMax: 1 });
+    for (let key = 0; key < 5; key++) add(`k${key}`, key);
+    dispatcher.abandon();
+    await sleep(20);
+    expect([gateway.calls, dispatcher.held]).toEqual([0, 0]);
+    add('k0', 9);
+    await dispatcher.drain();
+    expect(gateway.offsets('shop/k0')).toEqual([9]);
+  });
+});
+
+test('a session that is parked from the begin gets nothing', async () => {
+  const { gateway, add, dispatcher, refused } = setUp();
+  const known = new Map([['shop', shop]]);
+  dispatcher.park(
+    [
+      { journey: 'shop', key: 'bad' },
+      { journey: 'gone', key: 'k' },
+    ],
+    known,
+  );
+  dispatcher.park([{ journey: 'shop', key: 'bad' }], known);
+  add('bad', 0);
+  add('good', 1);
+  await dispatcher.drain();
+  expect([refused, gateway.offsets('shop/good'), gateway.calls]).toEqual([[0], [1], 1]);
+  expect(dispatcher.counts).toEqual({ batches: 1, skipped: 0, parked: 1 });
 });
 
 describe('D5: a hot session', () => {

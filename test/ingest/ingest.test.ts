@@ -26,7 +26,7 @@ import {
 const a = (t: number, key = 'k'): Item => ({ t, key, type: 'a' });
 
 describe('each record has one end', () => {
-  test('accepted, skipped, unrouted, late or a dead letter; all are counted and settled', async () => {
+  test('accepted, skipped, unrouted, late, a dead letter or a tombstone; all are counted and settled', async () => {
     const journeys = journeysOf([journey({ accepts: (e) => e.type !== 'z' })], {
       fields: { n: 'number' },
     });
@@ -45,11 +45,12 @@ describe('each record has one end', () => {
     async function* records(): AsyncGenerator<Read> {
       for (const [offset, value] of values.entries()) yield record(offset, value, 20_000);
       yield { ...record(10, 'x,y', 20_000), fault: 'two columns too few' };
+      yield record(11, null, 20_000);
     }
     const { done, gateway, store, late, dead } = run({ journeys, records: records() });
     const counts = await done;
     expect(counts).toEqual({
-      read: 11,
+      read: 12,
       events: 5,
       late: 1,
       dead: {
@@ -64,7 +65,13 @@ describe('each record has one end', () => {
       batches: 1,
       sessions: 1,
       parked: 0,
+      repeats: 0,
+      tombstones: 1,
       watermark: MAX_TIMESTAMP,
+      partitions: [
+        { source: 'test', partition: 0, watermark: MAX_TIMESTAMP, lowWater: 12, isLive: false },
+      ],
+      undelivered: 0,
     });
     expect(gateway.offsets('shop/k')).toEqual([0, 9]);
     expect(late).toMatchObject([{ offset: 3, reason: 'LATE', record: values[3] }]);
@@ -77,7 +84,7 @@ describe('each record has one end', () => {
       [4, 'RECORD_WITHOUT_KEY'],
     ]);
     expect(dead[0]).toMatchObject({ source: 'test', partition: 0, record: 'nonsense' });
-    expect(store.last).toEqual({ watermark: MAX_TIMESTAMP, lowWater: 11, finished: true });
+    expect(store.last).toEqual({ watermark: MAX_TIMESTAMP, lowWater: 12, finished: true });
     // What the command line prints at the end.
     expect(formatTimestamp(counts.watermark)).toBe('the end of the stream');
   });
@@ -175,8 +182,11 @@ describe('the promise', () => {
         gateway.before = async ({ session, batches: [batch] }) => {
           await sleep(waits[gateway.calls % waits.length] as number);
           if (session === `shop/${bad}`) throw new SessionRefused('too large');
-          if (!gateway.running.has(session) && (batch?.events ?? []).every((e) => e.data.type !== 'a')) {
-            for (const { offset } of (batch?.events ?? [])) skipped.add(offset);
+          if (
+            !gateway.running.has(session) &&
+            (batch?.events ?? []).every((e) => e.data.type !== 'a')
+          ) {
+            for (const { offset } of batch?.events ?? []) skipped.add(offset);
           }
         };
         async function* records(): AsyncGenerator<Read> {
@@ -193,7 +203,9 @@ describe('the promise', () => {
           expect(watermark).toBeGreaterThanOrEqual(last);
           last = watermark;
           const accepted = new Set(
-            gateway.accepted.flatMap(({ batches: [batch] }) => (batch?.events ?? []).map(({ offset }) => offset)),
+            gateway.accepted.flatMap(({ batches: [batch] }) =>
+              (batch?.events ?? []).map(({ offset }) => offset),
+            ),
           );
           for (const offset of read) {
             const isDone = accepted.has(offset) || rejected.has(offset) || skipped.has(offset);
@@ -218,7 +230,9 @@ describe('the promise', () => {
           finished: true,
         });
         // Nothing lost, nothing twice.
-        const accepted = gateway.accepted.flatMap(({ batches: [batch] }) => (batch?.events ?? []).map((e) => e.offset));
+        const accepted = gateway.accepted.flatMap(({ batches: [batch] }) =>
+          (batch?.events ?? []).map((e) => e.offset),
+        );
         const all = [...accepted, ...rejected, ...skipped].toSorted((x, y) => x - y);
         expect(all).toEqual(items.map((_, offset) => offset));
       }),
@@ -347,7 +361,9 @@ describe('the end of the input', () => {
       ['shop/x', 'signal'],
       ['shop/y', 'signal'],
     ]);
-    for (const { batches: [batch] } of ends) {
+    for (const {
+      batches: [batch],
+    } of ends) {
       expect(batch).toMatchObject({ events: [], watermark: MAX_TIMESTAMP, finished: true });
     }
     expect([counts.batches, counts.sessions, counts.skipped]).toEqual([2, 2, 1]);

@@ -26,6 +26,8 @@ export function environment(added: Record<string, string> = {}): Record<string, 
 export interface StartOptions {
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  /** Whether whoever starts it, in a hook, also sees to its end. */
+  readonly outlives?: boolean;
   /** Standard input; closed at once by default, left open by null. */
   readonly input?: string | null;
 }
@@ -51,7 +53,7 @@ export interface Running {
 export function startCommand(
   command: string,
   args: readonly string[],
-  { env = environment(), cwd = ROOT, input = '' }: StartOptions = {},
+  { env = environment(), cwd = ROOT, input = '', outlives = false }: StartOptions = {},
 ): Running {
   const child = spawn(command, args, { env, cwd });
   let stdout = '';
@@ -66,7 +68,7 @@ export function startCommand(
   child.stdin.on('error', () => {});
   if (input !== null) child.stdin.end(input);
   // A test that fails must not leave it behind.
-  onTestFinished(() => void child.kill('SIGKILL'));
+  if (!outlives) onTestFinished(() => void child.kill('SIGKILL'));
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { startDevServer } from '../../../src/servers/dev-server.js';
+import { type DevServerOptions, startDevServer } from '../../../src/servers/dev-server.js';
 import { quietTemporal } from './built.js';
 
 export interface Dev {
@@ -15,10 +15,12 @@ export interface Dev {
   stop(): Promise<void>;
 }
 
-export async function startDev(): Promise<Dev> {
+export async function startDev(
+  options: Pick<DevServerOptions, 'dynamicConfig'> = {},
+): Promise<Dev> {
   quietTemporal();
   const { TEMPORAL_ADDRESS, TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE, ...env } = process.env;
-  const server = await startDevServer({ ui: false, env });
+  const server = await startDevServer({ ...options, ui: false, env });
   const steps: (() => Promise<unknown>)[] = [() => server.stop()];
   const connection = await NativeConnection.connect(server.connectionOptions);
   steps.push(() => connection.close());
