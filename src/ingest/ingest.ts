@@ -57,7 +57,7 @@ export interface IngestOptions {
   /** Told of what was published; a reader may commit its offsets then. Must not throw. */
   readonly onPublished?: (publications: readonly Publication[]) => Promise<void>;
   /** Told of partitions that somebody else has claimed since. By default the ingest fails. */
-  readonly onFenced?: (partitions: readonly SourcePartition[]) => void;
+  readonly onFenced?: (lost: readonly Publication[]) => void;
   /**
    * What follows the last record: a final watermark that ends every open window (default), one at this
    * time, one at the last event, or none: then the source counts as one that goes on later.
@@ -135,6 +135,9 @@ class Ingestor {
   readonly #dispatcher: Dispatcher;
   readonly #dispatch: DispatchSettings;
   readonly #partitions = new Map<string, Partition>();
+  /** Whether the reader says which partitions are ours. */
+  #isAssigned = false;
+  #isFailed = false;
   /** Rejects that are not yet where they go. */
   #rejecting = 0;
   #rejected: () => void = () => {};
@@ -171,7 +174,10 @@ class Ingestor {
     this.#dispatch = { ...DISPATCH_DEFAULTS, ...options.dispatch };
     this.#stopped = aborted(options.signal);
     this.#failed = new Promise((_, reject) => {
-      this.#fail = reject;
+      this.#fail = (error) => {
+        this.#isFailed = true;
+        reject(error);
+      };
     });
     // It is only ever raced.
     this.#failed.catch(() => {});
@@ -228,9 +234,14 @@ class Ingestor {
     const iterator = iterable[Symbol.asyncIterator]();
     const reading = this.#readAll(iterator);
     // Not every source hears of the stop: what it would still give is left behind.
-    const failure = await Promise.race([reading, this.#stopped]);
+    const failure = await Promise.race([
+      reading,
+      this.#stopped,
+      this.#failed.catch(() => undefined),
+    ]);
     if (this.#isStopped) iterator.return?.().catch(() => {});
-    else if (!failure) await Promise.race([this.#end(), this.#stopped]);
+    if (this.#isFailed) return;
+    if (!this.#isStopped && !failure) await Promise.race([this.#end(), this.#stopped]);
     if (failure || this.#isStopped) await this.#stop();
     if (failure) throw failure.error;
   }
@@ -240,7 +251,7 @@ class Ingestor {
   }
 
   get #isStopped(): boolean {
-    return this.#options.signal?.aborted ?? false;
+    return this.#isFailed || (this.#options.signal?.aborted ?? false);
   }
 
   /** @returns what the source failed with, if it did */
@@ -256,7 +267,10 @@ class Ingestor {
       if (this.#isStopped || next.done) return undefined;
       if ('assigned' in next.value) this.#assign(next.value);
       else if ('endOfLog' in next.value) this.#silence(next.value);
-      else this.#take(next.value, this.#partitionOf(next.value) ?? (await this.#claim(next.value)));
+      else {
+        const partition = this.#partitionOf(next.value) ?? (await this.#claim(next.value));
+        if (partition) this.#take(next.value, partition);
+      }
       if (this.#dispatcher.held > heldMax) await this.#dispatcher.room(heldMax);
       while (this.#rejecting > REJECTING_MAX && !this.#isStopped) {
         await Promise.race([
@@ -284,14 +298,17 @@ class Ingestor {
 
   /** From now on these, and as somebody left them: what was under way is read again. */
   #assign({ assigned, isKeyed }: Assignment): void {
+    this.#isAssigned = true;
     this.#dispatcher.abandon();
     this.#partitions.clear();
     const shared = isKeyed ? null : this.#newOrder();
     for (const claim of assigned) this.#add(claim, shared ?? this.#newOrder());
   }
 
-  /** A reader that assigns nothing: each of its partitions is keyed. */
-  async #claim({ source, partition }: SourcePartition): Promise<Partition> {
+  /** For a reader that assigns nothing: each of its partitions is keyed. */
+  async #claim({ source, partition }: SourcePartition): Promise<Partition | null> {
+    // A partition that was taken from us: whoever has it reads the record again.
+    if (this.#isAssigned) return null;
     const { store, owner = 'ingest' } = this.#options;
     const [claim] = await store.claim(source, [partition], owner);
     return this.#add(claim as Claim, this.#newOrder());
@@ -351,14 +368,15 @@ class Ingestor {
     } else {
       // Before the order is told: its watermark must never pass an event that nobody tracks.
       tracker.timed(tracking, timestamp);
-      if (order.push(event)) {
+      if (!partition.isPromised(record.offset, timestamp) && order.push(event)) {
         this.#counts.events++;
         const length =
           typeof record.value === 'string' ? record.value.length : jsonLength(event.data);
         held.set(event, { record: tracking, length });
       } else {
         this.#counts.late++;
-        const message = `event time ${timestamp} is not after the watermark ${order.watermarkOf(partition)}`;
+        const watermark = Math.max(order.watermarkOf(partition), partition.published);
+        const message = `event time ${timestamp} is not after the watermark ${watermark}`;
         this.#reject(this.#late, 'LATE', message, event, event.data)
           .then(() => tracker.settle(tracking))
           .catch((failure) => this.#fail(failure));
@@ -412,7 +430,7 @@ class Ingestor {
     const partition = this.#partitionOf(look);
     if (!partition) return;
     const { order } = partition;
-    const until = partition.quietUntil(look.lookedAt) ?? this.#emptyUntil(partition, look);
+    const until = partition.quietUntil(look.lookedAt) ?? this.#amongLive(partition, look);
     if (until !== null) order.advance(partition, until);
     else if (order.size > this.#heldMax && partition.isSilent(look.lookedAt)) {
       // Others fill the memory while they wait for one that has nothing more to say.
@@ -428,9 +446,12 @@ class Ingestor {
     this.#release(order);
   }
 
-  /** A partition that never had a record, of a topic whose other partitions are live, moves with the clock. */
-  #emptyUntil(partition: Partition, { lookedAt }: EndOfLog): Timestamp | null {
-    if (partition.isLive !== null) return null;
+  /**
+   * A partition whose own records do not show that it is live, or that has none, of a topic whose other
+   * partitions are: once it is silent it moves with the clock.
+   */
+  #amongLive(partition: Partition, { lookedAt }: EndOfLog): Timestamp | null {
+    if (partition.isLive === true || !partition.isSilent(lookedAt)) return null;
     const others = [...this.#partitions.values()].filter(({ order }) => order === partition.order);
     if (!others.some(({ isLive }) => isLive)) return null;
     const { graceMs = seconds(10), outOfOrdernessMs = seconds(2) } = this.#options;
@@ -557,17 +578,16 @@ class Ingestor {
   }
 
   #fenced(refused: readonly Publication[]): void {
-    for (const { source, partition, generation } of refused) {
-      const known = this.#partitionOf({ source, partition });
-      // It may have been assigned to us anew meanwhile.
-      if (known?.generation === generation) this.#partitions.delete(nameOf(known));
-    }
+    // Others may have been assigned to us anew meanwhile.
+    const lost = refused.filter((of) => this.#partitionOf(of)?.generation === of.generation);
+    if (lost.length === 0) return;
+    for (const partition of lost) this.#partitions.delete(nameOf(partition));
     const { onFenced } = this.#options;
     if (onFenced) {
-      onFenced(refused);
+      onFenced(lost);
       return;
     }
-    const { source } = refused[0] as Publication;
+    const { source } = lost[0] as Publication;
     throw new CepError(
       'ALREADY_RUNNING',
       `another process has begun to ingest ${source}: let one of them run, or name another --source`,

@@ -101,6 +101,12 @@ export class Partition {
     return restored !== null && offset < restored.nextOffset && timestamp <= restored.watermark;
   }
 
+  /** Whether the one before us has promised that nothing new of this time would come. */
+  isPromised(offset: number, timestamp: Timestamp): boolean {
+    const restored = this.#restored;
+    return restored !== null && offset >= restored.readTo && timestamp <= restored.watermark;
+  }
+
   /**
    * A record has come, so there is no silence. A live stream stays live while it goes on from where it was,
    * however late its records are read: an outage of ours does not make it a historic one.
@@ -152,6 +158,7 @@ export class Partition {
       watermark,
       lowWater: tracker.lowWater,
       finished: this.finished,
+      readTo: Math.max(tracker.next, restored?.readTo ?? 0),
       nextOffset: isAsRestored ? restored.nextOffset : tracker.doneBelow(watermark),
       orderingWatermark: tracker.orderingAtLowWater(ordering),
       quietSince: this.#quietSince(ordering),

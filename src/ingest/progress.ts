@@ -7,7 +7,8 @@
 //   G3. Every offset below the low-water mark is settled.
 //   G4. Who goes on from what was kept decides of each record read again as was decided the first time: the
 //       ordering watermark is kept as it was before the record at the low-water mark, and a record that
-//       had been read with time <= W is done with (G1).
+//       had been read with time <= W is done with (G1). (Of a record that was late only because of the
+//       clock, in a silence, it may be decided anew: its session, which is past its time, then says so.)
 
 import type { ProgressReader } from '../activities/index.js';
 import { assert } from '../assert.js';
@@ -17,8 +18,10 @@ import type { PartitionProgress, SourcePartition } from '../workflows/messages.j
 
 /** What is kept of a partition, so that anybody can go on from there. */
 export interface StoredProgress extends PartitionProgress {
-  /** The next offset to be read at the time of publication. Records before it with time <= watermark are done with. */
+  /** Records below this offset with time <= watermark are done with. */
   readonly nextOffset: number;
+  /** Records below this offset have been read; any other with time <= watermark is late (G1). */
+  readonly readTo: number;
   /** The partition's ordering watermark before the record at `lowWater` was read. */
   readonly orderingWatermark: Timestamp;
   /**

@@ -28,11 +28,11 @@ import { groupAssigner, inUse, requireGroup } from '../kafka/consumer-group.js';
 import { topicId } from '../kafka/topic-id.js';
 import type { Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
-import { type Millis, seconds } from '../time.js';
+import { MIN_TIMESTAMP, type Millis, seconds } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
 import { idOfKey, type KeyedSources, keyedVerdict } from './keyed.js';
 import { Lanes } from './lanes.js';
-import type { Claim, ProgressStore, Publication } from './progress.js';
+import type { Claim, ProgressStore, Publication, StoredProgress } from './progress.js';
 import {
   type Assignment,
   type Clock,
@@ -89,7 +89,7 @@ export interface KafkaReader {
   /** For `onPublished` of the ingest: commits offsets to Kafka, for those who look there. Never throws. */
   commit(publications: readonly Publication[]): Promise<void>;
   /** For `onFenced` of the ingest: claims what the group still says is ours. */
-  fenced(): void;
+  fenced(lost: readonly Publication[]): void;
   lags(): Lag[];
   /** Leaves the group. */
   close(): Promise<void>;
@@ -130,6 +130,8 @@ class Reader implements KafkaReader {
   #isKeyed: boolean | null = null;
   /** The next offset expected of each partition that is read. */
   readonly #positions = new Map<number, number>();
+  /** Of our last claims. */
+  readonly #generations = new Map<number, number>();
   readonly #ends = new Map<number, number>();
   readonly #committed = new Map<number, number>();
   #commit: Promise<void> | null = null;
@@ -418,7 +420,9 @@ class Reader implements KafkaReader {
       this.#consumer.seek({ topic, partition, offset: String(offset) });
     }
     this.#lanes.reset([...offsets.keys()]);
-    this.#claims = claims;
+    this.#generations.clear();
+    for (const { partition, generation } of claims) this.#generations.set(partition, generation);
+    this.#claims = claims.map((claim) => beginning(claim, offsets.get(claim.partition) ?? 0));
     this.#resume([...offsets.keys()]);
     this.#lanes.wake();
   }
@@ -605,8 +609,14 @@ class Reader implements KafkaReader {
     }
   }
 
-  fenced(): void {
+  fenced(lost: readonly Publication[]): void {
     const { log, topic } = this.#options;
+    // What was claimed since is not what was lost.
+    const isNews = lost.some(
+      ({ source, partition, generation }) =>
+        source === this.source && generation === this.#generations.get(partition),
+    );
+    if (!isNews) return;
     log.warn('somebody else has claimed partitions; waiting for what the consumer group says', {
       topic,
     });
@@ -631,6 +641,21 @@ class Reader implements KafkaReader {
     await Promise.allSettled([this.#consumer.disconnect(), this.#looking]);
     await this.#admin.disconnect().catch(() => {});
   }
+}
+
+/** Of a partition of which nothing is kept it has to be known where it begins: else that would be offset 0. */
+function beginning(claim: Claim, offset: number): Claim {
+  if (claim.progress !== null) return claim;
+  const progress: StoredProgress = {
+    watermark: MIN_TIMESTAMP,
+    orderingWatermark: MIN_TIMESTAMP,
+    lowWater: offset,
+    nextOffset: offset,
+    readTo: offset,
+    quietSince: null,
+    finished: false,
+  };
+  return { ...claim, progress };
 }
 
 /** The protocol's name of an error, through the errors that kafkajs wraps around it. */

@@ -1,7 +1,7 @@
 // PostgreSQL over the network.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely';
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import { assert } from '../assert.js';
 import { CepError, messageOf } from '../errors.js';
@@ -20,28 +20,24 @@ const QUERY_TIMEOUT_MS = seconds(30);
 
 /** @throws CepError `SETTING_INVALID`, `DATABASE_UNREACHABLE` */
 export async function openPostgres(address: string): Promise<Database> {
-  const pool = new pg.Pool({
+  const name = withoutPassword(address);
+  const config = {
     connectionString: address,
     fallback_application_name: 'temporal-cep',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
     types: { getTypeParser },
-  });
+  };
+  await untilItAnswers(config, name);
+
+  const pool = new pg.Pool(config);
   // A connection that fails is dropped and made anew by the pool. Both events would end the process if
   // nobody listened: the first is of an idle connection, the second of one in use between two queries,
   // where the next query says so.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
-
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: forKysely(pool) }) });
-  const name = withoutPassword(address);
-  try {
-    await untilItAnswers(db, name);
-  } catch (error) {
-    await db.destroy();
-    throw error;
-  }
   return { db, name, close: () => db.destroy() };
 }
 
@@ -82,11 +78,15 @@ function parseInteger(text: string): number {
   return value;
 }
 
-async function untilItAnswers(db: Kysely<Schema>, name: string): Promise<void> {
+/** Logs in once. Not through the pool, which has no hold of a connection whose login failed. */
+async function untilItAnswers(config: pg.ClientConfig, name: string): Promise<void> {
   const start = performance.now();
   for (let pause = RETRY_FIRST_MS; ; pause *= 2) {
+    let client: pg.Client | undefined;
     try {
-      await sql`select 1`.execute(db);
+      client = new pg.Client(config);
+      client.on('error', () => {});
+      await client.connect();
       return;
     } catch (error) {
       const objection = objectionOf(error);
@@ -94,6 +94,9 @@ async function untilItAnswers(db: Kysely<Schema>, name: string): Promise<void> {
       const left = TRIES_WITHIN_MS - (performance.now() - start);
       if (left <= 0) throw unreachable(name, error);
       await sleep(Math.min(pause, left));
+    } finally {
+      // Else a server that waits for a password holds the connection, and so our process, for a minute.
+      void client?.end();
     }
   }
 }

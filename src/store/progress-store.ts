@@ -102,7 +102,8 @@ async function beginAnew(trx: Transaction<Schema>, source: string, partitions: r
   await trx
     .updateTable('cep_progress')
     .set({ watermark: MIN_TIMESTAMP, ordering_watermark: MIN_TIMESTAMP })
-    .set({ low_water: 0, next_offset: 0, quiet_since: null, finished: false, updated_at: null })
+    .set({ low_water: 0, next_offset: 0, read_to: 0, quiet_since: null })
+    .set({ finished: false, updated_at: null })
     .where('source', '=', source)
     .where('partition', 'in', partitions)
     .where('finished', '=', true)
@@ -141,6 +142,7 @@ async function take(
       watermark: row.watermark,
       lowWater: row.low_water,
       nextOffset: row.next_offset,
+      readTo: row.read_to,
       orderingWatermark: row.ordering_watermark,
       quietSince: row.quiet_since,
       finished: row.finished,
@@ -217,6 +219,7 @@ async function write(
         watermark: progress.watermark,
         low_water: progress.lowWater,
         next_offset: progress.nextOffset,
+        read_to: progress.readTo,
         ordering_watermark: progress.orderingWatermark,
         quiet_since: progress.quietSince,
         finished: progress.finished,
@@ -228,6 +231,7 @@ async function write(
         watermark: eb.ref('excluded.watermark'),
         low_water: eb.ref('excluded.low_water'),
         next_offset: eb.ref('excluded.next_offset'),
+        read_to: eb.ref('excluded.read_to'),
         ordering_watermark: eb.ref('excluded.ordering_watermark'),
         quiet_since: eb.ref('excluded.quiet_since'),
         finished: eb.ref('excluded.finished'),

@@ -25,6 +25,7 @@ export interface ProgressTable {
   watermark: Generated<number>;
   low_water: Generated<number>;
   next_offset: Generated<number>;
+  read_to: Generated<number>;
   ordering_watermark: Generated<number>;
   quiet_since: number | null;
   finished: Generated<boolean>;

@@ -52,12 +52,12 @@ function past(prefix: string): Produced[] {
   return [...records, ...nothings(last + seconds(10))];
 }
 
-/** Events for no journey, which let event time go on. */
+/** Events that begin nothing, and let event time go on. */
 function nothings(eventTime: number): Produced[] {
   return Array.from({ length: PARTITIONS }, (_, partition) => ({
     partition,
     key: null,
-    value: { eventTime, eventType: 'noop' },
+    value: { eventTime, eventType: 'noop', userId: 'nobody', userSession: 'nobody' },
   }));
 }
 

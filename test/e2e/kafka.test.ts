@@ -43,7 +43,12 @@ function closers(partitions: number): Produced[] {
   return Array.from({ length: partitions }, (_, partition) => ({
     partition,
     key: JSON.stringify({ id: `closer-${partition}` }),
-    value: { eventTime: Date.now() - days(10), eventType: 'noop' },
+    value: {
+      eventTime: Date.now() - days(10),
+      eventType: 'noop',
+      userId: 'nobody',
+      userSession: 'nobody',
+    },
   }));
 }
 

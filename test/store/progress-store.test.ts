@@ -13,6 +13,7 @@ function progressAt(lowWater: number, rest: Partial<StoredProgress> = {}): Store
     watermark: 1_000 + lowWater,
     lowWater,
     nextOffset: lowWater + 7,
+    readTo: lowWater + 9,
     orderingWatermark: 500 + lowWater,
     quietSince: 1_700_000_000_000,
     finished: false,
@@ -70,12 +71,14 @@ describe.each(ENGINES)('%s', (engine) => {
     const ends = progressAt(Number.MAX_SAFE_INTEGER, {
       watermark: MAX_TIMESTAMP,
       nextOffset: Number.MAX_SAFE_INTEGER,
+      readTo: Number.MAX_SAFE_INTEGER,
       orderingWatermark: MAX_TIMESTAMP,
       quietSince: null,
     });
     const begins = progressAt(0, {
       watermark: MIN_TIMESTAMP,
       nextOffset: 0,
+      readTo: 0,
       orderingWatermark: MIN_TIMESTAMP,
       quietSince: null,
     });

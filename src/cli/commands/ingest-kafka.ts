@@ -90,7 +90,7 @@ async function run(topic: string, flags: IngestKafkaFlags): Promise<void> {
         records: (flow) => reader.records(flow),
         endWatermark: 'none',
         onPublished: (publications) => reader.commit(publications),
-        onFenced: () => reader.fenced(),
+        onFenced: (lost) => reader.fenced(lost),
         lags: () => reader.lags(),
         close: () => reader.close(),
       };

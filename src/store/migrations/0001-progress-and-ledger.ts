@@ -17,6 +17,7 @@ async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('watermark', 'bigint', (column) => column.notNull().defaultTo(MIN_TIMESTAMP))
     .addColumn('low_water', 'bigint', (column) => column.notNull().defaultTo(0))
     .addColumn('next_offset', 'bigint', (column) => column.notNull().defaultTo(0))
+    .addColumn('read_to', 'bigint', (column) => column.notNull().defaultTo(0))
     .addColumn('ordering_watermark', 'bigint', (column) =>
       column.notNull().defaultTo(MIN_TIMESTAMP),
     )

@@ -4,6 +4,7 @@
 import type { Kafka, Message } from 'kafkajs';
 import { Partitioners } from 'kafkajs';
 import pg from 'pg';
+import { idOfKey } from '../../../src/ingest/keyed.js';
 import type { RawRecord } from '../../../src/ingest/record.js';
 import type { Reject } from '../../../src/ingest/rejects.js';
 import type { Alert } from '../../../src/rules/rule.js';
@@ -273,7 +274,11 @@ export function rawRecords(records: readonly Produced[], source: string): RawRec
     const offset = offsets.get(partition) ?? 0;
     offsets.set(partition, offset + 1);
     const text = value === null || typeof value === 'string' ? value : JSON.stringify(value);
-    return { source, partition, offset, key, value: text, recordTime: timestamp };
+    const id = idOfKey(key);
+    return {
+      ...{ source, partition, offset, key, value: text, recordTime: timestamp },
+      ...(id === undefined ? {} : { id }),
+    };
   });
 }
 
