@@ -6,6 +6,8 @@ const NEEDS_SERVER = [
   'test/servers/**/*.test.ts',
   'test/e2e/**/*.test.ts',
   'test/vectors/session*.test.ts',
+  'test/kafka/{admin,topic-id,alert-topic,reject-topic}.test.ts',
+  'test/store/{migrations,progress-store,alert-ledger,store,database}.test.ts',
 ];
 
 export default defineConfig({

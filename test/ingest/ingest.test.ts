@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CepError } from '../../src/errors.js';
 import { SessionRefused } from '../../src/ingest/gateway.js';
+import type { StoredProgress } from '../../src/ingest/progress.js';
 import type { Read } from '../../src/ingest/record.js';
 import { formatTimestamp, MAX_TIMESTAMP } from '../../src/time.js';
 import {
@@ -512,6 +513,27 @@ describe('a stop', () => {
 });
 
 describe('what fails', () => {
+  test('because of another: it ends, and takes nothing back from that one', async () => {
+    const store = new RecordingStore();
+    let read = 0;
+    async function* records(): AsyncGenerator<Read> {
+      for (;;) {
+        yield record(read, a(read++ * 10_000));
+        await sleep(2);
+      }
+    }
+    const { done } = run({ records: records(), store, publishMs: 1 });
+    await until(() => (store.last?.lowWater ?? 0) > 2);
+    const [other] = await store.claim('test', [0]);
+    await expect(done).rejects.toMatchObject({ code: 'ALREADY_RUNNING' });
+    const readAtEnd = read;
+    await sleep(30);
+    expect(read - readAtEnd).toBeLessThanOrEqual(1);
+    const progress = other?.progress as StoredProgress;
+    const publication = { source: 'test', partition: 0, generation: 2, progress };
+    expect(await store.publish([publication])).toEqual([]);
+  });
+
   test('a source: what was read is delivered, then the error comes through', async () => {
     async function* records(): AsyncGenerator<Read> {
       yield record(0, a(1_000));

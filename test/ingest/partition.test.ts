@@ -49,6 +49,7 @@ const kept = (parts: Partial<StoredProgress>): StoredProgress => ({
   lowWater: 0,
   finished: false,
   nextOffset: 0,
+  readTo: 0,
   orderingWatermark: 0,
   quietSince: null,
   ...parts,
@@ -199,6 +200,7 @@ describe('what is kept', () => {
         orderingWatermark: watermark,
         lowWater: 2,
         nextOffset: 2,
+        readTo: 2,
         quietSince: NOW,
       }),
     );
@@ -211,6 +213,7 @@ describe('what is kept', () => {
         orderingWatermark: watermark + 4_000,
         lowWater: 2,
         nextOffset: 2,
+        readTo: 2,
         quietSince: NOW + 4_000,
       }),
     );
@@ -221,6 +224,7 @@ describe('what is kept', () => {
       watermark: 100,
       lowWater: 7,
       nextOffset: 9,
+      readTo: 12,
       orderingWatermark: 40,
       quietSince: NOW - 5_000,
     });
@@ -230,7 +234,13 @@ describe('what is kept', () => {
   });
 
   test('records of those before are done with up to the watermark, as long as they are read again', () => {
-    const progress = kept({ watermark: 100, lowWater: 7, nextOffset: 9, orderingWatermark: 40 });
+    const progress = kept({
+      watermark: 100,
+      lowWater: 7,
+      nextOffset: 9,
+      readTo: 9,
+      orderingWatermark: 40,
+    });
     const { partition, record, publish } = partitionOf(manualClock(NOW), progress);
     expect([
       partition.isDone(8, 100),
@@ -243,8 +253,34 @@ describe('what is kept', () => {
     record(3_000);
     record(3_010);
     expect(publish()).toEqual(
-      kept({ watermark: 1_009, lowWater: 10, nextOffset: 10, orderingWatermark: 1_009 }),
+      kept({
+        watermark: 1_009,
+        lowWater: 10,
+        nextOffset: 10,
+        readTo: 10,
+        orderingWatermark: 1_009,
+      }),
     );
+  });
+
+  test('what those before have not read comes too late for their watermark, and only that', () => {
+    const progress = kept({ watermark: 100, lowWater: 7, nextOffset: 8, readTo: 9 });
+    const { partition, record, publish } = partitionOf(manualClock(NOW), progress);
+    const isPromised = (offset: number, timestamp: Timestamp) =>
+      partition.isPromised(offset, timestamp);
+    expect([isPromised(9, 100), isPromised(9, 101), isPromised(8, 100)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(partitionOf(manualClock(NOW)).partition.isPromised(0, MIN_TIMESTAMP)).toBe(false);
+    // It stays so until all that they had read is read again.
+    record(60);
+    expect(publish()).toMatchObject({ lowWater: 8, readTo: 9 });
+    record(70);
+    record(80);
+    expect(publish()).toMatchObject({ lowWater: 10, readTo: 10 });
+    expect(isPromised(10, 100)).toBe(true);
   });
 
   test('never goes back by an older publication', () => {

@@ -8,11 +8,14 @@ import type { IngestOptions } from '../../src/ingest/ingest.js';
 import type { ParkedSession } from '../../src/ingest/parked.js';
 import type { Publication, StoredProgress } from '../../src/ingest/progress.js';
 import type { Flow, RawRecord, Read } from '../../src/ingest/record.js';
+import type { CompiledJourney } from '../../src/rules/compiled.js';
+import { Session } from '../../src/rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, minutes, type Timestamp } from '../../src/time.js';
 import type { SourcePartition } from '../../src/workflows/messages.js';
 import {
   FakeGateway,
   type Item,
+  journeysOf,
   manualClock,
   pushable,
   RecordingStore,
@@ -24,13 +27,14 @@ import {
 const a = (t: number, key = 'k'): Item => ({ t, key, type: 'a' });
 const part = (partition: number): SourcePartition => ({ source: 'test', partition });
 
-/** An ingest of partitions that are assigned by hand. */
-async function setUp(
-  partitions: number,
-  options: Partial<IngestOptions> & { isKeyed?: boolean } = {},
-) {
-  const { isKeyed = false, ...rest } = options;
-  const store = new RecordingStore();
+type SetUpOptions = Partial<Omit<IngestOptions, 'store'>> & {
+  readonly isKeyed?: boolean;
+  readonly store?: RecordingStore;
+};
+
+/** An ingest of partitions that are assigned by hand; it goes on from what the store has of them. */
+async function setUp(partitions: number, options: SetUpOptions = {}) {
+  const { isKeyed = false, store = new RecordingStore(), ...rest } = options;
   const gateway = new FakeGateway();
   const reads = pushable<Read>();
   const offsets: number[] = Array.from({ length: partitions }, () => 0);
@@ -50,8 +54,9 @@ async function setUp(
     dispatch: { lingerMs: 0, ...rest.dispatch },
   });
   const assign = async () => {
-    const numbers = [...offsets.keys()];
-    reads.push({ assigned: await store.claim('test', numbers), isKeyed });
+    const assigned = await store.claim('test', [...offsets.keys()]);
+    for (const { partition, progress } of assigned) offsets[partition] = progress?.lowWater ?? 0;
+    reads.push({ assigned, isKeyed });
   };
   await assign();
   // From now on time passes for them.
@@ -172,7 +177,8 @@ describe('partitions that share sessions', () => {
     });
     push(0, a(NOW));
     look(1, clock.monotonic());
-    await watermarksAre(NOW - 1_011, NOW - 1_011);
+    await sleep(20);
+    await watermarksAre(MIN_TIMESTAMP, MIN_TIMESTAMP);
     clock.passes(1_500);
     push(0, a(NOW + 1_500));
     look(1, clock.monotonic());
@@ -184,6 +190,29 @@ describe('partitions that share sessions', () => {
     look(1, clock.monotonic() - 60_000 + 500);
     look(0, clock.monotonic());
     await watermarksAre(NOW + 989, NOW + 989);
+    reads.end();
+    expect(await done).toMatchObject({ partitions: [{ isLive: true }, { isLive: false }] });
+  });
+
+  test('one of a live topic whose last record is old does not either', async () => {
+    const NOW = Date.UTC(2026, 0, 31, 12);
+    const clock = manualClock(NOW);
+    const { done, reads, push, look, watermarksAre, gateway } = await setUp(2, {
+      clock,
+      graceMs: 1_000,
+    });
+    push(1, a(NOW - minutes(6)));
+    push(0, a(NOW));
+    await watermarksAre(NOW - minutes(6) - 11, NOW - minutes(6) - 11);
+    clock.passes(1_000);
+    look(1, clock.monotonic());
+    await sleep(20);
+    await watermarksAre(NOW - minutes(6) - 11, NOW - minutes(6) - 11);
+    clock.passes(59_000);
+    look(0, clock.monotonic());
+    look(1, clock.monotonic());
+    await watermarksAre(NOW + 58_989, NOW + 58_989);
+    await until(() => gateway.offsets('shop/k').length === 2);
     reads.end();
     expect(await done).toMatchObject({ partitions: [{ isLive: true }, { isLive: false }] });
   });
@@ -282,6 +311,52 @@ describe('a partition that another ingestor has claimed', () => {
     expect(counts.partitions.map(({ partition }) => partition)).toEqual([0, 1]);
   });
 
+  test('is not claimed again by the records of it that are still at hand', async () => {
+    const fenced: SourcePartition[] = [];
+    const { done, reads, push, store, watermarksAre, kept, gateway } = await setUp(1, {
+      onFenced: (some) => void fenced.push(...some),
+    });
+    push(0, a(100), a(200));
+    await watermarksAre(189);
+    const [other] = await store.claim('test', [0]);
+    await until(() => fenced.length > 0);
+    // Those between are read by the other one.
+    reads.push(record(6, a(1_000)), record(7, a(2_000)));
+    await sleep(20);
+    const progress = { ...(await kept(0)), lowWater: 2 } as StoredProgress;
+    expect(await store.publish([{ ...part(0), generation: 2, progress }])).toEqual([]);
+    reads.end();
+    expect(await done).toMatchObject({ read: 2, partitions: [] });
+    expect([other?.generation, await kept(0)]).toEqual([2, progress]);
+    expect(gateway.offsets('shop/k')).toEqual([0]);
+  });
+
+  test('is not one that was assigned to us anew while we were publishing', async () => {
+    const { done, reads, push, store, watermarksAre, assign, kept } = await setUp(1);
+    push(0, a(100));
+    await watermarksAre(89);
+    const publish = store.publish.bind(store);
+    let release = () => {};
+    let isHeld = false;
+    store.publish = async (some) => {
+      isHeld = true;
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return await publish(some);
+    };
+    await until(() => isHeld);
+    await assign();
+    await sleep(10);
+    store.publish = publish;
+    release();
+    push(0, a(100), a(500));
+    await watermarksAre(489);
+    reads.end();
+    await done;
+    expect(await kept(0)).toMatchObject({ lowWater: 2, finished: true });
+  });
+
   test('what is under way for it still settles nothing that was assigned anew', async () => {
     const gateway = new FakeGateway();
     const releases: (() => void)[] = [];
@@ -349,6 +424,7 @@ describe('sinks that take their time', () => {
       lowWater: 1,
       finished: false,
       nextOffset: 1,
+      readTo: 3,
       orderingWatermark: 989,
       quietSince: null,
     });
@@ -517,6 +593,147 @@ describe('what batches say', () => {
     expect(gateway.batches('shop/k')[0]?.events).toEqual([
       { offset: 0, timestamp: 1, id: '7', data: a(1) },
       { offset: 1, timestamp: 2, data: a(2) },
+    ]);
+  });
+});
+
+describe('after a crash in a silence', () => {
+  const NOW = Date.UTC(2026, 0, 31, 12);
+  const pending = () => new Promise<void>(() => {});
+
+  /** An ingest until its crash, and the one that goes on from there. */
+  function setUpTwo() {
+    const clock = manualClock(NOW);
+    const store = new RecordingStore();
+    const crash = new AbortController();
+    const common = { clock, store, graceMs: 1_000 };
+    return {
+      clock,
+      first: (partitions: number, options: SetUpOptions = {}) =>
+        setUp(partitions, { ...common, signal: crash.signal, stopMs: 1, ...options }),
+      second: (partitions: number, options: SetUpOptions = {}) =>
+        setUp(partitions, { ...common, ...options }),
+      crash: () => crash.abort(),
+    };
+  }
+
+  test('a record that comes only now, for a time that was promised, is late', async () => {
+    const { clock, first, second, crash } = setUpTwo();
+    const one = await first(1, { deadLetters: pending });
+    one.push(0, a(NOW), 'nonsense');
+    await one.watermarksAre(NOW - 11);
+    await sleep(10);
+    clock.passes(61_000);
+    one.look(0, clock.monotonic());
+    await one.watermarksAre(NOW + 59_989);
+    crash();
+    await one.done;
+    expect(await one.kept(0)).toMatchObject({
+      lowWater: 1,
+      nextOffset: 2,
+      readTo: 2,
+      orderingWatermark: NOW - 11,
+    });
+    const two = await second(1);
+    two.push(0, 'nonsense', a(NOW + 59_989), a(NOW + 59_990));
+    two.reads.end();
+    expect(await two.done).toMatchObject({ read: 3, repeats: 0, events: 1, late: 1 });
+    expect(two.late).toMatchObject([
+      { offset: 2, message: expect.stringContaining(String(NOW + 59_989)) },
+    ]);
+    expect(two.gateway.offsets('shop/k')).toEqual([3]);
+  });
+
+  test('so is one of a partition that the others no longer waited for', async () => {
+    const { clock, first, second, crash } = setUpTwo();
+    const one = await first(2, { heldMax: 1 });
+    one.push(1, a(100));
+    one.push(0, a(1_000), a(2_000), a(3_000));
+    await one.watermarksAre(89, 89);
+    clock.passes(2_000);
+    one.look(1, clock.monotonic());
+    await one.watermarksAre(2_989, 2_989);
+    await until(() => one.store.published.at(-1)?.lowWater === 1);
+    crash();
+    await one.done;
+    const two = await second(2, { heldMax: 1 });
+    two.push(1, a(500));
+    two.push(0, a(3_000));
+    two.reads.end();
+    expect(await two.done).toMatchObject({ events: 1, late: 1 });
+    expect(two.late).toMatchObject([{ partition: 1, offset: 1 }]);
+    expect(two.gateway.offsets('shop/k')).toEqual([2]);
+  });
+
+  test('records that are done with still move the order: what was late behind them stays so', async () => {
+    const { clock, first, second, crash } = setUpTwo();
+    const one = await first(1, { deadLetters: pending, late: pending });
+    one.push(0, 'nonsense', a(NOW));
+    await one.watermarksAre(NOW - 11);
+    clock.passes(6_000);
+    one.look(0, clock.monotonic());
+    await one.watermarksAre(NOW + 4_989);
+    one.push(0, a(NOW - 11));
+    await until(() => one.store.published.at(-1)?.readTo === 3);
+    crash();
+    await one.done;
+    expect(await one.kept(0)).toMatchObject({
+      watermark: NOW + 4_989,
+      lowWater: 0,
+      nextOffset: 2,
+      orderingWatermark: MIN_TIMESTAMP,
+    });
+    const two = await second(1, { endWatermark: 'none' });
+    two.push(0, 'nonsense', a(NOW));
+    await until(() => two.store.published.at(-1)?.lowWater === 2);
+    expect(await two.kept(0)).toMatchObject({
+      watermark: NOW + 4_989,
+      orderingWatermark: NOW - 11,
+    });
+    two.push(0, a(NOW - 11));
+    two.reads.end();
+    expect(await two.done).toMatchObject({ repeats: 1, events: 0, late: 1 });
+    expect(two.gateway.calls).toBe(0);
+  });
+
+  test('an event late by the clock alone, not promised, goes to its session: that calls it late', async () => {
+    const gateway = new FakeGateway();
+    gateway.before = ({ session }) => (session === 'shop/deaf' ? pending() : undefined);
+    const { clock, first, second, crash } = setUpTwo();
+    const one = await first(1, { gateway });
+    one.push(0, a(NOW, 'deaf'), a(NOW + 1));
+    await one.watermarksAre(NOW - 10);
+    clock.passes(61_000);
+    one.look(0, clock.monotonic());
+    await until(() => gateway.accepted.length === 1);
+    one.push(0, a(NOW + 10_000));
+    await until(() => one.late.length === 1);
+    await one.watermarksAre(NOW - 1);
+    crash();
+    await one.done;
+    const two = await second(1);
+    two.push(0, a(NOW, 'deaf'), a(NOW + 1), a(NOW + 10_000));
+    two.reads.end();
+    expect(await two.done).toMatchObject({ repeats: 0, events: 3, late: 0 });
+    const session = new Session(journeysOf().byId.get('shop') as CompiledJourney, 'k');
+    const verdicts = [...gateway.batches('shop/k'), ...two.gateway.batches('shop/k')].map(
+      ({ events, watermark }) => {
+        const accepted = events.map((event) => [
+          event.offset,
+          session.accept({ ...part(0), ...event }),
+        ]);
+        session.advance(watermark);
+        return accepted;
+      },
+    );
+    // The repeat of 1 a session knows by its offset, before it is asked.
+    expect(verdicts).toEqual([
+      [[1, true]],
+      [
+        [1, false],
+        [2, false],
+      ],
+      [],
     ]);
   });
 });

@@ -178,6 +178,7 @@ describe('G4: what the next one goes on from', () => {
           lowWater: 0,
           finished: false,
           nextOffset: 0,
+          readTo: 0,
           orderingWatermark: MIN_TIMESTAMP,
           quietSince: null,
         };
@@ -211,6 +212,7 @@ describe('G4: what the next one goes on from', () => {
               watermark,
               lowWater: tracker.lowWater,
               nextOffset: tracker.doneBelow(watermark),
+              readTo: tracker.next,
               orderingWatermark: tracker.orderingAtLowWater(ordering),
             };
             for (let offset = 0; offset < kept.lowWater; offset++)
@@ -233,6 +235,7 @@ describe('progress in memory', () => {
     lowWater,
     finished,
     nextOffset: lowWater,
+    readTo: lowWater,
     orderingWatermark: lowWater * 10,
     quietSince: null,
   });
