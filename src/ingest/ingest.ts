@@ -32,6 +32,7 @@ import { routeEvent } from './route.js';
 
 /** Rejects under way, above which reading pauses. */
 const REJECTING_MAX = 1_000;
+const PARK_AGAIN_MS: Millis = seconds(1);
 /** Records taken before other work, such as timers and answers, gets its turn. */
 const RECORDS_PER_TURN = 1_000;
 
@@ -199,7 +200,7 @@ class Ingestor {
             events.map((event) => this.#dead('SESSION_REFUSED', message, event, event.data)),
           );
         },
-        parked: async (ref, reason) => this.#options.parked?.park(ref, reason),
+        parked: (ref, reason) => this.#park(ref, reason),
         fail: (error) => this.#fail(error),
       },
       this.#dispatch,
@@ -617,6 +618,23 @@ class Ingestor {
       this.#counts.sessions++;
     }
     this.#fed.set(id, ref);
+  }
+
+  /** While the store is away its events stay unsettled. */
+  async #park(ref: SessionRef, reason: string): Promise<void> {
+    const { parked } = this.#options;
+    for (;;) {
+      try {
+        await parked?.park(ref, reason);
+        return;
+      } catch (error) {
+        this.#log.warn('parked session not kept, trying again', {
+          ...ref,
+          error: messageOf(error),
+        });
+        await new Promise((resolve) => setTimeout(resolve, PARK_AGAIN_MS).unref());
+      }
+    }
   }
 
   #dead(

@@ -24,13 +24,13 @@ export interface Store {
 /**
  * Opens a database and what is kept in it.
  *
- * @param options.migrate - whether to set its tables up, or bring them to this version; else they have to
- *   be there
+ * @param options.migrate - whether to set its tables up, or bring them to this version; by default they have
+ *   to be there, by `temporal-cep setup`
  * @throws CepError `SETTING_INVALID`, `DATABASE_UNREACHABLE`, `ALREADY_RUNNING`
  */
 export async function openStore(
   address: DatabaseAddress,
-  options: { readonly migrate: boolean },
+  options: { readonly migrate?: boolean } = {},
 ): Promise<Store> {
   const database = await openDatabase(address);
   try {
