@@ -624,13 +624,21 @@ class Reader implements KafkaReader {
   }
 
   #pause(partitions: readonly number[]): void {
-    if (partitions.length === 0) return;
-    this.#consumer.pause([{ topic: this.#options.topic, partitions: [...partitions] }]);
+    this.#tell('pause', partitions);
   }
 
   #resume(partitions: readonly number[]): void {
+    this.#tell('resume', partitions);
+  }
+
+  #tell(what: 'pause' | 'resume', partitions: readonly number[]): void {
     if (partitions.length === 0) return;
-    this.#consumer.resume([{ topic: this.#options.topic, partitions: [...partitions] }]);
+    try {
+      this.#consumer[what]([{ topic: this.#options.topic, partitions: [...partitions] }]);
+    } catch (error) {
+      // While it begins anew after a crash it has no partitions; all are told again when they are assigned.
+      this.#options.log.debug('the consumer has no partitions', { error: messageOf(error) });
+    }
   }
 
   async close(): Promise<void> {

@@ -25,6 +25,18 @@ export interface ProgressRow extends SourcePartition, PartitionProgress {
 export interface SqlProgressStore extends ProgressStore {
   /** All partitions of all sources, in the order of source and partition. */
   readAll(): Promise<ProgressRow[]>;
+  /** The same with what people ask about them. */
+  overview(): Promise<ProgressOverview[]>;
+}
+
+/** A partition, for people. */
+export interface ProgressOverview extends ProgressRow {
+  /** Who claimed it last. */
+  readonly owner: string;
+  /** Whether it is a stream of the present, which moves with the clock when it is quiet. */
+  readonly isLive: boolean;
+  /** When anything was last published of it; null for never. */
+  readonly publishedAt: Date | null;
 }
 
 /** Keeps progress in the table `cep_progress`. Many processes may use it at once. */
@@ -68,6 +80,17 @@ export function sqlProgressStore({ db }: Pick<Database, 'db'>): SqlProgressStore
         .where('partition', '=', partition)
         .executeTakeFirst();
       return row ?? null;
+    },
+
+    overview: async () => {
+      const rows = await db
+        .selectFrom('cep_progress')
+        .select(['source', 'partition', 'watermark', 'low_water as lowWater', 'finished', 'owner'])
+        .select(['continued_by as continuedBy', 'quiet_since', 'updated_at as publishedAt'])
+        .orderBy('source')
+        .orderBy('partition')
+        .execute();
+      return rows.map(({ quiet_since, ...row }) => ({ ...row, isLive: quiet_since !== null }));
     },
 
     readAll: async () =>

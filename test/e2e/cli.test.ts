@@ -63,7 +63,6 @@ describe('wrong arguments', () => {
       ['worker', '--journeys', 'a.ts', '--quick'],
       "unknown option '--quick'; see temporal-cep worker --help",
     ],
-    [['status'], "missing required argument 'key'; see temporal-cep status --help"],
     [
       ['ingest', 'files'],
       "unknown command 'files' (Did you mean file?); see temporal-cep ingest --help",
@@ -348,6 +347,14 @@ describe('with a server', () => {
     expect(await complaintOf(['worker', '--journeys', module], env)).toBe(
       'rule "left-cart" of journey "shop" names the effect "sendCoupon", which is not registered: pass it to createWorker({ activities: { sendCoupon } })',
     );
+  });
+
+  test('status without a key: nothing yet', async () => {
+    expect(await run(['status'], { env })).toEqual({
+      code: 0,
+      stdout: 'Nothing has been ingested\n',
+      stderr: '',
+    });
   });
 
   test('status of an unknown key', async () => {

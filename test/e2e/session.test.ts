@@ -436,7 +436,8 @@ describe('many events', () => {
     });
     expect(inOrder(session.alerts())).toEqual(expected);
     const runs = await runsOf(session.handle.workflowId);
-    expect(runs.length).toBeGreaterThanOrEqual(3);
+    // A worker that is behind takes more than 2,000 signals in one run.
+    expect(runs.length).toBeGreaterThanOrEqual(2);
     // Signals that came during a task which was to end a run: the server has it done again.
     const others = troubles(runs).filter(
       (cause) => !/(UNHANDLED|FORCE_CLOSE)_COMMAND$/.test(cause),

@@ -541,20 +541,38 @@ describe('sessions that are parked', () => {
     expect(counts).toMatchObject({ parked: 1, dead: { SESSION_REFUSED: 2 } });
   });
 
-  test('when that can not be kept the ingest ends, and their events are read again', async () => {
+  test('while that can not be kept their events stay unsettled, and it is tried again', async () => {
     const gateway = new FakeGateway();
     refuseBad(gateway);
+    const list: ParkedSession[] = [];
+    const { list: listed, park } = memoryParked(list);
+    let failures = 1;
     const parked = {
-      ...memoryParked(),
-      park: async () => {
-        throw new Error('no database');
+      list: listed,
+      park: async (session: { journey: string; key: string }, reason: string) => {
+        if (failures-- > 0) throw new Error('no database');
+        await park(session, reason);
       },
     };
-    const { done, push, dead, kept } = await setUp(1, { gateway, parked });
-    push(0, a(100, 'bad'), a(1_000, 'good'));
-    await expect(done).rejects.toThrow('no database');
-    expect(dead).toEqual([]);
+    const { done, push, reads, dead, kept, log, watermarksAre } = await setUp(1, {
+      gateway,
+      parked,
+    });
+    push(0, a(100, 'bad'), a(1_000, 'good'), a(2_000, 'good'));
+    await until(() => failures === 0 && gateway.accepted.length === 1);
+    await sleep(20);
+    expect([dead, list]).toEqual([[], []]);
     expect(await kept(0)).toMatchObject({ lowWater: 0, watermark: 99 });
+    await until(() => list.length === 1);
+    await watermarksAre(1_989);
+    expect(dead).toMatchObject([{ offset: 0, reason: 'SESSION_REFUSED' }]);
+    expect(log.lines).toContainEqual([
+      'warn',
+      'parked session not kept, trying again',
+      { journey: 'shop', key: 'bad', error: 'no database' },
+    ]);
+    reads.end();
+    expect(await done).toMatchObject({ parked: 1, dead: { SESSION_REFUSED: 1 } });
   });
 });
 

@@ -1,11 +1,13 @@
 import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { Command } from 'commander';
 import { CepError, messageOf } from '../../errors.js';
-import { formatDuration, formatTimestamp, seconds } from '../../time.js';
+import type { Store } from '../../store/store.js';
+import { DATE_MAX, formatDuration, formatTimestamp, MAX_TIMESTAMP, seconds } from '../../time.js';
 import { STATE_QUERY } from '../../workflows/messages.js';
 import type { SessionState } from '../../workflows/session.js';
 import { sessionWorkflowId } from '../../workflows/session-id.js';
 import { connectClient, SERVER_HELP } from '../server.js';
+import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { print, table } from '../terminal.js';
 
 /** How long a worker may take to say what a session holds. */
@@ -15,19 +17,35 @@ const KEYWORD_LENGTH_MAX = 255;
 
 export function statusCommand(): Command {
   return new Command('status')
-    .description('show what the sessions of a key hold, or those of all journeys for it')
-    .argument('<key>', 'the key, or <journey>/<key> for one journey')
-    .option('--json', 'print the sessions as a JSON array')
+    .description('show what the sessions of a key hold; without a key, how far the ingestors are')
+    .argument('[key]', 'the key, for all journeys, or <journey>/<key> for one')
+    .option('--database <address>', 'without a key: the database (default: the environment)')
+    .option('--json', 'print sessions, or partitions and parked sessions, as JSON')
     .addHelpText(
       'after',
       `${SERVER_HELP}
+${DATABASE_HELP}
 
 Exits with 1 where no session is open for the key. A worker has to run: it answers for its sessions.`,
     )
     .action(run);
 }
 
-async function run(key: string, { json }: { json?: boolean }): Promise<void> {
+interface StatusFlags {
+  readonly database?: string;
+  readonly json?: boolean;
+}
+
+async function run(key: string | undefined, { database, json }: StatusFlags): Promise<void> {
+  if (key === undefined) {
+    const store = await openPlace(sharedStore(database));
+    try {
+      print(await progressOf(store, json ?? false));
+    } finally {
+      await store.close();
+    }
+    return;
+  }
   const { connection, namespace } = await connectClient();
   try {
     const sessions = await statesOf(new Client({ connection, namespace }), key);
@@ -41,6 +59,30 @@ async function run(key: string, { json }: { json?: boolean }): Promise<void> {
   } finally {
     await connection.close();
   }
+}
+
+/** How far the ingestors are, and which sessions get nothing more. */
+async function progressOf({ progress, parked }: Store, asJson: boolean): Promise<string> {
+  const partitions = await progress.overview();
+  const sessions = await parked.list();
+  if (asJson) return JSON.stringify({ partitions, parked: sessions });
+  const now = Date.now();
+  const rows = partitions.map((p) => [
+    `${p.source}/${p.partition}`,
+    p.watermark > 0 && p.watermark <= DATE_MAX ? formatTimestamp(p.watermark) : 'none',
+    p.lowWater === MAX_TIMESTAMP ? 'end' : p.lowWater,
+    p.finished ? 'ended' : p.continuedBy !== null ? 'made anew' : p.isLive ? 'live' : 'historic',
+    p.owner,
+    p.publishedAt === null
+      ? 'never'
+      : `${Math.round((now - p.publishedAt.getTime()) / 1_000)} s ago`,
+  ]);
+  return [
+    rows.length === 0
+      ? 'Nothing has been ingested'
+      : table(['partition', 'watermark', 'low water', 'stream', 'ingestor', 'published'], rows),
+    ...sessions.map(({ journey, key, reason }) => `Parked: ${journey}/${key}: ${reason}`),
+  ].join('\n');
 }
 
 /** By its id where the key names a journey; or else of all journeys, as far as the server lists them. */
