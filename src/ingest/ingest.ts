@@ -139,6 +139,7 @@ class Ingestor {
   /** Whether the reader says which partitions are ours. */
   #isAssigned = false;
   #isFailed = false;
+  #isOver = false;
   /** Rejects that are not yet where they go. */
   #rejecting = 0;
   #rejected: () => void = () => {};
@@ -218,6 +219,7 @@ class Ingestor {
       await Promise.race([this.#run(), this.#failed]);
     } finally {
       clearInterval(publishing);
+      this.#isOver = true;
       this.#dispatcher.stop();
       await this.#publishAll().catch(() => {
         // It has been said before; what was published stands.
@@ -287,6 +289,10 @@ class Ingestor {
     }
   }
 
+  get #outOfOrdernessMs(): Millis {
+    return this.#options.outOfOrdernessMs ?? seconds(2);
+  }
+
   get #heldMax(): number {
     return this.#options.heldMax ?? 50_000;
   }
@@ -323,7 +329,7 @@ class Ingestor {
   }
 
   #newOrder(): EventOrder {
-    return new EventOrder(this.#options.outOfOrdernessMs ?? seconds(2));
+    return new EventOrder(this.#outOfOrdernessMs);
   }
 
   #isAhead(of: SourcePartition): boolean {
@@ -364,7 +370,7 @@ class Ingestor {
     const { timestamp } = event;
     if (partition.isDone(record.offset, timestamp)) {
       this.#counts.repeats++;
-      order.advance(partition, timestamp - (this.#options.outOfOrdernessMs ?? seconds(2)) - 1);
+      order.advance(partition, timestamp - this.#outOfOrdernessMs - 1);
       tracker.settle(tracking);
     } else {
       // Before the order is told: its watermark must never pass an event that nobody tracks.
@@ -376,6 +382,8 @@ class Ingestor {
         held.set(event, { record: tracking, length });
       } else {
         this.#counts.late++;
+        // Also of one that only a promise makes late, as if the order had called it so.
+        order.advance(partition, timestamp - this.#outOfOrdernessMs - 1);
         const watermark = Math.max(order.watermarkOf(partition), partition.published);
         const message = `event time ${timestamp} is not after the watermark ${watermark}`;
         this.#reject(this.#late, 'LATE', message, event, event.data)
@@ -455,9 +463,9 @@ class Ingestor {
     if (partition.isLive === true || !partition.isSilent(lookedAt)) return null;
     const others = [...this.#partitions.values()].filter(({ order }) => order === partition.order);
     if (!others.some(({ isLive }) => isLive)) return null;
-    const { graceMs = seconds(10), outOfOrdernessMs = seconds(2) } = this.#options;
+    const { graceMs = seconds(10) } = this.#options;
     const lookedWall = this.#clock.now() - (this.#clock.monotonic() - lookedAt);
-    return Math.floor(lookedWall) - graceMs - outOfOrdernessMs - 1;
+    return Math.floor(lookedWall) - graceMs - this.#outOfOrdernessMs - 1;
   }
 
   // ---- the end
@@ -623,7 +631,7 @@ class Ingestor {
   /** While the store is away its events stay unsettled. */
   async #park(ref: SessionRef, reason: string): Promise<void> {
     const { parked } = this.#options;
-    for (;;) {
+    while (!this.#isOver) {
       try {
         await parked?.park(ref, reason);
         return;
@@ -635,6 +643,10 @@ class Ingestor {
         await new Promise((resolve) => setTimeout(resolve, PARK_AGAIN_MS).unref());
       }
     }
+    throw new CepError(
+      'DATABASE_UNREACHABLE',
+      `stopped before it was kept that session ${ref.journey}/${ref.key} is parked: the database was away; its events are read again`,
+    );
   }
 
   #dead(

@@ -167,7 +167,7 @@ export class Partition {
 
   #quietSince(ordering: Timestamp): Timestamp | null {
     const heard = this.#heard;
-    if (!heard?.isLive) return null;
+    if (!heard?.isLive || this.finished) return null;
     const arrivedAt = this.#clock.now() - (this.#clock.monotonic() - heard.arrivedAt);
     // What the watermark has moved by the clock must not be counted again.
     return Math.ceil(arrivedAt) + Math.max(0, ordering - heard.watermark);

@@ -8,7 +8,7 @@
 //   G4. Who goes on from what was kept decides of each record read again as was decided the first time: the
 //       ordering watermark is kept as it was before the record at the low-water mark, and a record that
 //       had been read with time <= W is done with (G1). (Of a record that was late only because of the
-//       clock, in a silence, it may be decided anew: its session, which is past its time, then says so.)
+//       clock, in a silence, and whose output was not yet written, it may be decided anew.)
 
 import type { ProgressReader } from '../activities/index.js';
 import { assert } from '../assert.js';

@@ -7,6 +7,7 @@ import { brokerUnreachable, isFinal, rootFailure, topicFailure, topicMissing } f
 import { createKafka, type KafkaSettings } from './settings.js';
 
 const POLL_MS = 300;
+const APPEARS_WITHIN_MS: Millis = 10_000;
 
 /**
  * Makes sure that Kafka answers: connects, authenticates and asks for the cluster. It waits for
@@ -136,14 +137,24 @@ export async function ensureTopics(
     let created = false;
     if (partitions === null) {
       created = await create(admin, { topic, partitions: count ?? -1, configEntries });
-      partitions = await partitionsOf(admin, topic);
-      if (partitions === null) throw topicMissing(topic);
+      partitions = await appeared(admin, topic);
     }
     const tooFew = !created && count !== undefined && partitions.length < count;
     const outcome = created ? 'created' : tooFew ? 'too-few-partitions' : 'present';
     ensured.push({ topic, outcome, partitions: partitions.length });
   }
   return ensured;
+}
+
+/** What the controller has created, a broker hears of a moment later. */
+async function appeared(admin: Admin, topic: string): Promise<number[]> {
+  const deadline = performance.now() + APPEARS_WITHIN_MS;
+  for (;;) {
+    const partitions = await partitionsOf(admin, topic);
+    if (partitions !== null) return partitions;
+    if (performance.now() > deadline) throw topicMissing(topic);
+    await sleep(POLL_MS);
+  }
 }
 
 /** False when somebody else created it meanwhile. */
@@ -156,7 +167,8 @@ async function create(
     return await admin.createTopics({
       // -1: as many replicas as the cluster wants by default.
       topics: [{ topic, numPartitions: partitions, replicationFactor: -1, configEntries }],
-      waitForLeaders: true,
+      // kafkajs gives up at once where the broker has not heard of the topic yet.
+      waitForLeaders: false,
     });
   } catch (error) {
     const [reason] = (error as { errors?: unknown[] }).errors ?? [error];

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { idOfKey } from '../../../src/ingest/keyed.js';
 import type { RawRecord } from '../../../src/ingest/record.js';
 import type { Reject } from '../../../src/ingest/rejects.js';
+import { ensureTopics } from '../../../src/kafka/admin.js';
 import type { Alert } from '../../../src/rules/rule.js';
 import type { Store } from '../../../src/store/index.js';
 import { startKafka, type TestKafka, uniqueName } from '../../support/kafka.js';
@@ -127,12 +128,10 @@ export class Stall {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
     const admin = shop.client.admin();
     await admin.connect();
-    await admin.createTopics({
-      topics: [
-        { topic: stall.topic, numPartitions: partitions, configEntries },
-        ...[stall.alertsTopic, stall.lateTopic, stall.deadTopic].map((topic) => ({ topic })),
-      ],
-    });
+    await ensureTopics(admin, [
+      { topic: stall.topic, partitions, configEntries },
+      ...[stall.alertsTopic, stall.lateTopic, stall.deadTopic].map((topic) => ({ topic })),
+    ]);
     await admin.disconnect();
     return stall;
   }
