@@ -37,7 +37,8 @@ export default defineConfig({
           name: 'servers',
           include: NEEDS_SERVER,
           pool: 'forks',
-          fileParallelism: false,
+          // Two at a time, each with servers of its own: most of them wait most of the time.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           // A first run may have to fetch a server.

@@ -36,21 +36,35 @@ beforeAll(async () => {
 });
 afterAll(() => shop?.stop());
 
-/** A shop's past of some days whose keys are the test's own; many windows are still open at its end. */
+/**
+ * A shop's past of some days whose keys are the test's own; many windows are still open at its end. Each
+ * session gets a last event, which begins nothing and tells it the time: else it would look once a minute.
+ */
 function past(prefix: string): Produced[] {
   const endsAt = Date.now() - days(30);
-  const records = generateClickstream({ seed: 11, events: 1_000, endsAt }).map((click, i) => ({
-    partition: i % PARTITIONS,
-    key: JSON.stringify({ id: i }),
-    value: {
+  const all = generateClickstream({ seed: 11, events: 1_000, endsAt });
+  const clicks = all
+    .filter(({ eventType }) => eventType !== 'create' && eventType !== 'pay')
+    .map((click) => ({
       ...click,
       userId: `${prefix}-${click.userId}`,
       userSession: `${prefix}-${click.userSession}`,
-      ...('orderId' in click ? { orderId: `${prefix}-${click.orderId}` } : {}),
-    },
+    }));
+  const last = Math.max(...clicks.map(({ eventTime }) => eventTime));
+  const sessions = new Map(clicks.map(({ userSession, userId }) => [userSession, userId]));
+  const goodbyes = [...sessions].map(([userSession, userId]) => ({
+    eventTime: last + seconds(20),
+    eventType: 'noop',
+    userId,
+    userSession,
   }));
-  const last = Math.max(...records.map(({ value }) => value.eventTime));
-  return [...records, ...nothings(last + seconds(10))];
+  const records = [...clicks, ...goodbyes].map((value, i) => ({
+    partition: i % PARTITIONS,
+    key: JSON.stringify({ id: i }),
+    value,
+  }));
+  const before = records.splice(clicks.length);
+  return [...records, ...nothings(last + seconds(10)), ...before, ...nothings(last + seconds(30))];
 }
 
 /** Events that begin nothing, and let event time go on. */
