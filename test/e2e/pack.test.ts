@@ -68,7 +68,7 @@ import { createWorker } from 'temporal-cep/worker';
 ${language === 'ts' ? "import type { Alert } from 'temporal-cep';\n" : ''}
 const address = process.env.TEMPORAL_ADDRESS ?? 'localhost:7233';
 const connection = await NativeConnection.connect({ address });
-const store = await openStore(process.env.TEMPORAL_CEP_DATABASE ?? '', { migrate: false });
+const store = await openStore(process.env.TEMPORAL_CEP_DATABASE ?? '');
 const worker = await createWorker({
   journeys: './journeys.ts',
   store,
