@@ -7,7 +7,9 @@
 //   K3. Nothing is read before its partition is claimed: fetching is paused from the moment that the group
 //       has assigned it until its claim stands and its offset is set.
 //   K4. A fetch that does not begin where the one before ended is not taken: it belongs to another
-//       assignment, or the topic is no longer what it was.
+//       assignment, or records have expired. Nor is one taken before the broker it came from has said,
+//       after it, that the topic still has the id it had: offsets of a topic that was deleted and made anew
+//       look like those of the topic before.
 //   K5. That a partition is quiet is said of the moment at which the broker was asked for its end, never of
 //       the moment at which its answer was read.
 
@@ -211,19 +213,22 @@ class Reader implements KafkaReader {
     }
   }
 
-  /** The topic's id tells a topic from another of the same name that was there before. */
   async #identify(): Promise<void> {
-    const { topic, groupId, log } = this.#options;
+    const { topic, log } = this.#options;
     const id = await topicId(this.#cluster as Cluster, topic);
     if (id === null) {
       log.warn(
         'the brokers tell no topic ids: a topic that is deleted and made again is not noticed',
-        {
-          topic,
-        },
+        { topic },
       );
     }
-    this.source = id === null ? `${groupId}/${topic}` : `${groupId}/${topic}@${id}`;
+    this.source = this.#sourceOf(id);
+  }
+
+  /** The topic's id tells a topic from another of the same name that was there before. */
+  #sourceOf(id: string | null): string {
+    const { topic, groupId } = this.#options;
+    return id === null ? `${groupId}/${topic}` : `${groupId}/${topic}@${id}`;
   }
 
   #sayKeyed(how: 'found' | 'told', example?: string): void {
@@ -347,13 +352,16 @@ class Reader implements KafkaReader {
     const { log } = this.#options;
     for (let isFirst = true; epoch === this.#epoch && !this.#isOver(); isFirst = false) {
       try {
+        if (!(await this.#isSameTopic())) return;
         const claims = await this.#claim(partitions);
-        const offsets = await this.#offsetsOf(claims);
-        if (epoch !== this.#epoch) return;
+        const bounds = await this.#bounds();
+        // Offsets of a topic say nothing of another one.
+        if (!(await this.#isSameTopic())) return;
+        const offsets = await this.#offsetsOf(claims, bounds);
+        if (epoch !== this.#epoch || this.#isOver()) return;
         this.#start(claims, offsets);
         return;
       } catch (error) {
-        if (error instanceof CepError && error.code === 'INPUT_MISSING') throw error;
         if (isFirst) log.warn('partitions not claimed, trying again', { error: messageOf(error) });
         await sleep(RECLAIM_MS);
       }
@@ -367,9 +375,11 @@ class Reader implements KafkaReader {
   }
 
   /** K1. */
-  async #offsetsOf(claims: readonly Claim[]): Promise<Map<number, number>> {
+  async #offsetsOf(
+    claims: readonly Claim[],
+    bounds: ReadonlyMap<number, { low: number; high: number }>,
+  ): Promise<Map<number, number>> {
     const { topic, groupId, from = 'earliest' } = this.#options;
-    const bounds = await this.#bounds();
     const known = await this.#admin.fetchOffsets({ groupId, topics: [topic] });
     const committed = new Map(
       known.flatMap(({ partitions }) => partitions.map((p) => [p.partition, Number(p.offset)])),
@@ -388,14 +398,16 @@ class Reader implements KafkaReader {
   #within(partition: number, wanted: number, low: number, high: number): number {
     const { topic, log } = this.#options;
     if (wanted > high) {
-      throw new CepError(
-        'INPUT_MISSING',
-        `partition ${partition} of ${topic} ends at offset ${high}, but it was read up to ${wanted} before: the topic lost its records or was made anew; name another --group to read it from its beginning`,
-        { details: { topic, partition, end: high, readTo: wanted } },
+      this.#fail(
+        new CepError(
+          'INPUT_MISSING',
+          `partition ${partition} of ${topic} ends at offset ${high}, but it was read up to ${wanted} before: the topic lost its records; name another --group to read it from its beginning`,
+          { details: { topic, partition, end: high, readTo: wanted } },
+        ),
       );
     }
-    if (wanted < low) this.#sayExpired(partition, wanted, low);
-    else return wanted;
+    if (wanted >= low) return wanted;
+    this.#sayExpired(partition, wanted, low);
     log.debug('begins at the first record that is left', { topic, partition, low });
     return low;
   }
@@ -469,15 +481,26 @@ class Reader implements KafkaReader {
 
   /** K4. */
   async #fetched({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
+    const { topic, log } = this.#options;
     const { partition } = batch;
-    const expected = this.#positions.get(partition);
-    const fetched = Number((batch as Batch & { fetchedOffset: string }).fetchedOffset);
-    if (expected === undefined) return;
-    if (fetched !== expected) {
-      await this.#jumped(partition, expected, fetched);
+    const epoch = this.#epoch;
+    const readAt = this.#clock.now();
+    try {
+      if (!(await this.#isSameTopic(partition))) return;
+    } catch (error) {
+      log.warn('whether the topic is still the same is not known: fetching again', {
+        ...{ topic, partition, error: messageOf(error) },
+      });
+      await sleep(UNKNOWN_MS);
       return;
     }
-    const readAt = this.#clock.now();
+    const expected = this.#positions.get(partition);
+    if (epoch !== this.#epoch || expected === undefined) return;
+    const fetched = Number((batch as Batch & { fetchedOffset: string }).fetchedOffset);
+    if (fetched !== expected) {
+      this.#jumped(partition, expected, fetched);
+      return;
+    }
     this.#lanes.push(
       partition,
       batch.messages.map((message) => this.#recordOf(partition, message, readAt)),
@@ -487,27 +510,47 @@ class Reader implements KafkaReader {
   }
 
   /** kafkajs goes to the beginning of a partition that lacks the offset it asked for. */
-  async #jumped(partition: number, expected: number, fetched: number): Promise<void> {
-    const { topic, log } = this.#options;
-    const before = this.source;
-    const epoch = this.#epoch;
-    await this.#identify();
-    if (epoch !== this.#epoch) return;
-    if (this.source !== before) {
-      log.warn('the topic was deleted and made anew: reading the new one from its beginning', {
-        topic,
-      });
-      this.#isKeyed = this.#options.isKeyed ?? null;
-      this.#joined(this.#assigned);
-      return;
-    }
+  #jumped(partition: number, expected: number, fetched: number): void {
     if (fetched > expected) {
       this.#sayExpired(partition, expected, fetched);
       this.#positions.set(partition, fetched);
     }
     // Also where it is a fetch of an older assignment: the next one begins where it should.
     const offset = String(Math.max(expected, fetched));
-    this.#consumer.seek({ topic, partition, offset });
+    this.#consumer.seek({ topic: this.#options.topic, partition, offset });
+  }
+
+  /**
+   * Whether the topic is still the one that is read; if not, everything begins anew with the other one.
+   *
+   * @param partition - asks the leader of this partition, whose records are never newer than what it says
+   */
+  async #isSameTopic(partition?: number): Promise<boolean> {
+    const { topic, isKeyed = null, log } = this.#options;
+    const epoch = this.#epoch;
+    const source = this.#sourceOf(await topicId(this.#cluster as Cluster, topic, partition));
+    if (source === this.source) return true;
+    const partitions = await requireTopic(this.#admin, topic);
+    if (epoch !== this.#epoch) return false;
+    log.warn('the topic was deleted and made anew: reading the new one from its beginning', {
+      ...{ topic, source },
+    });
+    if (partitions.length !== this.#allPartitions.length) {
+      this.#fail(
+        new CepError(
+          'INPUT_MISSING',
+          `${topic} was deleted and made anew with ${partitions.length} partitions instead of ${this.#allPartitions.length}: start the ingestors of this group again`,
+          { details: { topic, partitions: partitions.length } },
+        ),
+      );
+      return false;
+    }
+    this.source = source;
+    this.#isKeyed = isKeyed;
+    this.#isSampled = false;
+    this.#ends.clear();
+    this.#joined(this.#assigned);
+    return false;
   }
 
   #recordOf(partition: number, message: KafkaMessage, readAt: number): RawRecord {
@@ -542,7 +585,8 @@ class Reader implements KafkaReader {
       const epoch = this.#epoch;
       try {
         const bounds = await this.#bounds();
-        if (epoch === this.#epoch) this.#saw(bounds, lookedAt);
+        const isSame = await this.#isSameTopic();
+        if (isSame && epoch === this.#epoch) this.#saw(bounds, lookedAt);
       } catch (error) {
         log.debug('the ends of the partitions are not known', { error: messageOf(error) });
       }

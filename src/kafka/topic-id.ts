@@ -40,14 +40,20 @@ interface TopicAnswer {
 
 /**
  * The topic's id as Kafka prints it (base64url, 22 characters), or null when the cluster has no topic ids,
- * being older than Kafka 2.8. Asks any broker; never creates the topic.
+ * being older than Kafka 2.8. Never creates the topic.
  *
  * @param cluster - of a client of kafkajs, such as a partition assigner is given
+ * @param partition - asks its leader, as far as it is known and can be reached; by default any broker
  * @throws CepError `INPUT_MISSING` when the topic is not there
  * @throws Error when kafkajs is not built as expected, and its own errors when no broker answers
  */
-export async function topicId(cluster: Cluster, topic: string): Promise<string | null> {
-  const { versions, connectionPool } = await anyBroker(cluster);
+export async function topicId(
+  cluster: Cluster,
+  topic: string,
+  partition?: number,
+): Promise<string | null> {
+  const leaders = partition === undefined ? [] : leadersOf(cluster, topic, partition);
+  const { versions, connectionPool } = await anyBroker(cluster, leaders);
   if ((versions[METADATA]?.maxVersion ?? 0) < VERSION) return null;
 
   const body = encodeRequest(topic);
@@ -75,13 +81,22 @@ export async function topicId(cluster: Cluster, topic: string): Promise<string |
   );
 }
 
-async function anyBroker(cluster: Cluster): Promise<Connected> {
+function leadersOf(cluster: Cluster, topic: string, partition: number): string[] {
+  try {
+    return Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  } catch {
+    // There is none at this moment.
+    return [];
+  }
+}
+
+async function anyBroker(cluster: Cluster, first: readonly string[]): Promise<Connected> {
   await cluster.connect();
   if (cluster.getNodeIds().length === 0) await cluster.refreshMetadata();
   let failure: unknown = new Error('the cluster names no broker');
-  for (const nodeId of cluster.getNodeIds()) {
+  for (const nodeId of new Set([...first, ...cluster.getNodeIds().map(String)])) {
     try {
-      return checked(await cluster.findBroker({ nodeId: `${nodeId}` }));
+      return checked(await cluster.findBroker({ nodeId }));
     } catch (error) {
       failure = error;
     }

@@ -732,6 +732,8 @@ test(
     await sleep(seconds(5));
     expectRunning(worker, ingestor);
     await shop.kafka.start();
+    // Each partition has its leader again: else a producer writes to one, is refused by the other, and tries both again.
+    await withAdmin((admin) => admin.fetchTopicOffsets(stall.topic));
     const rest = [...sessions(20, 40), tick(BASE + seconds(100), 0), tick(BASE + seconds(100), 1)];
     await stall.produce(rest);
     records.push(...rest);

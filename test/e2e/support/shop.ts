@@ -1,6 +1,7 @@
 // A shop as a company runs it, for the tests of Kafka: broker, database, Temporal, and worker and ingestor of
 // the command line in processes of their own.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, Message } from 'kafkajs';
 import { Partitioners } from 'kafkajs';
 import pg from 'pg';
@@ -10,11 +11,15 @@ import type { Reject } from '../../../src/ingest/rejects.js';
 import { ensureTopics } from '../../../src/kafka/admin.js';
 import type { Alert } from '../../../src/rules/rule.js';
 import type { Store } from '../../../src/store/index.js';
+import { seconds } from '../../../src/time.js';
 import { startKafka, type TestKafka, uniqueName } from '../../support/kafka.js';
 import { startPostgres, type TestPostgres } from '../../support/postgres.js';
 import { openStore } from './built.js';
 import { environment, type Running, start } from './cli.js';
 import { type Dev, startDev, until } from './dev.js';
+
+const CONSUME_MS = seconds(20);
+const DISCONNECT_MS = seconds(5);
 
 /** A record as it is produced. */
 export interface Produced {
@@ -170,25 +175,37 @@ export class Stall {
       groupId: uniqueName('reader'),
       maxWaitTimeInMs: 100,
     });
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await new Promise<void>((resolve, reject) => {
-      consumer
-        .run({
-          eachMessage: async ({ message: { key, value, headers = {} } }) => {
-            found.push({
-              key: key === null ? null : key.toString(),
-              headers: Object.fromEntries(
-                Object.entries(headers).map(([name, text]) => [name, String(text)]),
-              ),
-              value: JSON.parse(String(value)) as T,
-            });
-            if (--left === 0) resolve();
-          },
-        })
-        .catch(reject);
+    const reading = async () => {
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await new Promise<void>((resolve, reject) => {
+        consumer
+          .run({
+            eachMessage: async ({ message: { key, value, headers = {} } }) => {
+              found.push({
+                key: key === null ? null : key.toString(),
+                headers: Object.fromEntries(
+                  Object.entries(headers).map(([name, text]) => [name, String(text)]),
+                ),
+                value: JSON.parse(String(value)) as T,
+              });
+              if (--left === 0) resolve();
+            },
+          })
+          .catch(reject);
+      });
+    };
+    // Where a broker has just come back, a consumer of kafkajs may wait for good: another one will do.
+    const overdue = new AbortController();
+    const tooLong = sleep(CONSUME_MS, undefined, { signal: overdue.signal }).then(() => {
+      throw new Error(`${topic} could not be read within ${CONSUME_MS} ms`);
     });
-    await consumer.disconnect();
+    try {
+      await Promise.race([reading(), tooLong]);
+    } finally {
+      overdue.abort();
+      await Promise.race([consumer.disconnect(), sleep(DISCONNECT_MS)]);
+    }
     return found;
   }
 
@@ -251,7 +268,7 @@ export class Stall {
     await admin.connect();
     const ends = await admin.fetchTopicOffsets(this.topic);
     await admin.disconnect();
-    // A producer that had to try again may have written twice: then offsets are not what a test expects.
+    // Written by somebody else, or twice: then offsets are not what a test expects.
     const written = ends.reduce((sum, { high }) => sum + Number(high), 0);
     if (written !== this.#produced) {
       throw new Error(`${this.topic} holds ${written} records, not the ${this.#produced} produced`);
