@@ -47,6 +47,8 @@ try {
   process.exitCode = 1;
   process.stderr.write(`temporal-cep: ${describe(error)}\n`);
 }
+// A Kafka client whose broker was away may keep a connection that nobody can close, and with it this process.
+process.stdout.write('', () => process.exit());
 
 /** Commander's complaints, with the way to the help of the command in question. */
 function sayErrorsInOneLine(command: Command, path: string): void {
