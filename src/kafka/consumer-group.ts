@@ -57,6 +57,8 @@ export async function requireGroup(admin: Admin, groupId: string, topic: string)
     throw inUse(groupId, `${who.join(', ')} (protocol ${group.protocol})`);
   }
   for (const { clientId, memberMetadata } of group.members) {
+    // While it rebalances nothing is told of its members either.
+    if (memberMetadata.length === 0) continue;
     const topics = AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics ?? [topic];
     if (topics.includes(topic)) continue;
     throw inUse(groupId, `${clientId} reads ${topics.join(', ')} with it`);

@@ -619,6 +619,33 @@ test.concurrent.each(['stopped', 'running'])(
 );
 
 test.concurrent(
+  'a topic is made anew with more partitions: the ingestor ends, and its successor reads all of them',
+  async () => {
+    const stall = await Stall.open(shop, { name: 'wider', journeys: JOURNEYS, beside: base });
+    const first = await stall.ingestor();
+    await stall.produce([click('cart', 'one', BASE)]);
+    await until('it is read', () => first.stderr().includes('is keyed'));
+    await withAdmin(async (admin) => {
+      await admin.deleteTopics({ topics: [stall.topic] });
+      await ensureTopics(admin, [{ topic: stall.topic, partitions: 2 }]);
+    });
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      `temporal-cep: ${stall.topic} was deleted and made anew with 2 partitions instead of 1: start the ingestors of this group again\n`,
+    );
+    const second = await stall.ingestor();
+    const at = (partition: number) => ({ ...tick(BASE), partition });
+    await stall.produce([at(0), at(1)]);
+    await until('both are read', () => second.stderr().includes('is keyed'));
+    expect(await countsOf(second)).toMatchObject({
+      partitions: [{ partition: 0 }, { partition: 1 }],
+    });
+  },
+  TIMEOUT_MS,
+);
+
+test.concurrent(
   'a group that something else uses: the ingestor refuses, and the other is not disturbed',
   async () => {
     const stall = await Stall.open(shop, { name: 'taken', journeys: JOURNEYS, beside: base });
@@ -732,8 +759,13 @@ test(
     await sleep(seconds(5));
     expectRunning(worker, ingestor);
     await shop.kafka.start();
-    // Each partition has its leader again: else a producer writes to one, is refused by the other, and tries both again.
-    await withAdmin((admin) => admin.fetchTopicOffsets(stall.topic));
+    // Else a producer writes to one partition, is refused by the other, and tries both again.
+    await until('each partition has its leader again', () =>
+      withAdmin((admin) => admin.fetchTopicOffsets(stall.topic)).then(
+        () => true,
+        () => false,
+      ),
+    );
     const rest = [...sessions(20, 40), tick(BASE + seconds(100), 0), tick(BASE + seconds(100), 1)];
     await stall.produce(rest);
     records.push(...rest);
