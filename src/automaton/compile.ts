@@ -8,7 +8,8 @@
 //
 //   P1. A sink exists before the state that leads to it; a state's transitions are complete before the
 //       next one is begun, but for the greedy guards that the stage before it adds.
-//   P2. The states of one stage share its name; the first is called as the stage, the others `name:n`.
+//   P2. The states of one stage share its name; the first is called as the stage, the others `name:n`. Matches
+//       show a stage by what stands before the first colon of its name.
 //   P3. No PROCEED leads back to where it came from: the automaton could run on it for ever.
 
 import { MalformedPatternError } from '../errors.js';
@@ -57,6 +58,7 @@ interface Place {
 
 class Compiler {
   readonly #pattern: CompilablePattern;
+  readonly #stages = new Set<string>();
   readonly #stageNames: string[] = [];
   readonly #conditions: Condition[] = [];
   readonly #drafts: Draft[] = [];
@@ -118,10 +120,12 @@ class Compiler {
         this.#collectNames(node.chain);
         continue;
       }
-      if (this.#stageNames.includes(node.name)) {
+      if (this.#stages.has(node.name)) {
         throw malformed('DUPLICATE_STAGE', node, 'another stage has the same name: rename one');
       }
-      this.#stageNames.push(node.name);
+      this.#stages.add(node.name);
+      const shown = shownName(node.name);
+      if (!this.#stageNames.includes(shown)) this.#stageNames.push(shown);
     }
   }
 
@@ -129,7 +133,7 @@ class Compiler {
     const { chain, afterMatchSkip: skip } = this.#pattern;
     if (skip.type !== 'SKIP_TO_FIRST' && skip.type !== 'SKIP_TO_LAST') return;
     if (chain.some((node) => node.kind === 'STAGE' && node.name === skip.patternName)) return;
-    const inGroup = this.#stageNames.includes(skip.patternName);
+    const inGroup = this.#stages.has(skip.patternName);
     throw new MalformedPatternError(
       'SKIP_TO_UNKNOWN_STAGE',
       `${skip.type} names stage "${skip.patternName}", which ${
@@ -421,9 +425,11 @@ class Compiler {
     return this.#ignoreUnder(strategy, place, node);
   }
 
-  /** Which events are passed over between repetitions; null for none. */
+  /** Which events are passed over between repetitions; null for none. The head of a group has the group's. */
   #innerIgnoreGuard(place: Place, node: PatternNode): Guard | null {
-    return this.#ignoreUnder(node.quantifier.inner, place, node);
+    const { group, index } = place;
+    const { inner } = group && index === 0 ? group.quantifier : node.quantifier;
+    return this.#ignoreUnder(inner, place, node);
   }
 
   #ignoreUnder(strategy: string, place: Place, node: PatternNode): Guard | null {
@@ -480,7 +486,7 @@ class Compiler {
   #stop(name: string, fits: Guard): Draft {
     const known = this.#stopStates.get(name);
     if (known) return known;
-    const stop = this.#draft(name, this.#stageNames.indexOf(name), 'STOP');
+    const stop = this.#draft(name, this.#stageOf(name), 'STOP');
     this.#addTake(stop, stop, fits);
     this.#stopStates.set(name, stop);
     return stop;
@@ -498,13 +504,17 @@ class Compiler {
   }
 
   #draftOf(node: StageNode, type: StateType, isStep: boolean): Draft {
-    const draft = this.#draft(node.name, this.#stageNames.indexOf(node.name), type);
+    const draft = this.#draft(node.name, this.#stageOf(node.name), type);
     if (!isStep) return draft;
     const { times } = node.quantifier;
     if (times === null) draft.gapMs = node.windows.PREVIOUS_AND_CURRENT ?? null;
     // Flink tells the first-made copy, which is the last one in the pattern, by its plain name.
     else if (draft.name.includes(':')) draft.gapMs = times.gapMs;
     return draft;
+  }
+
+  #stageOf(name: string): number {
+    return this.#stageNames.indexOf(shownName(name));
   }
 
   #copyBare(state: Draft): Draft {
@@ -549,6 +559,11 @@ class Compiler {
     });
     return states;
   }
+}
+
+/** Flink uses the colon itself, and loses what a stage's name has behind it. */
+function shownName(name: string): string {
+  return name.split(':', 1)[0] as string;
 }
 
 /** The guard, as long as the until condition does not hold; null stays null. */

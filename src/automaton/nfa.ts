@@ -34,7 +34,10 @@ const { min } = Math;
 export interface NFA {
   readonly states: readonly State[];
   readonly start: State;
-  /** Every stage's name, NOT stages and members of groups included, in pattern order. */
+  /**
+   * The stages' names as matches show them (what stands before a first colon), each once, in pattern order;
+   * NOT stages and members of groups are among them.
+   */
   readonly stageNames: readonly string[];
   readonly conditions: readonly Condition[];
   /** Class of the objects that show conditions the match so far. */
