@@ -226,7 +226,7 @@ describe('a worker that is killed', () => {
         ];
         await stall.produce(portion);
         hot.push(...portion);
-        expect(i).toBeLessThan(200);
+        expect(i).toBeLessThan(600);
         await sleep(250);
       }
       await killed(first);
