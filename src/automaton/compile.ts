@@ -18,7 +18,7 @@ import type { Condition } from '../pattern/condition.js';
 import { type GroupNode, malformed, type PatternNode, type StageNode } from '../pattern/pattern.js';
 import type { Millis } from '../time.js';
 import { matchViewOf } from './evaluation.js';
-import { both, compileGuard, type Guard, not, TRUE } from './guard.js';
+import { both, type Guard, not, TRUE } from './guard.js';
 import type { NFA } from './nfa.js';
 import type { State, StateTransition, StateType, TransitionAction } from './state.js';
 
@@ -106,7 +106,10 @@ class Compiler {
       conditions: this.#conditions,
       MatchView: matchViewOf(this.#stageNames),
       windowMs: this.#windowMs,
-      hasGaps: states.some((state) => state.gapMs !== null),
+      forks:
+        afterMatchSkip.type === 'NO_SKIP' &&
+        !this.#conditions.some(({ iterative }) => iterative) &&
+        !states.some(({ gapMs }) => gapMs !== null),
       afterMatchSkip,
       fingerprint: fingerprintOf(states, this.#windowMs),
     };
@@ -549,12 +552,12 @@ class Compiler {
   #freeze(): State[] {
     const states = this.#drafts.map(({ name, stage, type, gapMs }, index) => {
       const transitions: StateTransition[] = [];
-      return { index, name, stage, type, gapMs, transitions };
+      return { index, name, stage, type, gapMs, transitions, decision: null, decisions: 0 };
     });
     this.#drafts.forEach((draft, index) => {
       for (const { action, target, guard } of draft.transitions) {
         const to = states[this.#drafts.indexOf(target)] as State;
-        states[index]?.transitions.push({ action, target: to, guard, test: compileGuard(guard) });
+        states[index]?.transitions.push({ action, target: to, guard });
       }
     });
     return states;

@@ -6,62 +6,61 @@
 
 import type { CepEvent } from '../event.js';
 import type { Condition, MatchSoFar } from '../pattern/condition.js';
-import type { TakenEvent } from './computation-state.js';
+import type { Branches, Taken } from './taken.js';
 
-const UNKNOWN = 0;
-const YES = 1;
-const NO = 2;
-const NO_TAKEN_EVENTS: TakenEvent | null = null;
-
-type MatchView = new (last: TakenEvent | null) => MatchSoFar;
+type MatchView = new (last: Taken | null) => MatchSoFar;
 
 export class Evaluation {
   /** Conditions that threw since the operator began. */
   errors = 0;
   readonly #conditions: readonly Condition[];
-  readonly #answers: number[];
-  /** What `#answers` of an iterative condition was asked about. */
-  readonly #askedAbout: (TakenEvent | null)[];
+  readonly #answers: boolean[];
+  /** Which question `#answers` belongs to: number of the event, and for an iterative condition the list. */
+  readonly #askedAt: number[];
+  readonly #askedAbout: (Branches | null)[];
   readonly #View: MatchView;
+  #number = 0;
   #event!: CepEvent;
-  #taken: TakenEvent | null = NO_TAKEN_EVENTS;
+  #taken: Branches | null = null;
   #view: MatchSoFar | null = null;
 
   constructor(conditions: readonly Condition[], View: MatchView) {
     this.#conditions = conditions;
-    this.#answers = conditions.map(() => UNKNOWN);
-    this.#askedAbout = conditions.map(() => NO_TAKEN_EVENTS);
+    this.#answers = conditions.map(() => false);
+    this.#askedAt = conditions.map(() => 0);
+    this.#askedAbout = conditions.map(() => null);
     this.#View = View;
   }
 
   /** From now on the questions are about this event. */
   about(event: CepEvent): void {
     this.#event = event;
-    this.#answers.fill(UNKNOWN);
+    this.#number++;
     this.#view = null;
   }
 
   /** From now on the match is the one that has taken these events. */
-  within(taken: TakenEvent | null): void {
-    if (taken === this.#taken) return;
+  within(taken: Branches | null): void {
     this.#taken = taken;
     this.#view = null;
   }
 
   test(index: number): boolean {
     const condition = this.#conditions[index] as Condition;
-    const known = this.#answers[index];
-    if (known !== UNKNOWN && (!condition.iterative || this.#askedAbout[index] === this.#taken)) {
-      return known === YES;
-    }
+    const isKnown =
+      this.#askedAt[index] === this.#number &&
+      (!condition.iterative || this.#askedAbout[index] === this.#taken);
+    if (isKnown) return this.#answers[index] as boolean;
     const answer = this.#evaluate(condition);
-    this.#answers[index] = answer ? YES : NO;
+    this.#answers[index] = answer;
+    this.#askedAt[index] = this.#number;
     this.#askedAbout[index] = this.#taken;
     return answer;
   }
 
   #evaluate(condition: Condition): boolean {
-    if (condition.iterative && this.#view === null) this.#view = new this.#View(this.#taken);
+    // Where a condition looks back, lists do not fork (nfa.ts, N5).
+    if (condition.iterative) this.#view ??= new this.#View(this.#taken as Taken | null);
     try {
       const { data, timestamp } = this.#event;
       return condition.evaluate(data, this.#view as MatchSoFar, timestamp) === true;
@@ -80,10 +79,7 @@ export function matchViewOf(stageNames: readonly string[]): MatchView {
   // Symbols, because every string could be a stage's name.
   const taken = Symbol('taken');
   const lists = Symbol('lists');
-  function View(
-    this: { [taken]: TakenEvent | null; [lists]: unknown[][] },
-    last: TakenEvent | null,
-  ) {
+  function View(this: { [taken]: Taken | null; [lists]: unknown[][] }, last: Taken | null) {
     this[taken] = last;
     this[lists] = [];
   }
@@ -91,12 +87,12 @@ export function matchViewOf(stageNames: readonly string[]): MatchView {
   stageNames.forEach((name, stage) => {
     Object.defineProperty(View.prototype, name, {
       enumerable: true,
-      get(this: { [taken]: TakenEvent | null; [lists]: unknown[][] }) {
+      get(this: { [taken]: Taken | null; [lists]: unknown[][] }) {
         const made = this[lists][stage];
         if (made) return made;
         const list: unknown[] = [];
-        for (let node = this[taken]; node !== null; node = node.previous) {
-          if (node.stage === stage) list.push(node.stored.event.data);
+        for (let node = this[taken]; node !== null; node = node.previous as Taken | null) {
+          if (node.stage === stage) list.push(node.event.data);
         }
         this[lists][stage] = list.reverse();
         return list;

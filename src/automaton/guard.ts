@@ -1,7 +1,5 @@
-// Guards: what a transition asks. The compiler joins stage conditions with and/not; the automaton asks
-// the joined closure. Conditions stay numbered underneath, so that each is evaluated once per event.
-
-import type { Evaluation } from './evaluation.js';
+// Guards: what a transition asks, as data. The compiler joins stage conditions with and/not; conditions stay
+// numbered underneath, so that each is evaluated once per event.
 
 /** The guard of one transition, as data. */
 export type Guard =
@@ -10,9 +8,6 @@ export type Guard =
   | { readonly op: 'TEST'; readonly condition: number }
   | { readonly op: 'NOT'; readonly of: Guard }
   | { readonly op: 'AND'; readonly left: Guard; readonly right: Guard };
-
-/** A compiled guard. */
-export type Test = (evaluation: Evaluation) => boolean;
 
 export const TRUE: Guard = { op: 'TRUE' };
 const FALSE: Guard = { op: 'FALSE' };
@@ -27,26 +22,4 @@ export function both(left: Guard, right: Guard): Guard {
   if (left.op === 'TRUE') return right;
   if (right.op === 'TRUE' || left.op === 'FALSE') return left;
   return { op: 'AND', left, right };
-}
-
-export function compileGuard(guard: Guard): Test {
-  switch (guard.op) {
-    case 'TRUE':
-      return () => true;
-    case 'FALSE':
-      return () => false;
-    case 'TEST': {
-      const { condition } = guard;
-      return (evaluation) => evaluation.test(condition);
-    }
-    case 'NOT': {
-      const of = compileGuard(guard.of);
-      return (evaluation) => !of(evaluation);
-    }
-    case 'AND': {
-      const left = compileGuard(guard.left);
-      const right = compileGuard(guard.right);
-      return (evaluation) => left(evaluation) && right(evaluation);
-    }
-  }
 }

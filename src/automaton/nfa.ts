@@ -1,31 +1,33 @@
 // The automaton: one step for an event, one for the passing of time.
 //
-// A partial match stands in a state. An event is tried against the state's transitions and, through
-// PROCEEDs whose guard holds, against those of further states; each TAKE and IGNORE found gives a new
-// partial match, none found lets the match die without a word. After SASE+ (Agrawal et al., 2008) in
-// the form that Flink CEP 1.20 gave it; where the two differ, Flink's way is kept.
+// A partial match stands in a state, and the state says what becomes of it (decision.ts): each event that is
+// taken or passed over gives a new partial match, and where nothing fits the match dies without a word.
+// After SASE+ (Agrawal et al., 2008) in the form that Flink CEP 1.20 gave it; where the two differ, Flink's
+// way is kept.
 //
-//   N1. The compiled NFA never changes; all that does is in NFAState.
+//   N1. The compiled NFA never changes but for what its states remember; all else is in NFAState.
 //   N2. The start state is always among the partial matches, and never dies or ignores.
-//   N3. Transitions are found depth first: PROCEED targets wait on a stack until the present state's own
-//       transitions are done. With the queues' array order this gives Flink's order of equal starts.
-//   N4. Guards on the way to the end of the pattern see the match as it was before the event was taken.
+//   N3. Under a skip strategy partial matches lie in Flink's heaps, because the array's order decides which
+//       of several matches of one start survives. Under NO_SKIP they are listed by start.
+//   N4. What is found in one step comes out by start event, and matches come before timeouts.
+//   N5. Where neither a condition nor a limit between neighbours nor a skip strategy can tell partial matches
+//       of one state apart, there is one for each state, whose list forks: the time for an event depends on
+//       the states and on what comes out, not on how many partial matches are open.
 
 import { CepError } from '../errors.js';
+import type { CepEvent } from '../event.js';
 import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
 import type { Condition, MatchSoFar } from '../pattern/condition.js';
 import { MAX_TIMESTAMP, type Millis, type Timestamp } from '../time.js';
-import {
-  type ComputationState,
-  compareByStart,
-  type StoredEvent,
-  type TakenEvent,
-} from './computation-state.js';
+import { type Outcome, outcomeOf } from './decision.js';
 import type { Evaluation } from './evaluation.js';
-import { computationStates, type NFAState } from './nfa-state.js';
+import { Found } from './match.js';
+import { type NFAState, queueByStart } from './nfa-state.js';
+import { compareByStart, PartialMatch } from './partial-match.js';
 import type { PriorityQueue } from './priority-queue.js';
 import { pruningBy } from './skip.js';
 import type { State } from './state.js';
+import { type Branches, Fork, forget, isLive, pathsOf, Taken } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
 const { min } = Math;
@@ -42,218 +44,272 @@ export interface NFA {
   readonly conditions: readonly Condition[];
   /** Class of the objects that show conditions the match so far. */
   readonly MatchView: new (
-    last: TakenEvent | null,
+    last: Taken | null,
   ) => MatchSoFar;
   /** Length of the window over the whole match; null for none. */
   readonly windowMs: Millis | null;
-  /** Whether some state limits the step into it. */
-  readonly hasGaps: boolean;
+  /** Whether N5 holds. */
+  readonly forks: boolean;
   readonly afterMatchSkip: AfterMatchSkipStrategy;
   /** Changes when the states do: a snapshot fits only the automaton it was made with. */
   readonly fingerprint: string;
 }
 
-/** A partial match that outlived its window. */
-export interface TimedOut {
-  readonly match: ComputationState;
-  /** First event + window, or last event + gap: not the time at which it was noticed. */
-  readonly at: Timestamp;
-}
-
-/** A match that is finished. */
-export interface Finished {
-  readonly match: ComputationState;
-  /** Time of the last event, or of the deadline for a pattern that ends in notFollowedBy. */
-  readonly at: Timestamp;
-}
+// ---- events
 
 /**
- * Takes one event. `evaluation` must already be about it.
+ * Takes one event. `evaluation` must already be about it, and time must have reached it.
  *
- * @returns the matches to emit, in Flink's order, and whether the event began a match
+ * @param output - where finished matches go
+ * @returns whether the event began a match
  * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `SKIP_MISSED`
  */
 export function processEvent(
   nfa: NFA,
   state: NFAState,
-  stored: StoredEvent,
+  event: CepEvent,
   evaluation: Evaluation,
-): { matches: Finished[]; begun: boolean } {
-  const open = computationStates();
-  const finished = computationStates();
-  const results: ComputationState[] = [];
+  output: Found[],
+): boolean {
+  const { partialMatches } = state;
+  const step = new EventStep(nfa, state, event);
   let begun = false;
-  for (const match of state.partialMatches.items) {
-    results.length = 0;
-    step(match, stored, evaluation, results);
-    if (match.start === null && results.length > 1) begun = true;
-    if (results.some((result) => result.state.type === 'STOP')) {
-      if (match.start === null) throw stoppedBeforeFirstEvent(nfa, stored);
-      for (const result of results) if (result.state.type === 'FINAL') finished.offer(result);
-    } else {
-      for (const result of results) {
-        (result.state.type === 'FINAL' ? finished : open).offer(result);
-      }
+  let isChanged = false;
+  for (let i = 0; i < partialMatches.length; i++) {
+    const match = partialMatches[i] as PartialMatch;
+    evaluation.within(match.last);
+    const outcome = outcomeOf(match.state, evaluation);
+    if (outcome.keeps) {
+      if (isChanged) step.keep(match);
+      continue;
+    }
+    if (!isChanged) {
+      isChanged = true;
+      // Offered one by one to an empty heap, the first ones of a heap's array stay where they are.
+      for (let k = 0; k < i; k++) step.open.push(partialMatches[k] as PartialMatch);
+    }
+    if (match.last === null) {
+      if (outcome.stops) throw stoppedBeforeFirstEvent(nfa, event);
+      begun = true;
+    }
+    step.follow(match, outcome);
+    if (match.last === null) step.keep(match);
+  }
+  if (!isChanged) return false;
+  state.partialMatches = step.open;
+  finish(nfa, state, step.finished, output);
+  return begun;
+}
+
+/** What becomes of the partial matches by one event. */
+class EventStep {
+  readonly open: PartialMatch[] = [];
+  readonly finished: PartialMatch[] = [];
+  readonly #nfa: NFA;
+  readonly #state: NFAState;
+  readonly #event: CepEvent;
+  readonly #sequence: number;
+  readonly #heap: PriorityQueue<PartialMatch> | null;
+
+  constructor(nfa: NFA, state: NFAState, event: CepEvent) {
+    this.#nfa = nfa;
+    this.#state = state;
+    this.#event = event;
+    this.#sequence = state.sequence++;
+    this.#heap = holdsBack(nfa) ? queueByStart(this.open) : null;
+  }
+
+  follow({ last }: PartialMatch, { steps }: Outcome): void {
+    for (const { stage, states } of steps) {
+      const end = stage < 0 ? last : new Taken(stage, this.#event, this.#sequence, last);
+      for (const each of states) this.#enter(new PartialMatch(each, end));
     }
   }
-  const emitted = releaseFinished(
-    nfa,
-    state,
-    finished,
-    open,
-    nfa.afterMatchSkip.type !== 'NO_SKIP',
-  );
-  state.partialMatches = open;
-  return { matches: emitted.map((match) => ({ match, at: endOf(nfa, match) })), begun };
+
+  #enter(match: PartialMatch): void {
+    if (match.state.type === 'FINAL') {
+      this.finished.push(match);
+      return;
+    }
+    const deadline = deadlineOf(this.#nfa, match);
+    if (deadline < this.#state.earliestDeadline) this.#state.earliestDeadline = deadline;
+    this.keep(match);
+  }
+
+  keep(match: PartialMatch): void {
+    if (this.#heap !== null) {
+      this.#heap.offer(match);
+      return;
+    }
+    const same = this.#nfa.forks && match.last !== null ? this.#openIn(match.state) : undefined;
+    if (same === undefined) this.open.push(match);
+    else same.last = Fork.of(same.last as Branches, match.last as Branches);
+  }
+
+  #openIn(state: State): PartialMatch | undefined {
+    // A loop, because a pattern has few states and this is asked for each of them at each event.
+    for (const match of this.open) if (match.state === state) return match;
+    return undefined;
+  }
 }
+
+/** Whether the event that `evaluation` is about can begin a match. */
+export function canBegin(nfa: NFA, evaluation: Evaluation): boolean {
+  evaluation.within(null);
+  return !outcomeOf(nfa.start, evaluation).keeps;
+}
+
+// ---- time
 
 /**
  * Lets time pass: ends the partial matches whose window is over at `now`.
  *
+ * @param output - where matches that had only to wait go, and then timeouts
  * @throws CepError `SKIP_MISSED`
  */
-export function advanceTime(
-  nfa: NFA,
-  state: NFAState,
-  now: Timestamp,
-): { matches: Finished[]; timeouts: TimedOut[] } {
-  const timeouts: TimedOut[] = [];
-  const pending = computationStates();
-  let open = state.partialMatches;
-  if (open.items.some((match) => deadlineOf(nfa, match) <= now)) {
-    open = computationStates();
-    for (const match of state.partialMatches.items) {
-      const deadline = reportedDeadline(nfa, match, now);
-      if (deadline === null) open.offer(match);
-      else if (match.state.type === 'PENDING') pending.offer(match);
-      else timeouts.push({ match, at: deadline });
-    }
+export function advanceTime(nfa: NFA, state: NFAState, now: Timestamp, output: Found[]): void {
+  if (now < state.earliestDeadline) return;
+  const open: PartialMatch[] = [];
+  const waited: PartialMatch[] = [];
+  const over: PartialMatch[] = [];
+  for (const match of state.partialMatches) {
+    if (reportedDeadline(nfa, match, now) === null) open.push(match);
+    else (match.state.type === 'PENDING' ? waited : over).push(match);
   }
-  const emitted = releaseFinished(nfa, state, pending, open, true);
-  state.partialMatches = open;
-  return { matches: emitted.map((match) => ({ match, at: endOf(nfa, match) })), timeouts };
+  // The end of time ends no match that has no window.
+  if (over.length + waited.length === 0) return;
+  if (!nfa.forks) {
+    state.partialMatches = holdsBack(nfa) ? heapOf(open) : open;
+    const timeouts = over.map((match) => {
+      const at = reportedDeadline(nfa, match, now) as Timestamp;
+      return new Found('timeout', at, match.last as Taken, nfa.stageNames);
+    });
+    finish(nfa, state, waited, output);
+    output.push(...timeouts);
+  } else {
+    const before = state.horizon;
+    state.horizon = min(now, MAX_TIMESTAMP - 1) - (nfa.windowMs as Millis);
+    const at = ({ event }: Taken) => event.timestamp + (nfa.windowMs as Millis);
+    output.push(...foundOf('match', nfa, waited, at, before, state.horizon));
+    output.push(...foundOf('timeout', nfa, over, at, before, state.horizon));
+    // All must be told before the first is forgotten: their lists have nodes in common.
+    const left = state.partialMatches.filter(
+      ({ last }) => last === null || isLive(last, state.horizon),
+    );
+    for (const { last } of left) if (last !== null) forget(last, state.horizon);
+    state.partialMatches = left;
+  }
+  state.earliestDeadline = earliestDeadline(nfa, state);
 }
 
-/** Whether the event that `evaluation` is about can begin a match. */
-export function canBegin(nfa: NFA, stored: StoredEvent, evaluation: Evaluation): boolean {
-  const results: ComputationState[] = [];
-  step({ state: nfa.start, last: null, start: null }, stored, evaluation, results);
-  return results.length > 1;
+function heapOf(matches: readonly PartialMatch[]): PartialMatch[] {
+  const heap = queueByStart();
+  for (const match of matches) heap.offer(match);
+  return heap.items;
 }
 
-/** When a partial match ends at the latest; MAX_TIMESTAMP for never. */
-export function deadlineOf(nfa: NFA, { state, last, start }: ComputationState): Timestamp {
-  if (start === null || last === null) return MAX_TIMESTAMP;
-  const whole = nfa.windowMs === null ? MAX_TIMESTAMP : start.timestamp + nfa.windowMs;
-  const gap = state.gapMs === null ? MAX_TIMESTAMP : last.stored.timestamp + state.gapMs;
-  return min(gap, whole);
+/** The earliest time at which a partial match ends; MAX_TIMESTAMP for never. */
+export function earliestDeadline(nfa: NFA, { partialMatches }: NFAState): Timestamp {
+  let earliest: Timestamp = MAX_TIMESTAMP;
+  for (const match of partialMatches) earliest = min(earliest, deadlineOf(nfa, match));
+  return earliest;
+}
+
+/** When a partial match, or the first of several, ends at the latest; MAX_TIMESTAMP for never. */
+function deadlineOf(nfa: NFA, { state, last }: PartialMatch): Timestamp {
+  return last === null ? MAX_TIMESTAMP : endOf(nfa, state, last.origin.event, last.event);
+}
+
+/** When a match that stands in a state ends at the latest, by its first and its last event. */
+export function endOf(
+  { windowMs }: NFA,
+  { gapMs }: State,
+  first: CepEvent,
+  last: CepEvent,
+): Timestamp {
+  const whole = windowMs === null ? MAX_TIMESTAMP : first.timestamp + windowMs;
+  return gapMs === null ? whole : min(last.timestamp + gapMs, whole);
 }
 
 /** The deadline that has passed, or null. Where both have, the limit between neighbours is reported. */
-function reportedDeadline(nfa: NFA, match: ComputationState, now: Timestamp): Timestamp | null {
-  const { state, last, start } = match;
-  if (start === null || last === null) return null;
+function reportedDeadline(
+  { windowMs }: NFA,
+  { state, last }: PartialMatch,
+  now: Timestamp,
+): Timestamp | null {
+  if (last === null) return null;
   if (state.gapMs !== null) {
-    const gap = last.stored.timestamp + state.gapMs;
+    const gap = last.event.timestamp + state.gapMs;
     if (gap <= now) return gap;
   }
-  const whole = nfa.windowMs === null ? MAX_TIMESTAMP : start.timestamp + nfa.windowMs;
+  const whole = windowMs === null ? MAX_TIMESTAMP : last.origin.event.timestamp + windowMs;
   return whole <= now && whole < MAX_TIMESTAMP ? whole : null;
 }
 
-/** When a finished match was finished: at its last event, or at its deadline if it waited for that. */
-function endOf(nfa: NFA, match: ComputationState): Timestamp {
-  return match.state.type === 'PENDING'
-    ? deadlineOf(nfa, match)
-    : (match.last as TakenEvent).stored.timestamp;
+// ---- what comes out
+
+function holdsBack({ afterMatchSkip }: NFA): boolean {
+  return afterMatchSkip.type !== 'NO_SKIP';
 }
 
-/** The new partial matches that one partial match gives for the event, in the order of N3. */
-function step(
-  match: ComputationState,
-  stored: StoredEvent,
-  evaluation: Evaluation,
-  results: ComputationState[],
-): void {
-  evaluation.within(match.last);
-  const isStart = match.start === null;
-  const stack: State[] = [match.state];
-  for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
-    for (const transition of state.transitions) {
-      if (!transition.test(evaluation)) continue;
-      const { target } = transition;
-      switch (transition.action) {
-        case 'PROCEED':
-          stack.push(target);
-          break;
-        case 'IGNORE':
-          if (isStart) break;
-          results.push(
-            target === match.state
-              ? match
-              : { state: target, last: match.last, start: match.start },
-          );
-          break;
-        case 'TAKE': {
-          const last = { stage: state.stage, stored, previous: match.last };
-          const start = match.start ?? stored;
-          results.push({ state: target, last, start });
-          const final = finalBehind(target, evaluation);
-          if (final !== null) results.push({ state: final, last, start });
-          break;
-        }
-      }
-    }
+function finish(nfa: NFA, state: NFAState, finished: PartialMatch[], output: Found[]): void {
+  if (holdsBack(nfa)) {
+    release(nfa, state, finished, output);
+  } else if (nfa.forks) {
+    const at = (_: Taken, { event }: Taken) => event.timestamp;
+    output.push(...foundOf('match', nfa, finished, at, state.horizon, Number.POSITIVE_INFINITY));
+  } else {
+    for (const match of finished) output.push(matchOf(nfa, match));
   }
-  if (isStart) results.push(match);
 }
 
-/** The final state, if PROCEEDs lead to it from here for the event at hand. */
-function finalBehind(from: State, evaluation: Evaluation): State | null {
-  const stack: State[] = [from];
-  for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
-    for (const { action, target, test } of state.transitions) {
-      if (action !== 'PROCEED' || !test(evaluation)) continue;
-      if (target.type === 'FINAL') return target;
-      stack.push(target);
-    }
-  }
-  return null;
+function matchOf(nfa: NFA, match: PartialMatch): Found {
+  const last = match.last as Taken;
+  // Finished by its deadline, if it waited for that.
+  const at = match.state.type === 'PENDING' ? deadlineOf(nfa, match) : last.event.timestamp;
+  return new Found('match', at, last, nfa.stageNames);
+}
+
+/** What partial matches that fork come to: those that began after one time and not after another, N4. */
+function foundOf<Type extends 'match' | 'timeout'>(
+  type: Type,
+  { stageNames }: NFA,
+  matches: readonly PartialMatch[],
+  at: (first: Taken, last: Taken) => Timestamp,
+  after: Timestamp,
+  through: Timestamp,
+): Found<Type>[] {
+  const lists = matches.flatMap(({ last }) => pathsOf(last as Branches, after, through));
+  if (lists.length > 1) lists.sort((a, b) => a.path.taken.sequence - b.path.taken.sequence);
+  return lists.map(({ path, last }) => new Found(type, at(path.taken, last), path, stageNames));
 }
 
 /**
- * Adds newly finished matches to those held back, and releases what no earlier partial match holds
- * back any longer. Each release discards what the skip strategy says, from both queues.
+ * Adds newly finished matches to those held back, and releases what no earlier partial match holds back
+ * any longer. Each release discards what the skip strategy says, from both queues.
  */
-function releaseFinished(
-  nfa: NFA,
-  state: NFAState,
-  finished: PriorityQueue<ComputationState>,
-  open: PriorityQueue<ComputationState>,
-  holdBack: boolean,
-): ComputationState[] {
+function release(nfa: NFA, state: NFAState, finished: PartialMatch[], output: Found[]): void {
   const { completedMatches } = state;
-  for (const match of finished.items) completedMatches.offer(match);
-  const released: ComputationState[] = [];
+  const open = queueByStart(state.partialMatches);
+  for (const match of heapOf(finished)) completedMatches.offer(match);
   for (let match = completedMatches.peek(); match; match = completedMatches.peek()) {
-    const earliest = holdBack ? open.peek() : undefined;
+    const earliest = open.peek();
     if (earliest && compareByStart(match, earliest) > 0) break;
     completedMatches.poll();
-    const prune = pruningBy(nfa.afterMatchSkip, match, nfa.stageNames);
+    const prune = pruningBy(nfa.afterMatchSkip, match.last as Taken, nfa.stageNames);
     if (prune) {
-      const discard = ({ start }: ComputationState) => start !== null && prune(start);
+      const discard = ({ last }: PartialMatch) => last !== null && prune(last.origin as Taken);
       open.removeIf(discard);
       completedMatches.removeIf(discard);
     }
-    released.push(match);
+    output.push(matchOf(nfa, match));
   }
-  return released;
 }
 
-function stoppedBeforeFirstEvent(nfa: NFA, stored: StoredEvent): CepError {
+function stoppedBeforeFirstEvent({ stageNames }: NFA, event: CepEvent): CepError {
   return new CepError(
     'NOT_BEFORE_FIRST_EVENT',
-    `a NOT stage was hit before the pattern had taken any event, which Flink CEP cannot process: make the first stage (${nfa.stageNames[0]}) mandatory`,
-    { details: { timestamp: stored.timestamp, event: stored.event } },
+    `a NOT stage was hit before the pattern had taken any event, which Flink CEP cannot process: make the first stage (${stageNames[0]}) mandatory`,
+    { details: { timestamp: event.timestamp, event } },
   );
 }

@@ -9,17 +9,12 @@
 
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import {
-  type ComputationState,
-  compareByStart,
-  eventsByStage,
-  type StoredEvent,
-  type TakenEvent,
-} from './computation-state.js';
 import { Evaluation } from './evaluation.js';
-import { advanceTime, deadlineOf, type NFA, processEvent } from './nfa.js';
+import { type EventsByStage, eventsByStage, type Found } from './match.js';
+import { advanceTime, earliestDeadline, endOf, type NFA, processEvent } from './nfa.js';
 import { initialState, type NFAState } from './nfa-state.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
+import { alongPath, countOf, liveNodes, pathsOf } from './taken.js';
 
 /**
  * When time alone ends a match. `flink` sets the timers that Flink's operator sets, and so has its
@@ -28,27 +23,12 @@ import { type NFASnapshot, readState, writeState } from './snapshot.js';
  */
 export type TimerMode = 'complete' | 'flink';
 
-/** Events by stage, in the order in which the stages first took one. */
-export type EventsByStage = Readonly<Record<string, readonly CepEvent[]>>;
-
 /** A finished match. */
-export interface Match {
-  readonly type: 'match';
-  readonly events: EventsByStage;
-  /** Time of the last event; for a pattern that ends in notFollowedBy, of the deadline. */
-  readonly at: Timestamp;
-}
-
+export type Match = Pick<Found<'match'>, 'type' | 'events' | 'at'>;
 /** A partial match that outlived its window. */
-export interface Timeout {
-  readonly type: 'timeout';
-  readonly events: EventsByStage;
-  /** First event + window, or last event + limit between neighbours. */
-  readonly at: Timestamp;
-}
-
+export type Timeout = Pick<Found<'timeout'>, 'type' | 'events' | 'at'>;
 /** What one call brought forth, in order. */
-export type OperatorOutput = (Match | Timeout)[];
+export type OperatorOutput = Found[];
 
 /** What is open in one partial match; for people and search attributes. */
 export interface OpenMatch {
@@ -62,7 +42,6 @@ export interface OpenMatch {
 /** Everything an operator knows, as JSON. */
 export interface OperatorSnapshot {
   readonly watermark: Timestamp;
-  readonly sequence: number;
   readonly conditionErrors: number;
   readonly matches: NFASnapshot;
   /** Events that wait for the watermark, in time order. */
@@ -77,13 +56,14 @@ export interface OperatorOptions {
   readonly comparator?: (a: CepEvent, b: CepEvent) => number;
 }
 
+export type { EventsByStage };
+
 export class CepOperator {
   readonly #nfa: NFA;
   readonly #options: OperatorOptions;
   readonly #evaluation: Evaluation;
   #state: NFAState;
   #watermark: Timestamp = MIN_TIMESTAMP;
-  #sequence = 0;
   #buffered: CepEvent[] = [];
   #timers: Timestamp[] = [];
 
@@ -95,7 +75,6 @@ export class CepOperator {
     this.#state = snapshot ? readState(nfa, snapshot.matches) : initialState(nfa);
     if (!snapshot) return;
     this.#watermark = snapshot.watermark;
-    this.#sequence = snapshot.sequence;
     this.#evaluation.errors = snapshot.conditionErrors;
     this.#buffered = [...snapshot.buffered];
     this.#timers = [...snapshot.timers];
@@ -114,7 +93,7 @@ export class CepOperator {
   get isIdle(): boolean {
     const { partialMatches, completedMatches } = this.#state;
     return (
-      partialMatches.items.length === 1 &&
+      partialMatches.length === 1 &&
       completedMatches.items.length === 0 &&
       this.#buffered.length === 0
     );
@@ -166,45 +145,23 @@ export class CepOperator {
     try {
       for (const event of events) {
         const { timestamp } = event;
-        if (timestamp !== events[processed - 1]?.timestamp) this.#advance(timestamp, output);
+        if (timestamp !== events[processed - 1]?.timestamp) {
+          advanceTime(this.#nfa, this.#state, timestamp, output);
+        }
         processed++;
-        const begins = this.#process(event, output);
+        this.#evaluation.about(event);
+        const begins = processEvent(this.#nfa, this.#state, event, this.#evaluation, output);
         begun ||= begins && timestamp > 0;
         if (flink && begun && this.#nfa.windowMs !== null) {
           this.#setTimer(timestamp + this.#nfa.windowMs);
         }
       }
-      this.#advance(watermark, output);
+      advanceTime(this.#nfa, this.#state, watermark, output);
     } catch (error) {
       this.#buffered.unshift(...events.slice(processed));
       throw error;
     }
     return output;
-  }
-
-  /** @returns whether the event began a match */
-  #process(event: CepEvent, output: OperatorOutput): boolean {
-    const stored: StoredEvent = { timestamp: event.timestamp, sequence: this.#sequence++, event };
-    this.#evaluation.about(event);
-    const { matches, begun } = processEvent(this.#nfa, this.#state, stored, this.#evaluation);
-    for (const { match, at } of matches) {
-      output.push({ type: 'match', events: this.#eventsOf(match), at });
-    }
-    return begun;
-  }
-
-  #advance(now: Timestamp, output: OperatorOutput): void {
-    const { matches, timeouts } = advanceTime(this.#nfa, this.#state, now);
-    for (const { match, at } of matches) {
-      output.push({ type: 'match', events: this.#eventsOf(match), at });
-    }
-    for (const { match, at } of timeouts) {
-      output.push({ type: 'timeout', events: this.#eventsOf(match), at });
-    }
-  }
-
-  #eventsOf(match: ComputationState): EventsByStage {
-    return eventsByStage(match.last, this.#nfa.stageNames);
   }
 
   #setTimer(at: Timestamp): void {
@@ -216,11 +173,8 @@ export class CepOperator {
   /** O4; null when only an event can change anything. */
   get nextDeadline(): Timestamp | null {
     if (this.#options.timers === 'flink') return this.#timers[0] ?? null;
-    let next: Timestamp = this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP;
-    for (const match of this.#state.partialMatches.items) {
-      const deadline = deadlineOf(this.#nfa, match);
-      if (deadline < next) next = deadline;
-    }
+    const buffered = this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP;
+    const next = Math.min(buffered, earliestDeadline(this.#nfa, this.#state));
     return next < MAX_TIMESTAMP ? next : null;
   }
 
@@ -231,7 +185,9 @@ export class CepOperator {
 
   /** How many partial matches have taken something. */
   get openCount(): number {
-    return this.#state.partialMatches.items.length - 1;
+    let count = 0;
+    for (const { last } of this.#state.partialMatches) if (last !== null) count += countOf(last);
+    return count;
   }
 
   /**
@@ -240,15 +196,21 @@ export class CepOperator {
    * @param max - greatest number to return; all by default
    */
   openMatches(max = Number.POSITIVE_INFINITY): OpenMatch[] {
-    const open = this.#state.partialMatches.items.filter((match) => match.start !== null);
+    const { partialMatches, horizon } = this.#state;
+    const { stageNames } = this.#nfa;
+    const open = partialMatches.flatMap(({ state, last }) => {
+      if (last === null) return [];
+      const lists = pathsOf(last, horizon, Number.POSITIVE_INFINITY);
+      return lists.map((list) => ({ state, list }));
+    });
     return open
-      .sort(compareByStart)
+      .sort((a, b) => a.list.path.taken.sequence - b.list.path.taken.sequence)
       .slice(0, max)
-      .map((match) => {
-        const deadline = deadlineOf(this.#nfa, match);
+      .map(({ state, list: { path, last } }) => {
+        const deadline = endOf(this.#nfa, state, path.taken.event, last.event);
         return {
-          stage: this.#nfa.stageNames[match.state.stage] ?? '',
-          events: this.#eventsOf(match),
+          stage: stageNames[state.stage] ?? '',
+          events: eventsByStage(alongPath(path), stageNames),
           deadline: deadline < MAX_TIMESTAMP ? deadline : null,
         };
       });
@@ -257,14 +219,9 @@ export class CepOperator {
   /** The events that are buffered or in a partial match, each once. */
   heldEvents(): Set<CepEvent> {
     const held = new Set(this.#buffered);
-    const seen = new Set<TakenEvent>();
-    const { partialMatches, completedMatches } = this.#state;
-    for (const { last } of [...partialMatches.items, ...completedMatches.items]) {
-      for (let node = last; node !== null && !seen.has(node); node = node.previous) {
-        seen.add(node);
-        held.add(node.stored.event);
-      }
-    }
+    const { partialMatches, completedMatches, horizon } = this.#state;
+    const ends = [...partialMatches, ...completedMatches.items].flatMap(({ last }) => last ?? []);
+    for (const { event } of liveNodes(ends, horizon)) held.add(event);
     return held;
   }
 
@@ -272,7 +229,6 @@ export class CepOperator {
   snapshot(): OperatorSnapshot {
     return {
       watermark: this.#watermark,
-      sequence: this.#sequence,
       conditionErrors: this.#evaluation.errors,
       matches: writeState(this.#nfa, this.#state),
       buffered: [...this.#buffered],

@@ -3,15 +3,10 @@
 
 import { CepError } from '../errors.js';
 import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
-import {
-  type ComputationState,
-  compareEvents,
-  type StoredEvent,
-  takenEvents,
-} from './computation-state.js';
+import { listOf, type Taken } from './taken.js';
 
 /** Tells whether a partial or finished match with this start event is discarded. */
-export type Prune = (start: StoredEvent) => boolean;
+export type Prune = (start: Taken) => boolean;
 
 /**
  * What a match discards under a strategy; null for nothing.
@@ -21,25 +16,23 @@ export type Prune = (start: StoredEvent) => boolean;
  */
 export function pruningBy(
   strategy: AfterMatchSkipStrategy,
-  match: ComputationState,
+  last: Taken,
   stageNames: readonly string[],
 ): Prune | null {
-  const taken = takenEvents(match.last);
-  const first = match.start as StoredEvent;
+  const taken = listOf(last);
+  const first = taken[0] as Taken;
   switch (strategy.type) {
     case 'NO_SKIP':
       return null;
     case 'SKIP_TO_NEXT':
-      return (start) => compareEvents(start, first) <= 0;
-    case 'SKIP_PAST_LAST_EVENT': {
-      const last = taken[taken.length - 1]?.stored as StoredEvent;
-      return (start) => compareEvents(start, last) <= 0;
-    }
+      return ({ sequence }) => sequence <= first.sequence;
+    case 'SKIP_PAST_LAST_EVENT':
+      return ({ sequence }) => sequence <= last.sequence;
     case 'SKIP_TO_FIRST':
     case 'SKIP_TO_LAST': {
       const { patternName, throwException } = strategy;
       const ofStage = taken.filter(({ stage }) => stageNames[stage] === patternName);
-      const target = ofStage[strategy.type === 'SKIP_TO_FIRST' ? 0 : ofStage.length - 1]?.stored;
+      const target = ofStage[strategy.type === 'SKIP_TO_FIRST' ? 0 : ofStage.length - 1];
       if (throwException && !target) {
         throw new CepError(
           'SKIP_MISSED',
@@ -47,14 +40,14 @@ export function pruningBy(
           { details: { stage: patternName } },
         );
       }
-      if (throwException && target === first) {
+      if (throwException && target?.sequence === first.sequence) {
         throw new CepError(
           'SKIP_MISSED',
           `${strategy.type}[${patternName}] would skip to the first event of the match, which finds the same match again: name a later stage`,
           { details: { stage: patternName } },
         );
       }
-      return target ? (start) => compareEvents(start, target) < 0 : null;
+      return target ? ({ sequence }) => sequence < target.sequence : null;
     }
   }
 }

@@ -1,62 +1,61 @@
-// A session's matches as JSON: a table of events, a table of taken events with the index of the one
-// before, and the partial matches as references into it. Linear in live nodes and live matches, because
-// a tail that several matches share is written once.
+// A session's matches as JSON: a table of events, a table of taken events with the rows of those before, and
+// the partial matches as references into it. Linear in live nodes and in what they lead to, because an end
+// that several lists share is written once.
 
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
-import type { ComputationState, StoredEvent, TakenEvent } from './computation-state.js';
-import type { NFA } from './nfa.js';
-import { computationStates, type NFAState } from './nfa-state.js';
+import { MIN_TIMESTAMP } from '../time.js';
+import { earliestDeadline, type NFA } from './nfa.js';
+import { type NFAState, queueByStart } from './nfa-state.js';
+import { PartialMatch } from './partial-match.js';
+import type { State } from './state.js';
+import { type Branches, Fork, liveNodes, nodesAt, Taken } from './taken.js';
 
-/** Position of a state in `NFA.states`, and of the last taken event in `taken` (-1 for none). */
-type MatchRow = [state: number, taken: number];
+/** Position of a state in `NFA.states`, and the rows in `taken` where its lists end: none for the start state. */
+type MatchRow = readonly [state: number, ...taken: number[]];
 
 export interface NFASnapshot {
   /** Of the automaton that this belongs to. */
   readonly fingerprint: string;
-  readonly events: readonly [sequence: number, event: CepEvent][];
-  /** A row stands behind the row it refers to. */
-  readonly taken: readonly [stage: number, event: number, previous: number][];
-  /** In the array order of the queue. */
+  readonly events: readonly (readonly [sequence: number, event: CepEvent])[];
+  /** A row stands behind the rows it refers to; one without is a first event, one with several forks. */
+  readonly taken: readonly (readonly [stage: number, event: number, ...previous: number[]])[];
+  /** In the order of the state's array. */
   readonly partial: readonly MatchRow[];
   readonly completed: readonly MatchRow[];
+  /** How many events were processed. */
+  readonly sequence: number;
 }
 
 /** Writes a state down. */
 export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
+  const { horizon, partialMatches, sequence } = state;
+  const completed = state.completedMatches.items;
   const events: [number, CepEvent][] = [];
-  const taken: [number, number, number][] = [];
-  const eventRows = new Map<StoredEvent, number>();
-  const takenRows = new Map<TakenEvent, number>();
-
-  const eventRow = (stored: StoredEvent): number => {
-    const known = eventRows.get(stored);
+  const eventRows = new Map<number, number>();
+  const eventRow = ({ sequence, event }: Taken): number => {
+    const known = eventRows.get(sequence);
     if (known !== undefined) return known;
-    const row = events.push([stored.sequence, stored.event]) - 1;
-    eventRows.set(stored, row);
+    const row = events.push([sequence, event]) - 1;
+    eventRows.set(sequence, row);
     return row;
   };
-  const takenRow = (last: TakenEvent | null): number => {
-    // A loop, not a recursion: a long loop's list could be deeper than the stack.
-    const missing: TakenEvent[] = [];
-    let node = last;
-    for (; node !== null && !takenRows.has(node); node = node.previous) missing.push(node);
-    let row = node === null ? -1 : (takenRows.get(node) as number);
-    for (const next of missing.reverse()) {
-      row = taken.push([next.stage, eventRow(next.stored), row]) - 1;
-      takenRows.set(next, row);
-    }
-    return row;
-  };
-  const rows = (matches: readonly ComputationState[]): MatchRow[] =>
-    matches.map((match) => [match.state.index, takenRow(match.last)]);
-
+  const takenRows = new Map<Taken, number>();
+  const rowsAt = (branches: Branches | null): number[] =>
+    nodesAt(branches, horizon).map((node) => takenRows.get(node) as number);
+  const ends = [...partialMatches, ...completed].flatMap(({ last }) => last ?? []);
+  const taken = [...liveNodes(ends, horizon)].map((node, row): [number, number, ...number[]] => {
+    takenRows.set(node, row);
+    return [node.stage, eventRow(node), ...rowsAt(node.previous)];
+  });
+  const matchRow = ({ state, last }: PartialMatch): MatchRow => [state.index, ...rowsAt(last)];
   return {
     fingerprint: nfa.fingerprint,
-    partial: rows(state.partialMatches.items),
-    completed: rows(state.completedMatches.items),
+    partial: partialMatches.map(matchRow),
+    completed: completed.map(matchRow),
     events,
     taken,
+    sequence,
   };
 }
 
@@ -72,26 +71,24 @@ export function readState(nfa: NFA, snapshot: NFASnapshot): NFAState {
       `the snapshot belongs to pattern ${snapshot.fingerprint}, not to ${nfa.fingerprint}: a changed pattern needs a fresh state`,
     );
   }
-  const events = snapshot.events.map(
-    ([sequence, event]): StoredEvent => ({ timestamp: event.timestamp, sequence, event }),
-  );
-  const taken: TakenEvent[] = [];
-  const starts: StoredEvent[] = [];
-  for (const [stage, event, previous] of snapshot.taken) {
-    const stored = events[event] as StoredEvent;
-    taken.push({ stage, stored, previous: previous < 0 ? null : (taken[previous] as TakenEvent) });
-    starts.push(previous < 0 ? stored : (starts[previous] as StoredEvent));
-  }
-  const matches = (rows: readonly MatchRow[]) =>
-    computationStates(
-      rows.map(([state, row]) => ({
-        state: nfa.states[state] as ComputationState['state'],
-        last: row < 0 ? null : (taken[row] as TakenEvent),
-        start: row < 0 ? null : (starts[row] as StoredEvent),
-      })),
-    );
-  return {
-    partialMatches: matches(snapshot.partial),
-    completedMatches: matches(snapshot.completed),
+  const nodes: Taken[] = [];
+  const branchesAt = (rows: readonly number[]): Branches | null => {
+    const [first, ...others] = rows.map((row) => nodes[row] as Taken);
+    return first === undefined ? null : others.reduce<Branches>(Fork.of, first);
   };
+  for (const [stage, row, ...previous] of snapshot.taken) {
+    const [sequence, event] = snapshot.events[row] as [number, CepEvent];
+    nodes.push(new Taken(stage, event, sequence, branchesAt(previous)));
+  }
+  const matches = (rows: readonly MatchRow[]): PartialMatch[] =>
+    rows.map(([index, ...ends]) => new PartialMatch(nfa.states[index] as State, branchesAt(ends)));
+  const state: NFAState = {
+    partialMatches: matches(snapshot.partial),
+    completedMatches: queueByStart(matches(snapshot.completed)),
+    sequence: snapshot.sequence,
+    earliestDeadline: MIN_TIMESTAMP,
+    horizon: MIN_TIMESTAMP,
+  };
+  state.earliestDeadline = earliestDeadline(nfa, state);
+  return state;
 }

@@ -1,5 +1,6 @@
 import type { Millis } from '../time.js';
-import type { Guard, Test } from './guard.js';
+import type { Decision } from './decision.js';
+import type { Guard } from './guard.js';
 
 /** TAKE adds the event to the match, IGNORE passes it over, PROCEED tries it again from the target. */
 export type TransitionAction = 'TAKE' | 'IGNORE' | 'PROCEED';
@@ -13,9 +14,7 @@ export type StateType = 'START' | 'NORMAL' | 'FINAL' | 'STOP' | 'PENDING';
 export interface StateTransition {
   readonly action: TransitionAction;
   readonly target: State;
-  /** The guard as data, for pictures and explanations. */
   readonly guard: Guard;
-  readonly test: Test;
 }
 
 /** A state of the compiled automaton. Transitions are tried in order. */
@@ -30,4 +29,7 @@ export interface State {
   readonly transitions: readonly StateTransition[];
   /** A match that waits here ends this long after its last event; null for no such limit. */
   readonly gapMs: Millis | null;
+  /** What is known of outcomes so far (decision.ts), and how much of it: no part of the pattern's meaning. */
+  decision: Decision | null;
+  decisions: number;
 }

@@ -3,7 +3,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import Mustache from 'mustache';
-import { dataByStage } from '../automaton/computation-state.js';
+import { dataByStage } from '../automaton/match.js';
 import type { EventsByStage, Match, Timeout } from '../automaton/operator.js';
 import { coordinates, type EventData, type MatchedEvents } from '../event.js';
 import type { Alert, Outcome, Rule } from './rule.js';

@@ -64,7 +64,7 @@ function compileJourney(journey: Journey): CompiledJourney {
     canBegin: (event) =>
       starts.some(({ nfa, evaluation }) => {
         evaluation.about(event);
-        return canBegin(nfa, { timestamp: event.timestamp, sequence: 0, event }, evaluation);
+        return canBegin(nfa, evaluation);
       }),
   };
 }

@@ -202,7 +202,6 @@ test('names, window and strategy of the whole; the smallest window counts', () =
   expect(nfa.stageNames).toEqual(['first', 'not', 'a', 'x', 'last']);
   // The one of the group's last member is ignored, as in Flink: the group itself has none.
   expect(nfa.windowMs).toBe(minutes(3));
-  expect(nfa.hasGaps).toBe(false);
   expect(nfa.afterMatchSkip).toEqual({ type: 'SKIP_TO_NEXT' });
 });
 

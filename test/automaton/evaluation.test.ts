@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { compile } from '../../src/automaton/compile.js';
 import { matchViewOf } from '../../src/automaton/evaluation.js';
 import { CepOperator } from '../../src/automaton/operator.js';
+import { Taken } from '../../src/automaton/taken.js';
 import type { MatchSoFar } from '../../src/pattern/condition.js';
 import { begin } from '../../src/pattern/pattern.js';
 import { MAX_TIMESTAMP } from '../../src/time.js';
@@ -132,8 +133,7 @@ describe('what a condition sees', () => {
 
   test('names that every object has are stages like others', () => {
     const View = matchViewOf(['constructor', '__proto__', 'a']);
-    const stored = { timestamp: 1, sequence: 0, event: eventOf(0, 1, { kind: 'p' }) };
-    const view = new View({ stage: 1, stored, previous: null });
+    const view = new View(new Taken(1, eventOf(0, 1, { kind: 'p' }), 0, null));
     expect(view.constructor).toEqual([]);
     expect(Reflect.get(view, '__proto__')).toEqual([{ kind: 'p' }]);
     expect(view.a).toEqual([]);
