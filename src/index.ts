@@ -35,6 +35,7 @@ export type {
   ConditionInput,
   MatchSoFar,
 } from './pattern/condition.js';
+export { type DrawablePattern, toMermaid } from './pattern/diagram.js';
 export {
   begin,
   type FinishedMatch,

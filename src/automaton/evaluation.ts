@@ -19,6 +19,7 @@ export class Evaluation {
   readonly #askedAt: number[];
   readonly #askedAbout: (Branches | null)[];
   readonly #View: MatchView;
+  readonly #looksBack: boolean;
   #number = 0;
   #event!: CepEvent;
   #taken: Branches | null = null;
@@ -30,6 +31,7 @@ export class Evaluation {
     this.#askedAt = conditions.map(() => 0);
     this.#askedAbout = conditions.map(() => null);
     this.#View = View;
+    this.#looksBack = conditions.some(({ iterative }) => iterative);
   }
 
   /** From now on the questions are about this event. */
@@ -41,20 +43,22 @@ export class Evaluation {
 
   /** From now on the match is the one that has taken these events. */
   within(taken: Branches | null): void {
+    if (!this.#looksBack) return;
     this.#taken = taken;
     this.#view = null;
   }
 
   test(index: number): boolean {
     const condition = this.#conditions[index] as Condition;
-    const isKnown =
-      this.#askedAt[index] === this.#number &&
-      (!condition.iterative || this.#askedAbout[index] === this.#taken);
-    if (isKnown) return this.#answers[index] as boolean;
+    if (this.#askedAt[index] === this.#number) {
+      if (!condition.iterative || this.#askedAbout[index] === this.#taken) {
+        return this.#answers[index] as boolean;
+      }
+    }
     const answer = this.#evaluate(condition);
     this.#answers[index] = answer;
     this.#askedAt[index] = this.#number;
-    this.#askedAbout[index] = this.#taken;
+    if (condition.iterative) this.#askedAbout[index] = this.#taken;
     return answer;
   }
 

@@ -9,10 +9,9 @@
 
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import { Evaluation } from './evaluation.js';
+import { Automaton, earliestDeadline, endOf, type NFAState } from './automaton.js';
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
-import { advanceTime, earliestDeadline, endOf, type NFA, processEvent } from './nfa.js';
-import { initialState, type NFAState } from './nfa-state.js';
+import type { NFA } from './nfa.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
 import { alongPath, countOf, liveNodes, pathsOf } from './taken.js';
 
@@ -61,7 +60,7 @@ export type { EventsByStage };
 export class CepOperator {
   readonly #nfa: NFA;
   readonly #options: OperatorOptions;
-  readonly #evaluation: Evaluation;
+  readonly #automaton: Automaton;
   #state: NFAState;
   #watermark: Timestamp = MIN_TIMESTAMP;
   #buffered: CepEvent[] = [];
@@ -71,11 +70,11 @@ export class CepOperator {
   constructor(nfa: NFA, options: OperatorOptions = {}, snapshot?: OperatorSnapshot) {
     this.#nfa = nfa;
     this.#options = options;
-    this.#evaluation = new Evaluation(nfa.conditions, nfa.MatchView);
-    this.#state = snapshot ? readState(nfa, snapshot.matches) : initialState(nfa);
+    this.#automaton = new Automaton(nfa);
+    this.#state = snapshot ? readState(nfa, snapshot.matches) : this.#automaton.initialState();
     if (!snapshot) return;
     this.#watermark = snapshot.watermark;
-    this.#evaluation.errors = snapshot.conditionErrors;
+    this.#automaton.evaluation.errors = snapshot.conditionErrors;
     this.#buffered = [...snapshot.buffered];
     this.#timers = [...snapshot.timers];
   }
@@ -86,16 +85,14 @@ export class CepOperator {
 
   /** How many conditions threw; each counted as false. */
   get conditionErrors(): number {
-    return this.#evaluation.errors;
+    return this.#automaton.evaluation.errors;
   }
 
   /** Whether neither a partial match nor a buffered event is left. */
   get isIdle(): boolean {
     const { partialMatches, completedMatches } = this.#state;
     return (
-      partialMatches.length === 1 &&
-      completedMatches.items.length === 0 &&
-      this.#buffered.length === 0
+      partialMatches.length === 1 && completedMatches.length === 0 && this.#buffered.length === 0
     );
   }
 
@@ -146,17 +143,16 @@ export class CepOperator {
       for (const event of events) {
         const { timestamp } = event;
         if (timestamp !== events[processed - 1]?.timestamp) {
-          advanceTime(this.#nfa, this.#state, timestamp, output);
+          this.#automaton.advanceTime(this.#state, timestamp, output);
         }
         processed++;
-        this.#evaluation.about(event);
-        const begins = processEvent(this.#nfa, this.#state, event, this.#evaluation, output);
+        const begins = this.#automaton.processEvent(this.#state, event, output);
         begun ||= begins && timestamp > 0;
         if (flink && begun && this.#nfa.windowMs !== null) {
           this.#setTimer(timestamp + this.#nfa.windowMs);
         }
       }
-      advanceTime(this.#nfa, this.#state, watermark, output);
+      this.#automaton.advanceTime(this.#state, watermark, output);
     } catch (error) {
       this.#buffered.unshift(...events.slice(processed));
       throw error;
@@ -220,7 +216,7 @@ export class CepOperator {
   heldEvents(): Set<CepEvent> {
     const held = new Set(this.#buffered);
     const { partialMatches, completedMatches, horizon } = this.#state;
-    const ends = [...partialMatches, ...completedMatches.items].flatMap(({ last }) => last ?? []);
+    const ends = [...partialMatches, ...completedMatches].flatMap(({ last }) => last ?? []);
     for (const { event } of liveNodes(ends, horizon)) held.add(event);
     return held;
   }
@@ -229,7 +225,7 @@ export class CepOperator {
   snapshot(): OperatorSnapshot {
     return {
       watermark: this.#watermark,
-      conditionErrors: this.#evaluation.errors,
+      conditionErrors: this.#automaton.evaluation.errors,
       matches: writeState(this.#nfa, this.#state),
       buffered: [...this.#buffered],
       timers: [...this.#timers],

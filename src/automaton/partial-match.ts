@@ -3,7 +3,7 @@ import type { Branches } from './taken.js';
 
 /** One partial match: where it stands and what it has taken. Several, where the list forks. */
 export class PartialMatch {
-  readonly state: State;
+  state: State;
   /** Null for the start state, which has taken nothing. */
   last: Branches | null;
 

@@ -5,8 +5,8 @@
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MIN_TIMESTAMP } from '../time.js';
-import { earliestDeadline, type NFA } from './nfa.js';
-import { type NFAState, queueByStart } from './nfa-state.js';
+import { earliestDeadline, type NFAState } from './automaton.js';
+import type { NFA } from './nfa.js';
 import { PartialMatch } from './partial-match.js';
 import type { State } from './state.js';
 import { type Branches, Fork, liveNodes, nodesAt, Taken } from './taken.js';
@@ -29,8 +29,7 @@ export interface NFASnapshot {
 
 /** Writes a state down. */
 export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
-  const { horizon, partialMatches, sequence } = state;
-  const completed = state.completedMatches.items;
+  const { horizon, partialMatches, completedMatches, sequence } = state;
   const events: [number, CepEvent][] = [];
   const eventRows = new Map<number, number>();
   const eventRow = ({ sequence, event }: Taken): number => {
@@ -43,7 +42,7 @@ export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
   const takenRows = new Map<Taken, number>();
   const rowsAt = (branches: Branches | null): number[] =>
     nodesAt(branches, horizon).map((node) => takenRows.get(node) as number);
-  const ends = [...partialMatches, ...completed].flatMap(({ last }) => last ?? []);
+  const ends = [...partialMatches, ...completedMatches].flatMap(({ last }) => last ?? []);
   const taken = [...liveNodes(ends, horizon)].map((node, row): [number, number, ...number[]] => {
     takenRows.set(node, row);
     return [node.stage, eventRow(node), ...rowsAt(node.previous)];
@@ -52,7 +51,7 @@ export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
   return {
     fingerprint: nfa.fingerprint,
     partial: partialMatches.map(matchRow),
-    completed: completed.map(matchRow),
+    completed: completedMatches.map(matchRow),
     events,
     taken,
     sequence,
@@ -84,7 +83,7 @@ export function readState(nfa: NFA, snapshot: NFASnapshot): NFAState {
     rows.map(([index, ...ends]) => new PartialMatch(nfa.states[index] as State, branchesAt(ends)));
   const state: NFAState = {
     partialMatches: matches(snapshot.partial),
-    completedMatches: queueByStart(matches(snapshot.completed)),
+    completedMatches: matches(snapshot.completed),
     sequence: snapshot.sequence,
     earliestDeadline: MIN_TIMESTAMP,
     horizon: MIN_TIMESTAMP,

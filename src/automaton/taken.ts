@@ -222,9 +222,11 @@ export function liveNodes(ends: Iterable<Branches>, horizon: Timestamp): Set<Tak
 
 /** What was taken by a list that does not fork, oldest first. */
 export function listOf(last: Taken): Taken[] {
-  const list: Taken[] = [];
+  let length = 0;
+  for (let node: Branches | null = last; node !== null; node = (node as Taken).previous) length++;
+  const list = new Array<Taken>(length);
   for (let node: Branches | null = last; node !== null; node = (node as Taken).previous) {
-    list.push(node as Taken);
+    list[--length] = node as Taken;
   }
-  return list.reverse();
+  return list;
 }

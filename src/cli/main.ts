@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { CepError, messageOf } from '../errors.js';
 import { quietTemporal } from '../temporal-runtime.js';
 import { demoCommand } from './commands/demo.js';
+import { diagramCommand } from './commands/diagram.js';
 import { ingestCommand } from './commands/ingest.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
@@ -26,6 +27,7 @@ const program = new Command('temporal-cep')
   .addCommand(workerCommand())
   .addCommand(ingestCommand())
   .addCommand(statusCommand())
+  .addCommand(diagramCommand())
   .addCommand(vectorsCommand())
   .addHelpText(
     'after',

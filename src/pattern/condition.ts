@@ -9,11 +9,24 @@ import type { Timestamp } from '../time.js';
 
 /**
  * The events a partial match has taken so far, by stage name, oldest first; a stage that took none
- * is an empty list. The current event is not among them.
+ * is an empty list. The current event is not among them. In a closure the names are those of the pattern: see
+ * `MatchOf`.
+ *
+ * @example
+ * const viewedBefore = (match: MatchSoFar<Click>) => (match.view ?? []).length > 0;
  */
 export type MatchSoFar<E = unknown> = Readonly<Record<string, readonly E[]>>;
 
-/** A compiled condition, as the automaton sees it. */
+/**
+ * A compiled condition, as the automaton sees it. `cel('...')` makes one of text; closures need not be compiled.
+ *
+ * @example
+ * const isCart: Condition<Click> = {
+ *   type: 'FUNCTION',
+ *   iterative: false,
+ *   evaluate: (event) => event.eventType === 'cart',
+ * };
+ */
 export interface Condition<E = unknown> {
   /** What the condition is in a pattern document: `CEL`, `CLASS`, or `FUNCTION` for a closure. */
   readonly type: 'CEL' | 'CLASS' | 'FUNCTION' | 'AND' | 'OR' | 'SUBTYPE';
@@ -27,14 +40,27 @@ export interface Condition<E = unknown> {
   evaluate(event: E, match: MatchSoFar, timestamp: Timestamp): boolean;
 }
 
-/** A condition written in TypeScript. One that declares `match` is iterative, as in FlinkCEP. */
+/**
+ * A condition written in TypeScript: pure, and false where it throws. One that declares `match` is iterative, as in
+ * FlinkCEP: it is asked once per partial match, any other once per event.
+ *
+ * @param timestamp - the event's time, ms since the epoch
+ * @example
+ * const isCart: ConditionFunction<Click> = (event) => event.eventType === 'cart';
+ * @see Flink CEP, SimpleCondition and IterativeCondition
+ */
 export type ConditionFunction<E, M = MatchSoFar<E>> = (
   event: E,
   match: M,
   timestamp: Timestamp,
 ) => boolean;
 
-/** A condition as a user writes it: a closure, or a compiled one such as `cel('...')`. */
+/**
+ * A condition as a user writes it: a closure, or a compiled one such as `cel('...')`.
+ *
+ * @example
+ * const conditions: ConditionInput<Click>[] = [(event) => event.price > 200, cel('event.price > 200.0')];
+ */
 export type ConditionInput<E, M = MatchSoFar<E>> = ConditionFunction<E, M> | Condition<E>;
 
 /**

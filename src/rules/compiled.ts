@@ -1,8 +1,8 @@
 // Journeys, compiled once per process (in a worker: once per workflow bundle) and shared by all sessions.
 
+import { Automaton } from '../automaton/automaton.js';
 import { compile } from '../automaton/compile.js';
-import { Evaluation } from '../automaton/evaluation.js';
-import { canBegin, type NFA } from '../automaton/nfa.js';
+import type { NFA } from '../automaton/nfa.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { Condition } from '../pattern/condition.js';
@@ -54,18 +54,11 @@ export function compileJourneys(journeys: JourneySet<never>): CompiledJourneys {
 
 function compileJourney(journey: Journey): CompiledJourney {
   const rules = journey.rules.map((rule) => compileRule(journey, rule));
-  const starts = rules.map(({ nfa }) => ({
-    nfa,
-    evaluation: new Evaluation(nfa.conditions, nfa.MatchView),
-  }));
+  const automata = rules.map(({ nfa }) => new Automaton(nfa));
   return {
     journey,
     rules,
-    canBegin: (event) =>
-      starts.some(({ nfa, evaluation }) => {
-        evaluation.about(event);
-        return canBegin(nfa, evaluation);
-      }),
+    canBegin: (event) => automata.some((automaton) => automaton.canBegin(event)),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Condition } from '../../src/pattern/condition.js';
 import type { PatternNode, StageNode } from '../../src/pattern/pattern.js';
 import { MAX_TIMESTAMP } from '../../src/time.js';
 import type { Letter } from './helpers.js';
-import { naiveMatcher, type PlainPattern, timesOutOnce } from './naive-matcher.js';
+import { naiveMatcher, type Output, type PlainPattern, timesOutOnce } from './naive-matcher.js';
 
 type NFA = ReturnType<typeof compile>;
 
@@ -38,7 +38,7 @@ export function comparisonOf(pattern: PlainPattern, nfa: NFA): Comparison {
  *
  * @param timeoutsCount - whether equal timeouts are kept apart
  */
-function linesOf(output: OperatorOutput, timeoutsCount: boolean): string[] {
+function linesOf(output: readonly Output[], timeoutsCount: boolean): string[] {
   const matches: string[] = [];
   const timeouts: string[] = [];
   for (const { type, events, at } of output) {

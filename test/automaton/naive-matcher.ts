@@ -31,21 +31,30 @@
 //   - a last notFollowedBy behind a loop or a range: in silence the matches time out instead;
 //   - times(from, to), unless consecutive, next to a notFollowedBy. Once an event was passed over, what
 //     waits for one of the repetitions beyond `from` is not stopped by the notFollowedBy behind the stage,
-//     but still is by one before it, though the stage has begun;
+//     but still is by one before it, though the stage has begun (random-0779);
 //   - a NOT stage behind a NOT stage.
 // Where a stage is optional or takes a variable number of events, a part of a match may wait in several
 // states at once and time out once for each; how often is then not compared (`timesOutOnce`).
 
-import type { Match, Timeout } from '../../src/automaton/operator.js';
 import type { CepEvent } from '../../src/event.js';
 import type { PatternNode, StageNode } from '../../src/pattern/pattern.js';
 import { type InnerConsumingStrategy, isNot } from '../../src/pattern/quantifier.js';
+import type { Timestamp } from '../../src/time.js';
 
 /** What the matcher reads of a pattern. */
 export interface PlainPattern {
   readonly chain: readonly PatternNode[];
   readonly afterMatchSkip: { readonly type: string };
 }
+
+/** What the operator also says of a match or timeout. */
+export interface Output<Type extends string = 'match' | 'timeout'> {
+  readonly type: Type;
+  readonly events: Readonly<Record<string, readonly CepEvent[]>>;
+  readonly at: Timestamp;
+}
+type Match = Output<'match'>;
+type Timeout = Output<'timeout'>;
 
 export interface NaiveAnswer {
   /** Each match once, in no particular order. */

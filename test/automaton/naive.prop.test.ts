@@ -18,7 +18,7 @@ import { eventOf } from './helpers.js';
 import { comparisonOf, patternText } from './naive-comparison.js';
 import { isPlain } from './naive-matcher.js';
 
-const RUNS = { numRuns: 5_000 };
+const RUNS = { numRuns: 6_000 };
 
 /**
  * The same node without what the naive matcher leaves out: of a group its first member remains, and a
@@ -52,9 +52,15 @@ function compiles(pattern: AnyPattern): boolean {
   }
 }
 
-const plainPattern: fc.Arbitrary<AnyPattern> = patternArbitrary
+const anyLength: fc.Arbitrary<AnyPattern> = patternArbitrary
   .map(({ chain }): AnyPattern => new Pattern(chain.map(plainNode), { type: 'NO_SKIP' }))
   .filter((pattern) => isPlain(pattern) && compiles(pattern));
+
+/** Long ones get refused most often, but only they have stages on both sides of NOT and optional ones. */
+const plainPattern = fc.oneof(
+  anyLength,
+  anyLength.filter(({ chain }) => chain.length === 4),
+);
 
 /** Up to twelve events in time order, with ties and gaps, beginning at 0. */
 const stream: fc.Arbitrary<CepEvent[]> = fc
@@ -78,7 +84,7 @@ test('the operator agrees with the naive matcher', () => {
     }),
     RUNS,
   );
-});
+}, 120_000);
 
 test('the random patterns are as varied as they should be', () => {
   const texts = fc.sample(plainPattern, 500).map(patternText);

@@ -60,6 +60,10 @@ describe('wrong arguments', () => {
       "required option '--journeys <file>' not specified; see temporal-cep worker --help",
     ],
     [
+      ['diagram'],
+      "required option '--pattern <file>' not specified; see temporal-cep diagram --help",
+    ],
+    [
       ['worker', '--journeys', 'a.ts', '--quick'],
       "unknown option '--quick'; see temporal-cep worker --help",
     ],
@@ -90,7 +94,7 @@ describe('wrong arguments', () => {
   test('without any, it says what there is', async () => {
     const { code, stdout, stderr } = await run([]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    for (const command of ['demo', 'setup', 'worker', 'ingest', 'status', 'vectors']) {
+    for (const command of ['demo', 'setup', 'worker', 'ingest', 'status', 'diagram', 'vectors']) {
       expect(stderr).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));
     }
   });
@@ -102,6 +106,7 @@ describe('wrong arguments', () => {
       ['ingest', 'file'],
       ['ingest', 'kafka'],
       ['status'],
+      ['diagram'],
       ['vectors'],
     ]) {
       const { code, stdout, stderr } = await run([...command, '--help']);
