@@ -130,13 +130,12 @@ class Engine {
   }
 
   #report(): void {
-    for (const found of this.#found) this.tally.add(found);
-    this.#found.length = 0;
+    for (let found = this.#found.pop(); found; found = this.#found.pop()) this.tally.add(found);
   }
 }
 
-function isIdle({ partialMatches }: NFAState): boolean {
-  return partialMatches.length === 1;
+function isIdle({ first }: NFAState): boolean {
+  return first === null;
 }
 
 function read(file: string, limit: number): CepEvent[] {

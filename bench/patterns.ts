@@ -25,11 +25,15 @@ const inTypeScript = {
   cart: (e: Click) => e.eventType === 'cart',
   expensiveCart: (e: Click) => e.eventType === 'cart' && e.price > 200,
   purchase: (e: Click) => e.eventType === 'purchase',
-  priceDrop: (e: Click, { initial_view: [first] }: { initial_view: readonly Click[] }) =>
-    first !== undefined &&
-    e.eventType === 'view' &&
-    e.productId === first.productId &&
-    e.price < first.price,
+  priceDrop: (e: Click, match: { initial_view: readonly Click[] }) => {
+    const first = match.initial_view[0];
+    return (
+      first !== undefined &&
+      e.eventType === 'view' &&
+      e.productId === first.productId &&
+      e.price < first.price
+    );
+  },
 };
 
 const inCel = {

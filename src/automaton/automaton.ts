@@ -6,7 +6,7 @@
 // way is kept.
 //
 //   A1. One automaton serves any number of keys: all that lasts is in the NFAState that it is given.
-//   A2. The start state is always among the partial matches, and never dies or ignores.
+//   A2. The start state is always there, and never dies or ignores.
 //   A3. Under a skip strategy partial matches lie in Flink's heaps, because the array's order decides which
 //       of several matches of one start survives. Under NO_SKIP they are listed by start.
 //   A4. What is found in one step comes out by start event, and matches come before timeouts.
@@ -30,18 +30,15 @@ import { type Branches, Fork, forget, isLive, type Path, pathsOf, Taken } from '
 // A look-up of a global is dear in the workflow sandbox.
 const { min } = Math;
 const FOR_EVER = Number.POSITIVE_INFINITY;
-/** Under NO_SKIP none is held back. */
-const NONE: PartialMatch[] = [];
 
 /** Everything about the matches of one key that changes from event to event. */
 export interface NFAState {
-  /**
-   * The open partial matches and the start state. Under a skip strategy the array of a heap; under NO_SKIP
-   * oldest start first, but for those that fork, and the start state last.
-   */
-  partialMatches: PartialMatch[];
-  /** Finished matches that a skip strategy holds back while an earlier partial match is alive: a heap's array. */
-  readonly completedMatches: PartialMatch[];
+  /** Under NO_SKIP the first open partial match: that of the oldest start, where they don't fork. */
+  first: PartialMatch | null;
+  /** Under a skip strategy the open partial matches and the start state: the array of a heap. */
+  readonly open: PartialMatch[];
+  /** Finished matches that a skip strategy holds back while an earlier partial match is alive; such an array too. */
+  readonly completed: PartialMatch[];
   /** How many events were processed. */
   sequence: number;
   /** No partial match ends before this time. */
@@ -50,28 +47,29 @@ export interface NFAState {
   horizon: Timestamp;
 }
 
+/** Those of a state under NO_SKIP. */
+const NONE: PartialMatch[] = [];
+
 export class Automaton {
   readonly nfa: NFA;
   readonly evaluation: Evaluation;
-  readonly #start: PartialMatch;
   readonly #holdsBack: boolean;
-  /** Of the step under way: the partial matches after it. Used again for each step. */
-  readonly #open: PartialMatch[] = [];
-  #openCount = 0;
-  readonly #finished: PartialMatch[] = [];
+  /** Of the step under way under NO_SKIP: the last partial match that stays or came, and what was finished. */
+  #tail: PartialMatch | null = null;
+  readonly #finished: Branches[] = [];
 
   constructor(nfa: NFA) {
     this.nfa = nfa;
     this.evaluation = new Evaluation(nfa.conditions, nfa.MatchView);
-    this.#start = new PartialMatch(nfa.start, null);
     this.#holdsBack = nfa.afterMatchSkip.type !== 'NO_SKIP';
   }
 
   /** The state before the first event: the start state alone. */
   initialState(): NFAState {
     return {
-      partialMatches: [this.#start],
-      completedMatches: this.#holdsBack ? [] : NONE,
+      first: null,
+      open: this.#holdsBack ? [new PartialMatch(this.nfa.start, null)] : NONE,
+      completed: this.#holdsBack ? [] : NONE,
       sequence: 0,
       earliestDeadline: MAX_TIMESTAMP,
       horizon: MIN_TIMESTAMP,
@@ -95,107 +93,178 @@ export class Automaton {
    * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `SKIP_MISSED`; the state is of no further use then
    */
   processEvent(state: NFAState, event: CepEvent, output: Found[]): boolean {
-    const { evaluation } = this;
-    const { partialMatches } = state;
-    const sequence = state.sequence++;
-    evaluation.about(event);
-    let isChanged = false;
-    let begun = false;
-    for (let i = 0; i < partialMatches.length; i++) {
-      const match = partialMatches[i] as PartialMatch;
-      evaluation.within(match.last);
-      const outcome = outcomeOf(match.state, evaluation);
-      if (outcome.keeps) {
-        if (isChanged) this.#keep(match);
-        continue;
-      }
-      if (!isChanged) {
-        isChanged = true;
-        this.#keepFirst(partialMatches, i);
-      }
-      if (match.last !== null) {
-        this.#follow(state, match, outcome, event, sequence);
-        continue;
-      }
-      if (outcome.stops) throw stoppedBeforeFirstEvent(this.nfa, event);
-      begun = true;
-      this.#follow(state, match, outcome, event, sequence);
-      this.#keep(match);
-    }
-    if (!isChanged) return false;
-    this.#settle(partialMatches);
-    // Where a partial match has ended, one that it held back may go.
-    if (this.#finished.length > 0 || state.completedMatches.length > 0) {
-      this.#finish(state, this.#finished, output);
-      this.#finished.length = 0;
-    }
-    return begun;
+    this.evaluation.about(event);
+    return this.#holdsBack
+      ? this.#processHeld(state, event, output)
+      : this.#processListed(state, event, output);
   }
 
-  /** Offered one by one to an empty heap, the first ones of a heap's array stay where they are. */
-  #keepFirst(matches: readonly PartialMatch[], count: number): void {
-    for (let i = 0; i < count; i++) this.#open[i] = matches[i] as PartialMatch;
-    this.#openCount = count;
+  // ---- under NO_SKIP
+
+  #processListed(state: NFAState, event: CepEvent, output: Found[]): boolean {
+    const { evaluation, nfa } = this;
+    const sequence = state.sequence++;
+    this.#tail = null;
+    for (let match = state.first; match !== null; ) {
+      // What the match becomes may be the match itself.
+      const { next } = match;
+      evaluation.within(match.last);
+      const outcome = outcomeOf(match.state, evaluation);
+      if (outcome.keeps) this.#keep(state, match);
+      else this.#follow(state, match, outcome, event, sequence);
+      match = next;
+    }
+    evaluation.within(null);
+    const outcome = outcomeOf(nfa.start, evaluation);
+    if (outcome.stops) throw stoppedBeforeFirstEvent(nfa, event);
+    const begins = !outcome.keeps;
+    if (begins) this.#follow(state, null, outcome, event, sequence);
+    if (this.#tail === null) state.first = null;
+    else (this.#tail as PartialMatch).next = null;
+    if (this.#finished.length > 0) this.#emit(state, output);
+    return begins;
   }
 
   #follow(
     state: NFAState,
-    match: PartialMatch,
+    match: PartialMatch | null,
     { steps }: Outcome,
     event: CepEvent,
     sequence: number,
   ): void {
-    const { last } = match;
+    const last = match === null ? null : match.last;
+    const origin = match === null ? null : match.origin;
     // The match itself goes on as the first of what it becomes: most become one.
-    let mine = last === null ? null : match;
+    let mine = match;
     for (let i = 0; i < steps.length; i++) {
       const { stage, states } = steps[i] as Outcome['steps'][number];
-      const end = stage < 0 ? last : new Taken(stage, event, sequence, last);
+      const end = stage < 0 ? (last as Branches) : new Taken(stage, event, sequence, last, origin);
       for (let k = 0; k < states.length; k++) {
         const entered = states[k] as State;
+        if (entered.type === 'FINAL') {
+          this.#finished.push(end);
+          continue;
+        }
         const next = mine ?? new PartialMatch(entered, end);
         if (mine !== null) {
           mine.state = entered;
           mine.last = end;
           mine = null;
         }
-        if (entered.type === 'FINAL') {
-          this.#finished.push(next);
-          continue;
-        }
         // A match that goes on has the deadline that it had, unless a limit between neighbours is new.
-        if (last === null || entered.gapMs !== null) {
-          const deadline = deadlineOf(this.nfa, next);
-          if (deadline < state.earliestDeadline) state.earliestDeadline = deadline;
-        }
-        this.#keep(next);
+        if (last === null || entered.gapMs !== null) this.#expect(state, next);
+        this.#keep(state, next);
       }
     }
   }
 
-  #keep(match: PartialMatch): void {
-    if (this.nfa.forks && match.last !== null) {
-      for (let i = 0; i < this.#openCount; i++) {
-        const same = this.#open[i] as PartialMatch;
-        if (same.state !== match.state) continue;
-        same.last = Fork.of(same.last as Branches, match.last);
+  #expect(state: NFAState, match: PartialMatch): void {
+    const deadline = deadlineOf(this.nfa, match);
+    if (deadline < state.earliestDeadline) state.earliestDeadline = deadline;
+  }
+
+  #keep(state: NFAState, match: PartialMatch): void {
+    const tail = this.#tail;
+    if (tail === null) {
+      if (state.first !== match) state.first = match;
+    } else {
+      const same = this.nfa.forks ? openIn(match.state, state.first, tail) : null;
+      if (same !== null) {
+        same.last = Fork.of(same.last as Branches, match.last as Branches);
+        same.origin = same.last.origin;
         return;
       }
+      if (tail.next !== match) tail.next = match;
     }
-    this.#open[this.#openCount++] = match;
+    this.#tail = match;
   }
 
-  /** Makes what was kept the partial matches, in the array that they are in already. */
-  #settle(matches: PartialMatch[]): void {
-    const count = this.#openCount;
-    if (this.#holdsBack) {
-      matches.length = 0;
-      const heap = queueByStart(matches);
-      for (let i = 0; i < count; i++) heap.offer(this.#open[i] as PartialMatch);
+  #emit(state: NFAState, output: Found[]): void {
+    const { forks, stageNames } = this.nfa;
+    const first = this.#finished.pop() as Branches;
+    if (this.#finished.length === 0 && first.origin instanceof Taken) {
+      output.push(new Found('match', first.event.timestamp, first as Taken, stageNames));
       return;
     }
-    for (let i = 0; i < count; i++) matches[i] = this.#open[i] as PartialMatch;
-    while (matches.length > count) matches.pop();
+    const ends = [...this.#finished.splice(0), first];
+    if (!forks) {
+      for (const end of ends) {
+        output.push(new Found('match', end.event.timestamp, end as Taken, stageNames));
+      }
+      return;
+    }
+    const found: Begun[] = [];
+    for (const end of ends) {
+      for (const { first, last, list } of listsOf(end, state.horizon, FOR_EVER)) {
+        const match = new Found('match', last.event.timestamp, list, stageNames);
+        found.push({ sequence: first.sequence, found: match });
+      }
+    }
+    pushByStart(found, output);
+  }
+
+  // ---- under a skip strategy
+
+  #processHeld(state: NFAState, event: CepEvent, output: Found[]): boolean {
+    const { evaluation, nfa } = this;
+    const sequence = state.sequence++;
+    const open: PartialMatch[] = [];
+    const finished: PartialMatch[] = [];
+    let begins = false;
+    for (const match of state.open) {
+      const { last, origin } = match;
+      evaluation.within(last);
+      const { keeps, stops, steps } = outcomeOf(match.state, evaluation);
+      if (last === null) {
+        if (stops) throw stoppedBeforeFirstEvent(nfa, event);
+        begins = !keeps;
+      }
+      if (keeps) {
+        open.push(match);
+        continue;
+      }
+      for (const { stage, states } of steps) {
+        const end = stage < 0 ? last : new Taken(stage, event, sequence, last, origin);
+        for (const each of states) {
+          const next = new PartialMatch(each, end);
+          (each.type === 'FINAL' ? finished : open).push(next);
+          if (each.type !== 'FINAL') this.#expect(state, next);
+        }
+      }
+      if (last === null) open.push(match);
+    }
+    fillHeap(state.open, open);
+    this.#release(state, finished, output);
+    return begins;
+  }
+
+  /**
+   * Adds newly finished matches to those held back, and releases what no earlier partial match holds back
+   * any longer. Each release discards what the skip strategy says, from both queues.
+   */
+  #release(state: NFAState, finished: readonly PartialMatch[], output: Found[]): void {
+    const { nfa } = this;
+    const open = queueByStart(state.open);
+    const completed = queueByStart(state.completed);
+    const inOrder: PartialMatch[] = [];
+    fillHeap(inOrder, finished);
+    for (const match of inOrder) completed.offer(match);
+    for (let match = completed.peek(); match; match = completed.peek()) {
+      const earliest = open.peek();
+      if (earliest && compareByStart(match, earliest) > 0) break;
+      completed.poll();
+      const last = match.last as Taken;
+      const prune = pruningBy(nfa.afterMatchSkip, last, nfa.stageNames);
+      if (prune) {
+        const discard = ({ origin }: PartialMatch) => origin !== null && prune(origin as Taken);
+        open.removeIf(discard);
+        completed.removeIf(discard);
+      }
+      // One that had only to wait was finished by its deadline.
+      const waited = match.state.type === 'PENDING';
+      const at = waited ? deadlineOf(nfa, match) : last.event.timestamp;
+      output.push(new Found('match', at, last, nfa.stageNames));
+    }
   }
 
   // ---- time
@@ -214,128 +283,106 @@ export class Automaton {
   }
 
   #end(state: NFAState, now: Timestamp, output: Found[]): void {
+    const { nfa } = this;
     const open: PartialMatch[] = [];
     const waited: PartialMatch[] = [];
     const timeouts: Found[] = [];
-    for (const match of state.partialMatches) {
-      const at = reportedDeadline(this.nfa, match, now);
+    for (const match of this.#holdsBack ? state.open : openMatches(state)) {
+      const at = reportedDeadline(nfa, match, now);
       if (at === null) open.push(match);
       else if (match.state.type === 'PENDING') waited.push(match);
-      else timeouts.push(new Found('timeout', at, match.last as Taken, this.nfa.stageNames));
+      else timeouts.push(new Found('timeout', at, match.last as Taken, nfa.stageNames));
     }
-    state.partialMatches = this.#holdsBack ? heapOf(open) : open;
-    this.#finish(state, waited, output);
-    for (const timeout of timeouts) output.push(timeout);
+    if (this.#holdsBack) {
+      fillHeap(state.open, open);
+      this.#release(state, waited, output);
+    } else {
+      link(state, open);
+      for (const match of waited) {
+        const { last } = match;
+        output.push(new Found('match', deadlineOf(nfa, match), last as Taken, nfa.stageNames));
+      }
+    }
+    output.push(...timeouts);
   }
 
   #endForked(state: NFAState, now: Timestamp, output: Found[]): void {
     const { windowMs, stageNames } = this.nfa;
     // The end of time ends no match that has no window.
     if (windowMs === null) return;
-    const { partialMatches, horizon: before } = state;
     const horizon = min(now, MAX_TIMESTAMP - 1) - windowMs;
+    const open: PartialMatch[] = [];
     const matches: Begun[] = [];
     const timeouts: Begun[] = [];
-    let left = 0;
-    for (const match of partialMatches) {
-      const { last } = match;
-      const { type } = match.state;
-      if (last !== null && last.origin.event.timestamp <= horizon) {
-        const type_ = type === 'PENDING' ? 'match' : 'timeout';
-        const into = type === 'PENDING' ? matches : timeouts;
-        begunBetween(last, before, horizon, (first, _, list) => {
-          const at = first.event.timestamp + windowMs;
-          into.push({ sequence: first.sequence, found: new Found(type_, at, list, stageNames) });
-        });
-        if (!isLive(last, horizon)) continue;
+    for (const match of openMatches(state)) {
+      const last = match.last as Branches;
+      const type = match.state.type === 'PENDING' ? 'match' : 'timeout';
+      for (const { first, list } of listsOf(last, state.horizon, horizon)) {
+        const found = new Found(type, first.event.timestamp + windowMs, list, stageNames);
+        (type === 'match' ? matches : timeouts).push({ sequence: first.sequence, found });
       }
-      partialMatches[left++] = match;
+      if (isLive(last, horizon)) open.push(match);
     }
-    partialMatches.length = left;
     // All must be told before the first is forgotten: their lists have nodes in common.
-    for (const { last } of partialMatches) if (last !== null) forget(last, horizon);
+    for (const { last } of open) forget(last as Branches, horizon);
+    link(state, open);
     state.horizon = horizon;
-    emit(matches, output);
-    emit(timeouts, output);
+    pushByStart(matches, output);
+    pushByStart(timeouts, output);
   }
+}
 
-  // ---- what comes out
+/** The open partial matches: all that have taken something. */
+export function openMatches(state: NFAState): PartialMatch[] {
+  const open = state.open.filter(({ last }) => last !== null);
+  for (let match = state.first; match !== null; match = match.next) open.push(match);
+  return open;
+}
 
-  #finish(state: NFAState, finished: readonly PartialMatch[], output: Found[]): void {
-    if (this.#holdsBack) this.#release(state, finished, output);
-    else if (this.nfa.forks) this.#emitForked(state, finished, output);
-    else for (const match of finished) output.push(this.#matchOf(match));
+/** Makes these the open partial matches of a state under NO_SKIP. */
+export function link(state: NFAState, matches: readonly PartialMatch[]): void {
+  let next: PartialMatch | null = null;
+  for (let i = matches.length - 1; i >= 0; i--) {
+    const match = matches[i] as PartialMatch;
+    match.next = next;
+    next = match;
   }
+  state.first = next;
+}
 
-  #emitForked(state: NFAState, finished: readonly PartialMatch[], output: Found[]): void {
-    const { stageNames } = this.nfa;
-    const [match, ...more] = finished;
-    if (match?.last instanceof Taken && match.last.origin instanceof Taken && more.length === 0) {
-      output.push(new Found('match', match.last.event.timestamp, match.last, stageNames));
-      return;
-    }
-    const found: Begun[] = [];
-    for (const { last } of finished) {
-      begunBetween(last as Branches, state.horizon, FOR_EVER, ({ sequence }, { event }, list) => {
-        found.push({ sequence, found: new Found('match', event.timestamp, list, stageNames) });
-      });
-    }
-    emit(found, output);
+/** The partial match that stands in a state, among those from one on to another. */
+function openIn(state: State, first: PartialMatch | null, tail: PartialMatch): PartialMatch | null {
+  for (let match = first; match !== null; match = match.next) {
+    if (match.state === state) return match;
+    if (match === tail) return null;
   }
+  return null;
+}
 
-  /**
-   * Adds newly finished matches to those held back, and releases what no earlier partial match holds back
-   * any longer. Each release discards what the skip strategy says, from both queues.
-   */
-  #release(state: NFAState, finished: readonly PartialMatch[], output: Found[]): void {
-    const { afterMatchSkip, stageNames } = this.nfa;
-    const open = queueByStart(state.partialMatches);
-    const completed = queueByStart(state.completedMatches);
-    for (const match of heapOf(finished)) completed.offer(match);
-    for (let match = completed.peek(); match; match = completed.peek()) {
-      const earliest = open.peek();
-      if (earliest && compareByStart(match, earliest) > 0) break;
-      completed.poll();
-      const prune = pruningBy(afterMatchSkip, match.last as Taken, stageNames);
-      if (prune) {
-        const discard = ({ last }: PartialMatch) => last !== null && prune(last.origin as Taken);
-        open.removeIf(discard);
-        completed.removeIf(discard);
-      }
-      output.push(this.#matchOf(match));
-    }
-  }
-
-  #matchOf(match: PartialMatch): Found {
-    const last = match.last as Taken;
-    // Finished by its deadline, if it waited for that.
-    const at = match.state.type === 'PENDING' ? deadlineOf(this.nfa, match) : last.event.timestamp;
-    return new Found('match', at, last, this.nfa.stageNames);
-  }
+/** Empties a heap and offers it these, one by one. */
+function fillHeap(items: PartialMatch[], matches: readonly PartialMatch[]): void {
+  items.length = 0;
+  const heap = queueByStart(items);
+  for (const match of matches) heap.offer(match);
 }
 
 function queueByStart(items: PartialMatch[]): PriorityQueue<PartialMatch> {
   return new PriorityQueue(compareByStart, items);
 }
 
-function heapOf(matches: readonly PartialMatch[]): PartialMatch[] {
-  const heap = queueByStart([]);
-  for (const match of matches) heap.offer(match);
-  return heap.items;
-}
-
 // ---- deadlines
 
 /** The earliest time at which a partial match ends; MAX_TIMESTAMP for never. */
-export function earliestDeadline(nfa: NFA, { partialMatches }: NFAState): Timestamp {
+export function earliestDeadline(nfa: NFA, state: NFAState): Timestamp {
   let earliest: Timestamp = MAX_TIMESTAMP;
-  for (const match of partialMatches) earliest = min(earliest, deadlineOf(nfa, match));
+  for (const match of openMatches(state)) earliest = min(earliest, deadlineOf(nfa, match));
   return earliest;
 }
 
 /** When a partial match, or the first of several, ends at the latest; MAX_TIMESTAMP for never. */
-function deadlineOf(nfa: NFA, { state, last }: PartialMatch): Timestamp {
-  return last === null ? MAX_TIMESTAMP : endOf(nfa, state, last.origin.event, last.event);
+function deadlineOf(nfa: NFA, { state, last, origin }: PartialMatch): Timestamp {
+  if (last === null || origin === null) return MAX_TIMESTAMP;
+  return endOf(nfa, state, origin.event, last.event);
 }
 
 /** When a match that stands in a state ends at the latest, by its first and its last event. */
@@ -372,20 +419,25 @@ interface Begun {
   readonly found: Found;
 }
 
-/** The lists that begin after one time and not after another. */
-function begunBetween(
+/** The lists that end here and begin after one time and not after another. */
+function listsOf(
   end: Branches,
   after: Timestamp,
   through: Timestamp,
-  visit: (first: Taken, last: Taken, list: Taken | Path) => void,
-): void {
+): { first: Taken; last: Taken; list: Taken | Path }[] {
   const { origin } = end;
-  if (end instanceof Taken && origin instanceof Taken) visit(origin, end, end);
-  else for (const { path, last } of pathsOf(end, after, through)) visit(path.taken, last, path);
+  if (end instanceof Taken && origin instanceof Taken) {
+    const { timestamp } = origin.event;
+    const isBetween = timestamp > after && timestamp <= through;
+    return isBetween ? [{ first: origin, last: end, list: end }] : [];
+  }
+  return pathsOf(end, after, through).map(({ path, last }) => ({
+    ...{ first: path.taken, last, list: path },
+  }));
 }
 
 /** A4. */
-function emit(begun: Begun[], output: Found[]): void {
+function pushByStart(begun: Begun[], output: Found[]): void {
   if (begun.length > 1) begun.sort((a, b) => a.sequence - b.sequence);
   for (const { found } of begun) output.push(found);
 }

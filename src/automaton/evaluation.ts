@@ -80,26 +80,42 @@ export class Evaluation {
  * condition asks for them: most conditions ask for one stage of many.
  */
 export function matchViewOf(stageNames: readonly string[]): MatchView {
-  // Symbols, because every string could be a stage's name.
-  const taken = Symbol('taken');
-  const lists = Symbol('lists');
-  function View(this: { [taken]: Taken | null; [lists]: unknown[][] }, last: Taken | null) {
-    this[taken] = last;
-    this[lists] = [];
+  class View {
+    // Private names, because every string could be a stage's name.
+    readonly #last: Taken | null;
+    #lists: unknown[][] | null = null;
+
+    constructor(last: Taken | null) {
+      this.#last = last;
+    }
+
+    static list(view: View, stage: number): readonly unknown[] {
+      view.#lists ??= new Array<unknown[]>(stageNames.length);
+      const made = view.#lists[stage];
+      if (made) return made;
+      let length = 0;
+      for (let node = view.#last; node !== null; node = node.previous as Taken | null) {
+        if (node.stage === stage) length++;
+      }
+      const list = new Array<unknown>(length);
+      for (
+        let node = view.#last;
+        length > 0 && node !== null;
+        node = node.previous as Taken | null
+      ) {
+        if (node.stage === stage) list[--length] = node.event.data;
+      }
+      view.#lists[stage] = list;
+      return list;
+    }
   }
-  View.prototype = Object.create(null);
+  Object.setPrototypeOf(View.prototype, null);
+  Reflect.deleteProperty(View.prototype, 'constructor');
   stageNames.forEach((name, stage) => {
     Object.defineProperty(View.prototype, name, {
       enumerable: true,
-      get(this: { [taken]: Taken | null; [lists]: unknown[][] }) {
-        const made = this[lists][stage];
-        if (made) return made;
-        const list: unknown[] = [];
-        for (let node = this[taken]; node !== null; node = node.previous as Taken | null) {
-          if (node.stage === stage) list.push(node.event.data);
-        }
-        this[lists][stage] = list.reverse();
-        return list;
+      get(this: View) {
+        return View.list(this, stage);
       },
     });
   });

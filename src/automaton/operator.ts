@@ -9,7 +9,7 @@
 
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import { Automaton, earliestDeadline, endOf, type NFAState } from './automaton.js';
+import { Automaton, earliestDeadline, endOf, type NFAState, openMatches } from './automaton.js';
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
 import type { NFA } from './nfa.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
@@ -90,10 +90,9 @@ export class CepOperator {
 
   /** Whether neither a partial match nor a buffered event is left. */
   get isIdle(): boolean {
-    const { partialMatches, completedMatches } = this.#state;
-    return (
-      partialMatches.length === 1 && completedMatches.length === 0 && this.#buffered.length === 0
-    );
+    const { completed } = this.#state;
+    const isOpen = openMatches(this.#state).length > 0;
+    return !isOpen && completed.length === 0 && this.#buffered.length === 0;
   }
 
   /**
@@ -182,7 +181,7 @@ export class CepOperator {
   /** How many partial matches have taken something. */
   get openCount(): number {
     let count = 0;
-    for (const { last } of this.#state.partialMatches) if (last !== null) count += countOf(last);
+    for (const { last } of openMatches(this.#state)) if (last !== null) count += countOf(last);
     return count;
   }
 
@@ -192,11 +191,10 @@ export class CepOperator {
    * @param max - greatest number to return; all by default
    */
   openMatches(max = Number.POSITIVE_INFINITY): OpenMatch[] {
-    const { partialMatches, horizon } = this.#state;
     const { stageNames } = this.#nfa;
-    const open = partialMatches.flatMap(({ state, last }) => {
+    const open = openMatches(this.#state).flatMap(({ state, last }) => {
       if (last === null) return [];
-      const lists = pathsOf(last, horizon, Number.POSITIVE_INFINITY);
+      const lists = pathsOf(last, this.#state.horizon, Number.POSITIVE_INFINITY);
       return lists.map((list) => ({ state, list }));
     });
     return open
@@ -215,8 +213,8 @@ export class CepOperator {
   /** The events that are buffered or in a partial match, each once. */
   heldEvents(): Set<CepEvent> {
     const held = new Set(this.#buffered);
-    const { partialMatches, completedMatches, horizon } = this.#state;
-    const ends = [...partialMatches, ...completedMatches].flatMap(({ last }) => last ?? []);
+    const { completed, horizon } = this.#state;
+    const ends = [...openMatches(this.#state), ...completed].flatMap(({ last }) => last ?? []);
     for (const { event } of liveNodes(ends, horizon)) held.add(event);
     return held;
   }

@@ -6,15 +6,20 @@ export class PartialMatch {
   state: State;
   /** Null for the start state, which has taken nothing. */
   last: Branches | null;
+  /** The same as `last.origin`, at hand: to follow `last` for it costs more than all else in a step. */
+  origin: Branches | null;
+  /** The next one of the same key; only under NO_SKIP. */
+  next: PartialMatch | null = null;
 
   constructor(state: State, last: Branches | null) {
     this.state = state;
     this.last = last;
+    this.origin = last === null ? null : last.origin;
   }
 }
 
 /** Orders partial matches by their start event; the start state comes last. */
-export function compareByStart({ last: a }: PartialMatch, { last: b }: PartialMatch): number {
+export function compareByStart({ origin: a }: PartialMatch, { origin: b }: PartialMatch): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);
-  return a.origin.sequence - b.origin.sequence;
+  return a.sequence - b.sequence;
 }

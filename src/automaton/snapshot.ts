@@ -5,7 +5,7 @@
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MIN_TIMESTAMP } from '../time.js';
-import { earliestDeadline, type NFAState } from './automaton.js';
+import { earliestDeadline, link, type NFAState, openMatches } from './automaton.js';
 import type { NFA } from './nfa.js';
 import { PartialMatch } from './partial-match.js';
 import type { State } from './state.js';
@@ -20,7 +20,7 @@ export interface NFASnapshot {
   readonly events: readonly (readonly [sequence: number, event: CepEvent])[];
   /** A row stands behind the rows it refers to; one without is a first event, one with several forks. */
   readonly taken: readonly (readonly [stage: number, event: number, ...previous: number[]])[];
-  /** In the order of the state's array. */
+  /** In the order of the state's list or array. */
   readonly partial: readonly MatchRow[];
   readonly completed: readonly MatchRow[];
   /** How many events were processed. */
@@ -29,7 +29,8 @@ export interface NFASnapshot {
 
 /** Writes a state down. */
 export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
-  const { horizon, partialMatches, completedMatches, sequence } = state;
+  const { horizon, completed, sequence } = state;
+  const partial = state.open.length > 0 ? state.open : openMatches(state);
   const events: [number, CepEvent][] = [];
   const eventRows = new Map<number, number>();
   const eventRow = ({ sequence, event }: Taken): number => {
@@ -42,7 +43,7 @@ export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
   const takenRows = new Map<Taken, number>();
   const rowsAt = (branches: Branches | null): number[] =>
     nodesAt(branches, horizon).map((node) => takenRows.get(node) as number);
-  const ends = [...partialMatches, ...completedMatches].flatMap(({ last }) => last ?? []);
+  const ends = [...partial, ...completed].flatMap(({ last }) => last ?? []);
   const taken = [...liveNodes(ends, horizon)].map((node, row): [number, number, ...number[]] => {
     takenRows.set(node, row);
     return [node.stage, eventRow(node), ...rowsAt(node.previous)];
@@ -50,8 +51,8 @@ export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
   const matchRow = ({ state, last }: PartialMatch): MatchRow => [state.index, ...rowsAt(last)];
   return {
     fingerprint: nfa.fingerprint,
-    partial: partialMatches.map(matchRow),
-    completed: completedMatches.map(matchRow),
+    partial: partial.map(matchRow),
+    completed: completed.map(matchRow),
     events,
     taken,
     sequence,
@@ -77,17 +78,22 @@ export function readState(nfa: NFA, snapshot: NFASnapshot): NFAState {
   };
   for (const [stage, row, ...previous] of snapshot.taken) {
     const [sequence, event] = snapshot.events[row] as [number, CepEvent];
-    nodes.push(new Taken(stage, event, sequence, branchesAt(previous)));
+    const before = branchesAt(previous);
+    nodes.push(new Taken(stage, event, sequence, before, before?.origin ?? null));
   }
   const matches = (rows: readonly MatchRow[]): PartialMatch[] =>
     rows.map(([index, ...ends]) => new PartialMatch(nfa.states[index] as State, branchesAt(ends)));
+  const partial = matches(snapshot.partial);
+  const isHeap = nfa.afterMatchSkip.type !== 'NO_SKIP';
   const state: NFAState = {
-    partialMatches: matches(snapshot.partial),
-    completedMatches: matches(snapshot.completed),
+    first: null,
+    open: isHeap ? partial : [],
+    completed: matches(snapshot.completed),
     sequence: snapshot.sequence,
     earliestDeadline: MIN_TIMESTAMP,
     horizon: MIN_TIMESTAMP,
   };
+  if (!isHeap) link(state, partial);
   state.earliestDeadline = earliestDeadline(nfa, state);
   return state;
 }

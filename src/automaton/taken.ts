@@ -28,12 +28,19 @@ export class Taken {
   /** The nearest node that knows of first events: a first event itself, or a fork. */
   readonly origin: Branches;
 
-  constructor(stage: number, event: CepEvent, sequence: number, previous: Branches | null) {
+  /** @param origin - that of `previous` */
+  constructor(
+    stage: number,
+    event: CepEvent,
+    sequence: number,
+    previous: Branches | null,
+    origin: Branches | null,
+  ) {
     this.stage = stage;
     this.event = event;
     this.sequence = sequence;
     this.previous = previous;
-    this.origin = previous === null ? this : previous.origin;
+    this.origin = origin ?? this;
   }
 }
 

@@ -133,7 +133,7 @@ describe('what a condition sees', () => {
 
   test('names that every object has are stages like others', () => {
     const View = matchViewOf(['constructor', '__proto__', 'a']);
-    const view = new View(new Taken(1, eventOf(0, 1, { kind: 'p' }), 0, null));
+    const view = new View(new Taken(1, eventOf(0, 1, { kind: 'p' }), 0, null, null));
     expect(view.constructor).toEqual([]);
     expect(Reflect.get(view, '__proto__')).toEqual([{ kind: 'p' }]);
     expect(view.a).toEqual([]);
