@@ -54,8 +54,7 @@ export class Automaton {
   readonly nfa: NFA;
   readonly evaluation: Evaluation;
   readonly #holdsBack: boolean;
-  /** Of the step under way under NO_SKIP: the last partial match that stays or came, and what was finished. */
-  #tail: PartialMatch | null = null;
+  /** What the step under way has finished, under NO_SKIP. */
   readonly #finished: Branches[] = [];
 
   constructor(nfa: NFA) {
@@ -104,36 +103,41 @@ export class Automaton {
   #processListed(state: NFAState, event: CepEvent, output: Found[]): boolean {
     const { evaluation, nfa } = this;
     const sequence = state.sequence++;
-    this.#tail = null;
+    // The last partial match of those that stay or come; the list ends with it.
+    let tail: PartialMatch | null = null;
     for (let match = state.first; match !== null; ) {
       // What the match becomes may be the match itself.
       const { next } = match;
       evaluation.within(match.last);
       const outcome = outcomeOf(match.state, evaluation);
-      if (outcome.keeps) this.#keep(state, match);
-      else this.#follow(state, match, outcome, event, sequence);
+      tail = outcome.keeps
+        ? this.#keep(state, tail, match)
+        : this.#follow(state, tail, match, outcome, event, sequence);
       match = next;
     }
     evaluation.within(null);
     const outcome = outcomeOf(nfa.start, evaluation);
     if (outcome.stops) throw stoppedBeforeFirstEvent(nfa, event);
     const begins = !outcome.keeps;
-    if (begins) this.#follow(state, null, outcome, event, sequence);
-    if (this.#tail === null) state.first = null;
-    else (this.#tail as PartialMatch).next = null;
+    if (begins) tail = this.#follow(state, tail, null, outcome, event, sequence);
+    if (tail === null) state.first = null;
+    else tail.next = null;
     if (this.#finished.length > 0) this.#emit(state, output);
     return begins;
   }
 
+  /** @returns the new tail */
   #follow(
     state: NFAState,
+    before: PartialMatch | null,
     match: PartialMatch | null,
     { steps }: Outcome,
     event: CepEvent,
     sequence: number,
-  ): void {
+  ): PartialMatch | null {
     const last = match === null ? null : match.last;
     const origin = match === null ? null : match.origin;
+    let tail = before;
     // The match itself goes on as the first of what it becomes: most become one.
     let mine = match;
     for (let i = 0; i < steps.length; i++) {
@@ -153,9 +157,10 @@ export class Automaton {
         }
         // A match that goes on has the deadline that it had, unless a limit between neighbours is new.
         if (last === null || entered.gapMs !== null) this.#expect(state, next);
-        this.#keep(state, next);
+        tail = this.#keep(state, tail, next);
       }
     }
+    return tail;
   }
 
   #expect(state: NFAState, match: PartialMatch): void {
@@ -163,20 +168,20 @@ export class Automaton {
     if (deadline < state.earliestDeadline) state.earliestDeadline = deadline;
   }
 
-  #keep(state: NFAState, match: PartialMatch): void {
-    const tail = this.#tail;
+  /** @returns the new tail */
+  #keep(state: NFAState, tail: PartialMatch | null, match: PartialMatch): PartialMatch {
     if (tail === null) {
       if (state.first !== match) state.first = match;
-    } else {
-      const same = this.nfa.forks ? openIn(match.state, state.first, tail) : null;
-      if (same !== null) {
-        same.last = Fork.of(same.last as Branches, match.last as Branches);
-        same.origin = same.last.origin;
-        return;
-      }
-      if (tail.next !== match) tail.next = match;
+      return match;
     }
-    this.#tail = match;
+    const same = this.nfa.forks ? openIn(match.state, state.first, tail) : null;
+    if (same !== null) {
+      same.last = Fork.of(same.last as Branches, match.last as Branches);
+      same.origin = same.last.origin;
+      return tail;
+    }
+    if (tail.next !== match) tail.next = match;
+    return match;
   }
 
   #emit(state: NFAState, output: Found[]): void {

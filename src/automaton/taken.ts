@@ -57,8 +57,8 @@ export class Fork {
   readonly #branches: Branches[];
   readonly #to: number;
   #from: number;
-  /** Whether the branches stand in the order of their earliest first events. */
-  readonly #isSorted: boolean;
+  /** Whether each branch is one list, and they stand in the order of their first events. */
+  readonly #isQueue: boolean;
 
   private constructor(branches: Branches[], from: number, before: Branches, added: Branches) {
     const [one, other] = [before.origin, added.origin];
@@ -71,8 +71,10 @@ export class Fork {
     this.#from = from;
     this.#to = branches.length;
     const last = branches[branches.length - 2] as Branches;
-    this.#isSorted =
-      (!(before instanceof Fork) || before.#isSorted) && last.origin.sequence <= other.sequence;
+    this.#isQueue =
+      (before instanceof Fork ? before.#isQueue : one instanceof Taken) &&
+      other instanceof Taken &&
+      last.origin.sequence <= other.sequence;
   }
 
   /** The lists of both. */
@@ -90,7 +92,7 @@ export class Fork {
       const branch = this.#branches[i] as Branches;
       const { origin } = branch;
       if (origin.event.timestamp > through) {
-        if (this.#isSorted) return;
+        if (this.#isQueue) return;
       } else if (latestOf(origin) > after) yield branch;
     }
   }
@@ -98,10 +100,9 @@ export class Fork {
   /** The forks behind this one that still have to {@link forget}. */
   stale(horizon: Timestamp): Fork[] {
     const found: Fork[] = [];
+    if (this.#isQueue) return found;
     for (const { origin } of this.between(horizon, Number.POSITIVE_INFINITY)) {
-      if (origin.event.timestamp > horizon) {
-        if (this.#isSorted) break;
-      } else if (origin instanceof Fork) found.push(origin);
+      if (origin instanceof Fork && origin.event.timestamp <= horizon) found.push(origin);
     }
     return found;
   }
@@ -117,10 +118,11 @@ export class Fork {
     this.event = first.event;
     this.sequence = first.sequence;
     // A long queue of carts loses its first one at a time: that must not cost a look at all of them.
-    const isQueue =
-      this.#isSorted && forgotten > 0 && this.count === this.#to - this.#from + forgotten;
-    this.count = isQueue ? this.count - forgotten : 0;
-    if (isQueue) return;
+    if (this.#isQueue) {
+      this.count -= forgotten;
+      return;
+    }
+    this.count = 0;
     for (const branch of this.between(horizon, Number.POSITIVE_INFINITY)) {
       this.count += countOf(branch);
       const { event, sequence } = branch.origin;

@@ -134,3 +134,36 @@ test('O1, O2: late events and watermarks that fall behind change nothing', () =>
     RUNS,
   );
 });
+
+test('A5: partial matches that are one come to what they come to apart', () => {
+  fc.assert(
+    fc.property(patternArbitrary, eventsArbitrary, choices, (pattern, events, chosen) => {
+      const nfa = compile(pattern);
+      fc.pre(nfa.forks);
+      const together = new CepOperator(nfa);
+      const apart = new CepOperator({ ...nfa, forks: false });
+      for (const step of stepsOf(events, chosen)) {
+        const outputs = [together, apart].map((operator) => {
+          const output: OperatorOutput = [];
+          apply(operator, step, output);
+          return output;
+        });
+        const [forked = [], plain = []] = outputs;
+        expect(outputLines(forked).sort()).toEqual(outputLines(plain).sort());
+        const starts = forked.map(({ type, events }) => [
+          type,
+          Object.values(events)[0]?.[0]?.offset,
+        ]);
+        const inOrder = plain.map(({ type, events }) => [
+          type,
+          Object.values(events)[0]?.[0]?.offset,
+        ]);
+        expect(starts).toEqual(inOrder);
+        expect(together.openCount).toBe(apart.openCount);
+        expect(together.nextDeadline).toBe(apart.nextDeadline);
+        expect(together.heldEvents()).toEqual(apart.heldEvents());
+      }
+    }),
+    RUNS,
+  );
+});

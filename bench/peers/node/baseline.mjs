@@ -44,7 +44,10 @@ class Session {
 
 function touch(sessions, e) {
   let s = sessions.get(e.userSession);
-  if (s === undefined) sessions.set(e.userSession, (s = new Session()));
+  if (s === undefined) {
+    s = new Session();
+    sessions.set(e.userSession, s);
+  }
   s.n++;
   s.last = e.eventTime;
 }
