@@ -42,7 +42,7 @@ const cartWithin = (id: string, window: Millis): Journey<Click> => ({
   ],
 });
 
-export const WINDOWS = { quick: seconds(2), short: seconds(4), long: seconds(20) } as const;
+export const WINDOWS = { quick: seconds(2), short: seconds(4), long: seconds(30) } as const;
 
 export default defineJourneys<Click>({
   fields: { eventType: 'string', productId: 'string', userSession: 'string', shop: 'string' },

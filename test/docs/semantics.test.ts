@@ -1,0 +1,224 @@
+// docs/semantics.md runs: every example is evaluated as it stands there, run through the operator, and compared
+// with the result written below it, and every vector it names is there. An example is a pattern and, as
+// comments, streams with what comes out of each; the notation is explained at the top of the page.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { type CompilablePattern, compile } from '../../src/automaton/compile.js';
+import {
+  CepOperator,
+  type OperatorOptions,
+  type OperatorOutput,
+} from '../../src/automaton/operator.js';
+import { CepError } from '../../src/errors.js';
+import type { CepEvent } from '../../src/event.js';
+import * as strategies from '../../src/pattern/after-match-skip.js';
+import { begin, Pattern } from '../../src/pattern/pattern.js';
+import { MAX_TIMESTAMP, minutes, type Timestamp } from '../../src/time.js';
+import type { VectorFile } from '../../src/testing/vectors.js';
+import { eventOf, is, type Letter } from '../automaton/helpers.js';
+
+const page = readFileSync('docs/semantics.md', 'utf8');
+
+// ---- reading the page
+
+interface Stream {
+  readonly text: string;
+  readonly options: OperatorOptions;
+  readonly expected: string[];
+}
+
+interface Example {
+  readonly title: string;
+  readonly code: string;
+  /** Empty for a pattern that is refused. */
+  readonly streams: readonly Stream[];
+  readonly refused: string | null;
+}
+
+/** What may stand before a stream. */
+const MODES: Readonly<Record<string, OperatorOptions>> = {
+  'flink: ': { timers: 'flink' },
+  'by kind: ': { comparator: (a, b) => (kindOf(a) < kindOf(b) ? -1 : 1) },
+};
+const kindOf = ({ data }: CepEvent) => (data as unknown as Letter).kind;
+
+/** The examples: the `ts` blocks with a pattern from `begin` on. Other blocks are left alone. */
+function examplesOf(markdown: string): Example[] {
+  const examples: Example[] = [];
+  let title = '';
+  for (const [, heading, block] of markdown.matchAll(
+    /^#+ (.*)$|^```ts\n(begin\([\s\S]*?)^```$/gm,
+  )) {
+    if (block === undefined) title = heading as string;
+    else examples.push(exampleOf(title, block));
+  }
+  return examples;
+}
+
+function exampleOf(title: string, block: string): Example {
+  const lines = block.trimEnd().split('\n');
+  const from = lines.findIndex((line) => line.startsWith('//'));
+  const code = lines.slice(0, from).join('\n');
+  const streams: Stream[] = [];
+  for (const line of lines.slice(from)) {
+    const refused = /^\/\/ refused: (.*)$/.exec(line)?.[1];
+    if (refused !== undefined) return { title, code, streams, refused };
+    const result = /^\/\/ {3}(\S.*)$/.exec(line)?.[1];
+    if (result === undefined) streams.push(streamOf(line));
+    else streams.at(-1)?.expected.push(result);
+  }
+  return { title, code, streams, refused: null };
+}
+
+function streamOf(line: string): Stream {
+  const text = /^\/\/ (\S.*)$/.exec(line)?.[1];
+  if (text === undefined) throw new Error(`neither a stream nor a result: ${line}`);
+  for (const [mode, options] of Object.entries(MODES)) {
+    if (text.startsWith(mode)) return { text: text.slice(mode.length), options, expected: [] };
+  }
+  return { text, options: {}, expected: [] };
+}
+
+// ---- running an example
+
+const LETTERS = [...'abcdefghijklmnopqrstuvwxyz'];
+const SCOPE = {
+  begin,
+  minutes,
+  ...strategies,
+  ...Object.fromEntries(LETTERS.map((letter) => [letter, is(letter)])),
+};
+
+/** Evaluates text of our own page. */
+function patternOf(code: string): CompilablePattern {
+  return new Function(...Object.keys(SCOPE), `return ${code}`)(...Object.values(SCOPE));
+}
+
+/** Events out of `a1 x b2@7`: a kind, a number, and a time in minutes, which is one more than the last by default. */
+function eventsOf(text: string): CepEvent[] {
+  let last = 0;
+  return text.split(' ').map((word, offset) => {
+    const [, kind = '', n, time] = /^([a-z])(\d*)(?:@(\d+))?$/.exec(word) ?? [];
+    if (kind === '') throw new Error(`"${word}" is no event`);
+    last = time === undefined ? last + 1 : Number(time);
+    return eventOf(offset, minutes(last), { kind, n: Number(n) });
+  });
+}
+
+function resultsOf(code: string, { text, options }: Stream): string[] {
+  const operator = new CepOperator(compile(patternOf(code)), options);
+  const events = eventsOf(text);
+  const labels = text.split(' ').map((word) => word.split('@')[0] as string);
+  const results: string[] = [];
+  const advance = (watermark: Timestamp, on: CepEvent | null) => {
+    const output: OperatorOutput = [];
+    try {
+      operator.advanceWatermark(watermark, output);
+    } catch (error) {
+      if (!(error instanceof CepError)) throw error;
+      results.push(`fails: ${error.code}`);
+    } finally {
+      const lines = output.map((found) => lineOf(found, labels, on));
+      results.splice(results.at(-1)?.startsWith('fails') ? -1 : results.length, 0, ...lines);
+    }
+    return !results.at(-1)?.startsWith('fails');
+  };
+  for (const [i, event] of events.entries()) {
+    operator.processElement(event);
+    if (events[i + 1]?.timestamp === event.timestamp) continue;
+    if (!advance(event.timestamp, event)) return results;
+  }
+  advance(MAX_TIMESTAMP, null);
+  return results.length > 0 ? results : ['nothing'];
+}
+
+/** `{a: a1, b: b1 b2}`, after `timeout` for one, and with when it came where that is not its last event. */
+function lineOf(
+  { type, events, at }: OperatorOutput[number],
+  labels: readonly string[],
+  on: CepEvent | null,
+): string {
+  const labelOf = ({ offset }: CepEvent) => labels[offset] as string;
+  const stages = Object.entries(events).map(
+    ([stage, taken]) => `${stage}: ${taken.map(labelOf).join(' ')}`,
+  );
+  const shown = `{${stages.join(', ')}}`;
+  if (type === 'timeout') return `timeout ${shown} at ${at / minutes(1)}`;
+  const last = Math.max(
+    ...Object.values(events)
+      .flat()
+      .map(({ timestamp }) => timestamp),
+  );
+  if (at !== last) return `${shown} at ${at / minutes(1)}`;
+  if (on?.timestamp === last) return shown;
+  return on ? `${shown} on ${labelOf(on)}` : `${shown} at the end`;
+}
+
+// ---- the tests
+
+const examples = examplesOf(page);
+
+describe('each example comes out as it says', () => {
+  test.each(examples.map((example) => [example.title, example.code, example] as const))(
+    '%s: %s',
+    (_, code, { streams, refused }) => {
+      if (refused !== null) {
+        expect(() => compile(patternOf(code))).toThrow(expect.objectContaining({ code: refused }));
+        return;
+      }
+      expect(streams.length).toBeGreaterThan(0);
+      const isOrdered = patternOf(code).afterMatchSkip.type !== 'NO_SKIP';
+      const inOrder = (lines: string[]) => (isOrdered ? lines : [...lines].sort());
+      for (const stream of streams) {
+        expect({ stream: stream.text, results: inOrder(resultsOf(code, stream)) }).toEqual({
+          stream: stream.text,
+          results: inOrder(stream.expected),
+        });
+      }
+    },
+  );
+});
+
+test('each operator of the API, and each skip strategy, has an example', () => {
+  const operators = Object.getOwnPropertyNames(Pattern.prototype).filter(
+    (name) => name !== 'constructor',
+  );
+  const names = ['begin', ...operators, ...Object.keys(strategies)];
+  expect(names.length).toBeGreaterThan(20);
+  const code = examples.map((example) => example.code).join('\n');
+  for (const word of [...names, 'throwExceptionOnMiss', "'PREVIOUS_AND_CURRENT'"]) {
+    expect(code).toMatch(new RegExp(`(^|[^\\w])${word}\\b|${word}`, 'm'));
+  }
+});
+
+test('each block of code is an example, and each oddity names a vector', () => {
+  const blocks = [...page.matchAll(/^```ts$/gm)].length;
+  expect(examples.length).toBe(blocks);
+  const oddities = page.split('\n').flatMap((line, i) => (line.includes('*Oddity') ? [i] : []));
+  expect(oddities.length).toBeGreaterThan(10);
+  const lines = page.split('\n');
+  const nameless = oddities.filter((at) => {
+    const end = lines.findIndex((line, i) => i >= at && (line === '' || line.startsWith('```')));
+    return !VECTORS_NAMED.test(lines.slice(at, end < 0 ? undefined : end).join(' '));
+  });
+  expect(nameless.map((at) => lines[at])).toEqual([]);
+});
+
+/** `[sem-start-at-zero, timeout-of-loop]`; a link is none. */
+const VECTORS_NAMED = /\[([a-z\d]+-[a-z\d-]+(?:,\s[a-z\d]+-[a-z\d-]+)*)\](?!\()/;
+
+test('each vector that is named exists', () => {
+  const cases = new Set(
+    readdirSync('test/vectors')
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => JSON.parse(readFileSync(`test/vectors/${file}`, 'utf8')) as VectorFile)
+      .flatMap((file) => file.cases.map(({ name }) => name)),
+  );
+  const prose = page.replace(/^```[\s\S]*?^```$/gm, '');
+  const named = [...prose.matchAll(new RegExp(VECTORS_NAMED, 'g'))].flatMap(([, names]) =>
+    (names as string).split(/,\s/),
+  );
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter((name) => !cases.has(name))).toEqual([]);
+});
