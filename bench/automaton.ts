@@ -63,8 +63,7 @@ class Tally {
       if (this.#name !== 'cross-sell' || categoryOf(taken[0]) !== categoryOf(taken[1])) {
         this.alerts++;
       }
-    } else if (this.#name === 'abandonment') {
-      // The only one of the five that does something about a timeout.
+    } else {
       this.timeouts++;
       this.timeoutHash = (this.timeoutHash + hash) | 0;
     }
@@ -79,6 +78,8 @@ function categoryOf(taken: Taken | undefined): string | undefined {
 interface Session {
   readonly key: string;
   readonly states: NFAState[];
+  /** How many of the states have something open. */
+  open: number;
 }
 
 /** One pattern over all sessions. */
@@ -95,7 +96,8 @@ class Engine {
 
   constructor(name: PatternName, index: number, nfa: NFA) {
     this.tally = new Tally(name);
-    this.#automaton = new Automaton(nfa);
+    // The only one of the five that does something about a timeout, in the peers too.
+    this.#automaton = new Automaton(nfa, { timeouts: name === 'abandonment' });
     this.#index = index;
     this.#windowMs = nfa.windowMs as number;
   }
@@ -106,7 +108,10 @@ class Engine {
 
   process(session: Session, event: CepEvent): void {
     const state = session.states[this.#index] as NFAState;
-    if (this.#automaton.processEvent(state, event, this.#found)) {
+    const wasOpen = state.first !== null;
+    const begins = this.#automaton.processEvent(state, event, this.#found);
+    session.open += Number(state.first !== null) - Number(wasOpen);
+    if (begins) {
       this.#sessions.push(session);
       this.#deadlines.push(event.timestamp + this.#windowMs);
     }
@@ -118,8 +123,12 @@ class Engine {
     for (; (this.#deadlines[this.#next] as number) <= now; this.#next++) {
       const session = this.#sessions[this.#next] as Session;
       const state = session.states[this.#index] as NFAState;
-      this.#automaton.advanceTime(state, now, this.#found);
-      if (session.states.every(isIdle)) sessions.delete(session.key);
+      if (state.first !== null) {
+        this.#automaton.advanceTime(state, now, this.#found);
+        if (state.first === null) session.open--;
+      }
+      // Another one may have come under its key.
+      if (session.open === 0 && sessions.get(session.key) === session) sessions.delete(session.key);
     }
     if (this.#next > 10_000) {
       this.#sessions.splice(0, this.#next);
@@ -132,10 +141,6 @@ class Engine {
   #report(): void {
     for (let found = this.#found.pop(); found; found = this.#found.pop()) this.tally.add(found);
   }
-}
-
-function isIdle({ first }: NFAState): boolean {
-  return first === null;
 }
 
 function read(file: string, limit: number): CepEvent[] {
@@ -162,7 +167,7 @@ function pass(
     const { userSession } = event.data as Click;
     let session = sessions.get(userSession);
     if (session === undefined) {
-      session = { key: userSession, states: engines.map((engine) => engine.open()) };
+      session = { key: userSession, states: engines.map((engine) => engine.open()), open: 0 };
       sessions.set(userSession, session);
     }
     for (const engine of engines) engine.process(session, event);

@@ -39,7 +39,7 @@ export interface NFAState {
   readonly open: PartialMatch[];
   /** Finished matches that a skip strategy holds back while an earlier partial match is alive; such an array too. */
   readonly completed: PartialMatch[];
-  /** How many events were processed. */
+  /** Numbers the events that are taken: an event that nothing takes needs no number. */
   sequence: number;
   /** No partial match ends before this time. */
   earliestDeadline: Timestamp;
@@ -54,11 +54,14 @@ export class Automaton {
   readonly nfa: NFA;
   readonly evaluation: Evaluation;
   readonly #holdsBack: boolean;
+  readonly #tellsTimeouts: boolean;
   /** What the step under way has finished, under NO_SKIP. */
   readonly #finished: Branches[] = [];
 
-  constructor(nfa: NFA) {
+  /** @param options.timeouts - whether timeouts come out; where nobody wants them they cost nothing. Default true. */
+  constructor(nfa: NFA, { timeouts = true }: { timeouts?: boolean } = {}) {
     this.nfa = nfa;
+    this.#tellsTimeouts = timeouts;
     this.evaluation = new Evaluation(nfa.conditions, nfa.MatchView);
     this.#holdsBack = nfa.afterMatchSkip.type !== 'NO_SKIP';
   }
@@ -102,17 +105,21 @@ export class Automaton {
 
   #processListed(state: NFAState, event: CepEvent, output: Found[]): boolean {
     const { evaluation, nfa } = this;
-    const sequence = state.sequence++;
+    const { sequence } = state;
     // The last partial match of those that stay or come; the list ends with it.
     let tail: PartialMatch | null = null;
+    let isChanged = false;
     for (let match = state.first; match !== null; ) {
       // What the match becomes may be the match itself.
       const { next } = match;
       evaluation.within(match.last);
       const outcome = outcomeOf(match.state, evaluation);
-      tail = outcome.keeps
-        ? this.#keep(state, tail, match)
-        : this.#follow(state, tail, match, outcome, event, sequence);
+      if (outcome.keeps) {
+        tail = this.#keep(state, tail, match);
+      } else {
+        isChanged = true;
+        tail = this.#follow(state, tail, match, outcome, event, sequence);
+      }
       match = next;
     }
     evaluation.within(null);
@@ -120,6 +127,9 @@ export class Automaton {
     if (outcome.stops) throw stoppedBeforeFirstEvent(nfa, event);
     const begins = !outcome.keeps;
     if (begins) tail = this.#follow(state, tail, null, outcome, event, sequence);
+    // Most events change nothing, and what is only read stays where it is.
+    if (!begins && !isChanged) return false;
+    state.sequence++;
     if (tail === null) state.first = null;
     else tail.next = null;
     if (this.#finished.length > 0) this.#emit(state, output);
@@ -282,6 +292,10 @@ export class Automaton {
    */
   advanceTime(state: NFAState, now: Timestamp, output: Found[]): void {
     if (now < state.earliestDeadline) return;
+    // The one that was to end first has often ended by an event.
+    const earliest = earliestDeadline(this.nfa, state);
+    state.earliestDeadline = earliest;
+    if (now < earliest) return;
     if (this.nfa.forks) this.#endForked(state, now, output);
     else this.#end(state, now, output);
     state.earliestDeadline = earliestDeadline(this.nfa, state);
@@ -296,7 +310,9 @@ export class Automaton {
       const at = reportedDeadline(nfa, match, now);
       if (at === null) open.push(match);
       else if (match.state.type === 'PENDING') waited.push(match);
-      else timeouts.push(new Found('timeout', at, match.last as Taken, nfa.stageNames));
+      else if (this.#tellsTimeouts) {
+        timeouts.push(new Found('timeout', at, match.last as Taken, nfa.stageNames));
+      }
     }
     if (this.#holdsBack) {
       fillHeap(state.open, open);
@@ -322,7 +338,8 @@ export class Automaton {
     for (const match of openMatches(state)) {
       const last = match.last as Branches;
       const type = match.state.type === 'PENDING' ? 'match' : 'timeout';
-      for (const { first, list } of listsOf(last, state.horizon, horizon)) {
+      const isTold = type === 'match' || this.#tellsTimeouts;
+      for (const { first, list } of isTold ? listsOf(last, state.horizon, horizon) : []) {
         const found = new Found(type, first.event.timestamp + windowMs, list, stageNames);
         (type === 'match' ? matches : timeouts).push({ sequence: first.sequence, found });
       }
@@ -378,9 +395,12 @@ function queueByStart(items: PartialMatch[]): PriorityQueue<PartialMatch> {
 // ---- deadlines
 
 /** The earliest time at which a partial match ends; MAX_TIMESTAMP for never. */
-export function earliestDeadline(nfa: NFA, state: NFAState): Timestamp {
+export function earliestDeadline(nfa: NFA, { first, open }: NFAState): Timestamp {
   let earliest: Timestamp = MAX_TIMESTAMP;
-  for (const match of openMatches(state)) earliest = min(earliest, deadlineOf(nfa, match));
+  for (const match of open) earliest = min(earliest, deadlineOf(nfa, match));
+  for (let match = first; match !== null; match = match.next) {
+    earliest = min(earliest, deadlineOf(nfa, match));
+  }
   return earliest;
 }
 

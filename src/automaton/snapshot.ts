@@ -23,7 +23,7 @@ export interface NFASnapshot {
   /** In the order of the state's list or array. */
   readonly partial: readonly MatchRow[];
   readonly completed: readonly MatchRow[];
-  /** How many events were processed. */
+  /** The next number of an event. */
   readonly sequence: number;
 }
 

@@ -22,7 +22,7 @@ export class Taken {
   /** Index into the automaton's stage names. */
   readonly stage: number;
   readonly event: CepEvent;
-  /** Counts the events of one operator in the order of processing, and so of event time. */
+  /** Numbers the taken events of one operator in the order of processing, and so of event time. */
   readonly sequence: number;
   readonly previous: Branches | null;
   /** The nearest node that knows of first events: a first event itself, or a fork. */
@@ -94,6 +94,15 @@ export class Fork {
       if (origin.event.timestamp > through) {
         if (this.#isQueue) return;
       } else if (latestOf(origin) > after) yield branch;
+    }
+  }
+
+  /** Pushes the branches {@link between} two times, the first one last: so it is the first to be popped. */
+  pushBetween(after: Timestamp, through: Timestamp, stack: Branches[]): void {
+    for (let i = this.#to - 1; i >= this.#from; i--) {
+      const branch = this.#branches[i] as Branches;
+      const { origin } = branch;
+      if (origin.event.timestamp <= through && latestOf(origin) > after) stack.push(branch);
     }
   }
 
@@ -183,21 +192,30 @@ export function pathsOf(
   through: Timestamp,
 ): { path: Path; last: Taken }[] {
   const found: { path: Path; last: Taken }[] = [];
-  const stack: { at: Branches; next: Path | null; last: Taken | null }[] = [
-    { at: end, next: null, last: null },
-  ];
-  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
-    const { at, next } = top;
-    if (at instanceof Fork) {
-      const several = [...at.between(after, through)].reverse();
-      for (const each of several) stack.push({ ...top, at: each });
-      continue;
+  // What is still to be followed back: from where, what comes after it, and the list's last event.
+  const places: Branches[] = [end];
+  const nexts: (Path | null)[] = [null];
+  const lasts: (Taken | null)[] = [null];
+  for (let at = places.pop(); at !== undefined; at = places.pop()) {
+    let next = nexts.pop() as Path | null;
+    let last = lasts.pop() as Taken | null;
+    let place: Branches | null = at;
+    while (place instanceof Taken) {
+      last ??= place;
+      next = { taken: place, next };
+      place = place.previous;
     }
-    const path = { taken: at, next };
-    const last = top.last ?? at;
-    if (at.previous !== null) stack.push({ at: at.previous, next: path, last });
-    else if (at.event.timestamp > after && at.event.timestamp <= through)
-      found.push({ path, last });
+    if (place !== null) {
+      const before = places.length;
+      place.pushBetween(after, through, places);
+      for (let i = before; i < places.length; i++) {
+        nexts.push(next);
+        lasts.push(last);
+      }
+    } else if (next !== null && last !== null) {
+      const { timestamp } = next.taken.event;
+      if (timestamp > after && timestamp <= through) found.push({ path: next, last });
+    }
   }
   return found;
 }

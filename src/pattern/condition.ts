@@ -36,6 +36,8 @@ export interface Condition<E = unknown> {
   readonly expression?: string;
   /** The parts of `AND` and `OR`. */
   readonly parts?: readonly Condition<E>[];
+  /** The closure that `evaluate` wraps; its text is what people are shown of the condition. */
+  readonly closure?: (event: E) => boolean;
   /** May throw; see C3. `match` is only to be read when `iterative`. */
   evaluate(event: E, match: MatchSoFar, timestamp: Timestamp): boolean;
 }
@@ -76,6 +78,7 @@ export function toCondition<E>(input: ConditionInput<E, never>): Condition<E> {
     iterative: false,
     // Called without the match: an answer that depended on it would be remembered for other matches.
     evaluate: (event) => (fn as (event: E) => boolean)(event),
+    closure: fn as (event: E) => boolean,
   };
 }
 
@@ -107,5 +110,5 @@ export function or<E>(...parts: Condition<E>[]): Condition<E> {
 
 /** The event passes a type guard: FlinkCEP's subtype condition. */
 export function subtype<E, Sub extends E>(guard: (event: E) => event is Sub): Condition<E> {
-  return { type: 'SUBTYPE', iterative: false, evaluate: (event) => guard(event) };
+  return { type: 'SUBTYPE', iterative: false, evaluate: (event) => guard(event), closure: guard };
 }
