@@ -16,7 +16,7 @@
 
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
-import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import { MAX_TIMESTAMP, type Timestamp } from '../time.js';
 import { type Outcome, outcomeOf } from './decision.js';
 import { Evaluation } from './evaluation.js';
 import { Found } from './match.js';
@@ -29,7 +29,6 @@ import { type Branches, Fork, forget, isLive, type Path, pathsOf, Taken } from '
 
 // A look-up of a global is dear in the workflow sandbox.
 const { min } = Math;
-const FOR_EVER = Number.POSITIVE_INFINITY;
 
 /** Everything about the matches of one key that changes from event to event. */
 export interface NFAState {
@@ -43,8 +42,6 @@ export interface NFAState {
   sequence: number;
   /** No partial match ends before this time. */
   earliestDeadline: Timestamp;
-  /** Partial matches that began at or before this time are over. */
-  horizon: Timestamp;
 }
 
 /** Those of a state under NO_SKIP. */
@@ -74,7 +71,6 @@ export class Automaton {
       completed: this.#holdsBack ? [] : NONE,
       sequence: 0,
       earliestDeadline: MAX_TIMESTAMP,
-      horizon: MIN_TIMESTAMP,
     };
   }
 
@@ -132,7 +128,7 @@ export class Automaton {
     state.sequence++;
     if (tail === null) state.first = null;
     else tail.next = null;
-    if (this.#finished.length > 0) this.#emit(state, output);
+    if (this.#finished.length > 0) this.#emit(output);
     return begins;
   }
 
@@ -194,7 +190,7 @@ export class Automaton {
     return match;
   }
 
-  #emit(state: NFAState, output: Found[]): void {
+  #emit(output: Found[]): void {
     const { forks, stageNames } = this.nfa;
     const first = this.#finished.pop() as Branches;
     if (this.#finished.length === 0 && first.origin instanceof Taken) {
@@ -210,7 +206,7 @@ export class Automaton {
     }
     const found: Begun[] = [];
     for (const end of ends) {
-      for (const { first, last, list } of listsOf(end, state.horizon, FOR_EVER)) {
+      for (const { first, last, list } of listsOf(end)) {
         const match = new Found('match', last.event.timestamp, list, stageNames);
         found.push({ sequence: first.sequence, found: match });
       }
@@ -339,7 +335,7 @@ export class Automaton {
       const last = match.last as Branches;
       const type = match.state.type === 'PENDING' ? 'match' : 'timeout';
       const isTold = type === 'match' || this.#tellsTimeouts;
-      for (const { first, list } of isTold ? listsOf(last, state.horizon, horizon) : []) {
+      for (const { first, list } of isTold ? listsOf(last, horizon) : []) {
         const found = new Found(type, first.event.timestamp + windowMs, list, stageNames);
         (type === 'match' ? matches : timeouts).push({ sequence: first.sequence, found });
       }
@@ -348,7 +344,6 @@ export class Automaton {
     // All must be told before the first is forgotten: their lists have nodes in common.
     for (const { last } of open) forget(last as Branches, horizon);
     link(state, open);
-    state.horizon = horizon;
     pushByStart(matches, output);
     pushByStart(timeouts, output);
   }
@@ -444,21 +439,16 @@ interface Begun {
   readonly found: Found;
 }
 
-/** The lists that end here and begin after one time and not after another. */
+/** The lists that end here, or those of them that begin by then. */
 function listsOf(
   end: Branches,
-  after: Timestamp,
-  through: Timestamp,
+  begunBy: Timestamp = Number.POSITIVE_INFINITY,
 ): { first: Taken; last: Taken; list: Taken | Path }[] {
   const { origin } = end;
   if (end instanceof Taken && origin instanceof Taken) {
-    const { timestamp } = origin.event;
-    const isBetween = timestamp > after && timestamp <= through;
-    return isBetween ? [{ first: origin, last: end, list: end }] : [];
+    return origin.event.timestamp <= begunBy ? [{ first: origin, last: end, list: end }] : [];
   }
-  return pathsOf(end, after, through).map(({ path, last }) => ({
-    ...{ first: path.taken, last, list: path },
-  }));
+  return pathsOf(end, begunBy).map(({ path, last }) => ({ first: path.taken, last, list: path }));
 }
 
 /** A4. */

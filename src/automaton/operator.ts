@@ -13,7 +13,7 @@ import { Automaton, earliestDeadline, endOf, type NFAState, openMatches } from '
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
 import type { NFA } from './nfa.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
-import { alongPath, countOf, liveNodes, pathsOf } from './taken.js';
+import { alongPath, countOf, nodesBehind, pathsOf } from './taken.js';
 
 /**
  * When time alone ends a match. `flink` sets the timers that Flink's operator sets, and so has its
@@ -194,7 +194,7 @@ export class CepOperator {
     const { stageNames } = this.#nfa;
     const open = openMatches(this.#state).flatMap(({ state, last }) => {
       if (last === null) return [];
-      const lists = pathsOf(last, this.#state.horizon, Number.POSITIVE_INFINITY);
+      const lists = pathsOf(last);
       return lists.map((list) => ({ state, list }));
     });
     return open
@@ -213,9 +213,9 @@ export class CepOperator {
   /** The events that are buffered or in a partial match, each once. */
   heldEvents(): Set<CepEvent> {
     const held = new Set(this.#buffered);
-    const { completed, horizon } = this.#state;
+    const { completed } = this.#state;
     const ends = [...openMatches(this.#state), ...completed].flatMap(({ last }) => last ?? []);
-    for (const { event } of liveNodes(ends, horizon)) held.add(event);
+    for (const { event } of nodesBehind(ends)) held.add(event);
     return held;
   }
 

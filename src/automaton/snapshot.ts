@@ -9,7 +9,7 @@ import { earliestDeadline, link, type NFAState, openMatches } from './automaton.
 import type { NFA } from './nfa.js';
 import { PartialMatch } from './partial-match.js';
 import type { State } from './state.js';
-import { type Branches, Fork, liveNodes, nodesAt, Taken } from './taken.js';
+import { type Branches, Fork, nodesAt, nodesBehind, Taken } from './taken.js';
 
 /** Position of a state in `NFA.states`, and the rows in `taken` where its lists end: none for the start state. */
 type MatchRow = readonly [state: number, ...taken: number[]];
@@ -29,7 +29,7 @@ export interface NFASnapshot {
 
 /** Writes a state down. */
 export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
-  const { horizon, completed, sequence } = state;
+  const { completed, sequence } = state;
   const partial = state.open.length > 0 ? state.open : openMatches(state);
   const events: [number, CepEvent][] = [];
   const eventRows = new Map<number, number>();
@@ -42,9 +42,9 @@ export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
   };
   const takenRows = new Map<Taken, number>();
   const rowsAt = (branches: Branches | null): number[] =>
-    nodesAt(branches, horizon).map((node) => takenRows.get(node) as number);
+    nodesAt(branches).map((node) => takenRows.get(node) as number);
   const ends = [...partial, ...completed].flatMap(({ last }) => last ?? []);
-  const taken = [...liveNodes(ends, horizon)].map((node, row): [number, number, ...number[]] => {
+  const taken = [...nodesBehind(ends)].map((node, row): [number, number, ...number[]] => {
     takenRows.set(node, row);
     return [node.stage, eventRow(node), ...rowsAt(node.previous)];
   });
@@ -91,7 +91,6 @@ export function readState(nfa: NFA, snapshot: NFASnapshot): NFAState {
     completed: matches(snapshot.completed),
     sequence: snapshot.sequence,
     earliestDeadline: MIN_TIMESTAMP,
-    horizon: MIN_TIMESTAMP,
   };
   if (!isHeap) link(state, partial);
   state.earliestDeadline = earliestDeadline(nfa, state);

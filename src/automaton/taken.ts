@@ -6,9 +6,8 @@
 // does to all of them is done once, and a loop that begins with every event has a node for each event
 // instead of one for each pair of them. After CORE's enumerable sets (Bucchi et al., 2022).
 //
-//   T1. A node never changes. A fork forgets branches whose window is over, and nothing else about it changes.
-//   T2. A list is live while its first event is later than the horizon; each node that live lists lead
-//       through is kept, and no other is shown, written or counted.
+//   T1. A node never changes. A fork forgets lists whose window is over, and nothing else about it changes.
+//   T2. Once time has passed, nothing that is over can be reached any longer: what is here is live.
 //   T3. Lists can be longer than the stack is deep: nothing here calls itself along them.
 
 import type { CepEvent } from '../event.js';
@@ -44,19 +43,19 @@ export class Taken {
   }
 }
 
-/** Several lists. `event` and `sequence` are those of the earliest first event among the live ones. */
+/** Several lists. `event` and `sequence` are those of the earliest first event. */
 export class Fork {
   readonly origin: Fork = this;
   event: CepEvent;
   sequence: number;
   /** Time of the latest first event. */
   readonly latest: Timestamp;
-  /** How many lists are live. */
+  /** How many lists there are. */
   count: number;
   /** Shared with the forks that grew from this one; ours are those from `#from` to before `#to`. */
-  readonly #branches: Branches[];
-  readonly #to: number;
+  #branches: Branches[];
   #from: number;
+  #to: number;
   /** Whether each branch is one list, and they stand in the order of their first events. */
   readonly #isQueue: boolean;
 
@@ -86,60 +85,45 @@ export class Fork {
     return new Fork(branches, isEnd ? before.#from : 0, before, added);
   }
 
-  /** The branches with a list that begins after one time and not after another; forks among them. */
-  *between(after: Timestamp, through: Timestamp): Generator<Branches> {
-    for (let i = this.#from; i < this.#to; i++) {
-      const branch = this.#branches[i] as Branches;
-      const { origin } = branch;
-      if (origin.event.timestamp > through) {
-        if (this.#isQueue) return;
-      } else if (latestOf(origin) > after) yield branch;
-    }
+  /** The ends of the lists; forks among them. */
+  get branches(): readonly Branches[] {
+    return this.#branches.slice(this.#from, this.#to);
   }
 
-  /** Pushes the branches {@link between} two times, the first one last: so it is the first to be popped. */
-  pushBetween(after: Timestamp, through: Timestamp, stack: Branches[]): void {
+  /** Pushes the branches with a list that begins by then, the first one last: so it is the first to be popped. */
+  pushBegunBy(time: Timestamp, stack: Branches[]): void {
     for (let i = this.#to - 1; i >= this.#from; i--) {
       const branch = this.#branches[i] as Branches;
-      const { origin } = branch;
-      if (origin.event.timestamp <= through && latestOf(origin) > after) stack.push(branch);
+      if (branch.origin.event.timestamp <= time) stack.push(branch);
     }
   }
 
-  /** The forks behind this one that still have to {@link forget}. */
+  /** The forks behind this one that have to {@link forget} before it does. */
   stale(horizon: Timestamp): Fork[] {
-    const found: Fork[] = [];
-    if (this.#isQueue) return found;
-    for (const { origin } of this.between(horizon, Number.POSITIVE_INFINITY)) {
-      if (origin instanceof Fork && origin.event.timestamp <= horizon) found.push(origin);
-    }
-    return found;
+    if (this.#isQueue) return [];
+    return this.branches
+      .map(({ origin }) => origin)
+      .filter((origin) => origin instanceof Fork)
+      .filter((fork) => fork.event.timestamp <= horizon && fork.latest > horizon);
   }
 
-  /** Forgets what is over; the forks behind this one must have done so. One list at least must be live. */
+  /** Forgets the lists that begin by then; the forks behind this one have done so. One list at least is left. */
   forget(horizon: Timestamp): void {
-    let forgotten = 0;
-    while (latestOf((this.#branches[this.#from] as Branches).origin) <= horizon) {
-      forgotten++;
-      this.#from++;
-    }
-    const first = (this.#branches[this.#from] as Branches).origin;
-    this.event = first.event;
-    this.sequence = first.sequence;
-    // A long queue of carts loses its first one at a time: that must not cost a look at all of them.
     if (this.#isQueue) {
-      this.count -= forgotten;
-      return;
+      // A long queue of carts loses its first one at a time: that must not cost a look at all of them.
+      while (latestOf((this.#branches[this.#from] as Branches).origin) <= horizon) this.#from++;
+      this.count = this.#to - this.#from;
+    } else {
+      this.#branches = this.branches.filter((branch) => isLive(branch, horizon));
+      this.#from = 0;
+      this.#to = this.#branches.length;
+      this.count = this.#branches.reduce((count, branch) => count + countOf(branch), 0);
     }
-    this.count = 0;
-    for (const branch of this.between(horizon, Number.POSITIVE_INFINITY)) {
-      this.count += countOf(branch);
-      const { event, sequence } = branch.origin;
-      if (sequence < this.sequence) {
-        this.event = event;
-        this.sequence = sequence;
-      }
-    }
+    const first = this.#isQueue
+      ? (this.#branches[this.#from] as Branches)
+      : this.#branches.reduce((a, b) => (b.origin.sequence < a.origin.sequence ? b : a));
+    this.event = first.origin.event;
+    this.sequence = first.origin.sequence;
   }
 }
 
@@ -147,17 +131,17 @@ function latestOf(origin: Branches): Timestamp {
   return origin instanceof Fork ? origin.latest : origin.event.timestamp;
 }
 
-/** How many live lists end here. */
+/** How many lists end here. */
 export function countOf({ origin }: Branches): number {
   return origin instanceof Fork ? origin.count : 1;
 }
 
-/** Whether a list that ends here is live. */
+/** Whether a list that ends here begins after the horizon. */
 export function isLive({ origin }: Branches, horizon: Timestamp): boolean {
   return latestOf(origin) > horizon;
 }
 
-/** Makes the forks behind a place forget the lists that are no longer live. One at least must be. */
+/** Makes the forks behind a place forget the lists that begin by the horizon. One at least must begin later. */
 export function forget({ origin }: Branches, horizon: Timestamp): void {
   if (!(origin instanceof Fork)) return;
   const stack: Fork[] = [origin];
@@ -185,11 +169,10 @@ export function alongPath(from: Path): Taken[] {
   return taken;
 }
 
-/** The lists that end here and begin after one time and not after another, with their last events. */
+/** The lists that end here and begin by then, with their last events. */
 export function pathsOf(
   end: Branches,
-  after: Timestamp,
-  through: Timestamp,
+  begunBy: Timestamp = Number.POSITIVE_INFINITY,
 ): { path: Path; last: Taken }[] {
   const found: { path: Path; last: Taken }[] = [];
   // What is still to be followed back: from where, what comes after it, and the list's last event.
@@ -207,35 +190,32 @@ export function pathsOf(
     }
     if (place !== null) {
       const before = places.length;
-      place.pushBetween(after, through, places);
+      place.pushBegunBy(begunBy, places);
       for (let i = before; i < places.length; i++) {
         nexts.push(next);
         lasts.push(last);
       }
     } else if (next !== null && last !== null) {
-      const { timestamp } = next.taken.event;
-      if (timestamp > after && timestamp <= through) found.push({ path: next, last });
+      if (next.taken.event.timestamp <= begunBy) found.push({ path: next, last });
     }
   }
   return found;
 }
 
 /** The nodes directly behind a place. */
-export function nodesAt(branches: Branches | null, horizon: Timestamp): Taken[] {
+export function nodesAt(branches: Branches | null): Taken[] {
   if (branches === null) return [];
-  if (branches instanceof Taken) return [branches];
-  const several = [...branches.between(horizon, Number.POSITIVE_INFINITY)];
-  return several.flatMap((each) => nodesAt(each, horizon));
+  return branches instanceof Taken ? [branches] : branches.branches.flatMap(nodesAt);
 }
 
-/** Every node that live lists lead through, each once, and behind those before it. */
-export function liveNodes(ends: Iterable<Branches>, horizon: Timestamp): Set<Taken> {
+/** Every node behind some places, each once, and behind those before it. */
+export function nodesBehind(ends: Iterable<Branches>): Set<Taken> {
   const found = new Set<Taken>();
   const stack: Taken[] = [];
   for (const end of ends) {
-    stack.push(...nodesAt(end, horizon));
+    stack.push(...nodesAt(end));
     for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
-      const missing = nodesAt(node.previous, horizon).filter((each) => !found.has(each));
+      const missing = nodesAt(node.previous).filter((each) => !found.has(each));
       if (missing.length > 0) {
         stack.push(...missing);
         continue;

@@ -9,6 +9,7 @@ import { CepError, messageOf } from '../errors.js';
 import { quietTemporal } from '../temporal-runtime.js';
 import { demoCommand } from './commands/demo.js';
 import { diagramCommand } from './commands/diagram.js';
+import { explainCommand } from './commands/explain.js';
 import { ingestCommand } from './commands/ingest.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
@@ -28,6 +29,7 @@ const program = new Command('temporal-cep')
   .addCommand(ingestCommand())
   .addCommand(statusCommand())
   .addCommand(diagramCommand())
+  .addCommand(explainCommand())
   .addCommand(vectorsCommand())
   .addHelpText(
     'after',

@@ -32,6 +32,8 @@
 //   - times(from, to), unless consecutive, next to a notFollowedBy. Once an event was passed over, what
 //     waits for one of the repetitions beyond `from` is not stopped by the notFollowedBy behind the stage,
 //     but still is by one before it, though the stage has begun (random-0779);
+//   - a notFollowedBy before two optional stages: taking the first lifts it, but once the second has passed
+//     an event over it is back (sem-not-follow-returns-after-ignored-optional);
 //   - a NOT stage behind a NOT stage.
 // Where a stage is optional or takes a variable number of events, a part of a match may wait in several
 // states at once and time out once for each; how often is then not compared (`timesOutOnce`).
@@ -122,6 +124,7 @@ function isPlainNot(chain: readonly PatternNode[], index: number): boolean {
   if (behind.length === 0) return isExact(before);
   const reach = behind.findIndex(({ quantifier }) => !quantifier.optional);
   const reached = reach < 0 ? behind : behind.slice(0, reach + 1);
+  if (reached.filter(({ quantifier }) => quantifier.optional).length > 1) return false;
   return ![before, ...reached].some(isRangeWithGaps);
 }
 

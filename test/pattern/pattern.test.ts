@@ -301,7 +301,12 @@ describe('a pattern is a value', () => {
         greedy: true,
         times: { from: 2, to: 2, gapMs: 7 },
       },
-      until: { type: 'FUNCTION', iterative: false, evaluate: expect.any(Function) },
+      until: {
+        type: 'FUNCTION',
+        iterative: false,
+        evaluate: expect.any(Function),
+        closure: expect.any(Function),
+      },
       windows: { FIRST_AND_LAST: 9, PREVIOUS_AND_CURRENT: 8 },
     });
   });
