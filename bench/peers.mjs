@@ -30,7 +30,7 @@ if (!existsSync(join(peers, file)) && !existsSync(file)) run('./gen.sh', []);
 
 const { PATTERNS = 'default', WARMUP = '1', RUNS = '3' } = process.env;
 // A young generation as large as the JVM takes by its own flags.
-const flags = '--max-old-space-size=4096 --max-semi-space-size=256';
+const flags = '--max-old-space-size=4096 --max-semi-space-size=512 --single-threaded-gc';
 const args = `--patterns ${PATTERNS} --warmup ${WARMUP} --runs ${RUNS}`;
 run('./compare.sh', [file, `node ${flags} ${ours} --file {file} ${args}`], {
   ROUNDS: process.env.ROUNDS ?? '3',

@@ -1,6 +1,22 @@
 // temporal-cep: the pure API. Nothing here touches Node, Temporal or a clock.
 
+export type { Asked, SeenValue } from './automaton/asked.js';
 export { compile } from './automaton/compile.js';
+export { explain } from './automaton/explain.js';
+export { explainText } from './automaton/explain-text.js';
+export type {
+  Awaited,
+  EventRef,
+  ExplainOptions,
+  Explanation,
+  LiveRun,
+  Moment,
+  NearMiss,
+  Reason,
+  RefsByStage,
+  RunFate,
+  RunStep,
+} from './automaton/explanation.js';
 export type { NFA } from './automaton/nfa.js';
 export {
   CepOperator,

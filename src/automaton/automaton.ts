@@ -257,6 +257,8 @@ export class Automaton {
     const { nfa } = this;
     const open = queueByStart(state.open);
     const completed = queueByStart(state.completed);
+    // Where the strategy fails, all that this step has found is lost, as in Flink.
+    const released: Found[] = [];
     const inOrder: PartialMatch[] = [];
     fillHeap(inOrder, finished);
     for (const match of inOrder) completed.offer(match);
@@ -274,8 +276,9 @@ export class Automaton {
       // One that had only to wait was finished by its deadline.
       const waited = match.state.type === 'PENDING';
       const at = waited ? deadlineOf(nfa, match) : last.event.timestamp;
-      output.push(new Found('match', at, last, nfa.stageNames));
+      released.push(new Found('match', at, last, nfa.stageNames));
     }
+    for (const found of released) output.push(found);
   }
 
   // ---- time

@@ -302,7 +302,8 @@ class Compiler {
     const take = whileNot(until, this.#take(place, node)) as Guard;
     const ignore = whileNot(until, this.#innerIgnoreGuard(place, node));
     const onward = this.#always(place);
-    const loop = this.#draftOf(node, 'NORMAL', false);
+    // The first one of the stage has no limit; in the further repetitions of a group it has one.
+    const loop = this.#draftOf(node, 'NORMAL', true);
     if (node.quantifier.greedy) {
       if (until) {
         const ungreedy = this.#copy(sink);
@@ -329,6 +330,8 @@ class Compiler {
 
   #loopingGroup(place: Place, group: GroupNode, sink: Draft): Draft {
     const again = this.#draft('$group', -1, 'NORMAL');
+    // As of a stage's copies: the group's limit holds from the second looping group of the pattern on.
+    if (again.name.includes(':')) again.gapMs = group.quantifier.times?.gapMs ?? null;
     const head = this.#members(place, group, again);
     this.#proceed(head, sink, this.#always(place));
     this.#proceed(again, head, this.#always(place));
@@ -362,7 +365,8 @@ class Compiler {
       const onward = this.#always(place);
       const until = node.quantifier.greedy ? this.#untilOf(node) : null;
       if (until) {
-        this.#proceed(state, this.#withoutGreed.get(proceed) ?? proceed, both(onward, until));
+        const ungreedy = this.#withoutGreed.get(proceed) ?? proceed;
+        this.#proceed(state, ungreedy, both(onward, until));
         this.#proceed(state, proceed, both(onward, not(until)));
       } else {
         this.#proceed(state, proceed, onward);

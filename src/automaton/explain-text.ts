@@ -14,7 +14,7 @@ import type {
   Reason,
   RefsByStage,
   RunStep,
-} from './explain.js';
+} from './explanation.js';
 
 const VALUE_LENGTH_MAX = 80;
 const DATA_LENGTH_MAX = 160;
@@ -33,8 +33,11 @@ class Writer {
   constructor(explanation: Explanation) {
     this.#explanation = explanation;
     this.#fields = new Set(fieldsIn(explanation.moments));
-    const events = explanation.moments.flatMap((m) => (m.type === 'EVENT' ? [m.event] : []));
-    const streams = events.map(({ source, partition }) => `${source}/${partition}`);
+    const { before, moments, matches, heldBack } = explanation;
+    const streams = [
+      ...moments.flatMap((moment) => (moment.type === 'EVENT' ? [moment.event] : [])),
+      ...[...before, ...matches, ...heldBack].flatMap(({ events }) => Object.values(events).flat()),
+    ].map(({ source, partition }) => `${source}/${partition}`);
     this.#isOneStream = new Set(streams).size <= 1;
   }
 
@@ -76,9 +79,19 @@ class Writer {
     return [
       headline,
       ...(type === 'EVENT' && moment.late ? ['  late: behind the watermark, changes nothing'] : []),
-      ...shown.map((step) => `  ${this.#step(step)}`),
+      ...this.#steps(shown),
       ...(failure === undefined ? [] : [`  failed: ${failure}`]),
     ];
+  }
+
+  /** What a run has in common with the one before it is not told again. */
+  #steps(steps: readonly RunStep[]): string[] {
+    return steps.map((step, i) => {
+      const before = steps[i - 1];
+      const why = reasons(step.because);
+      const isSame = before?.what === step.what && reasons(before.because) === why;
+      return `  ${this.#step(step, isSame && step.because.length > 0 ? 'likewise' : why)}`;
+    });
   }
 
   #headline(event: CepEvent): string {
@@ -93,8 +106,8 @@ class Writer {
     return cut(text.join(' '), DATA_LENGTH_MAX);
   }
 
-  #step(step: RunStep): string {
-    const { run, first, what, stage, because, events = {} } = step;
+  #step(step: RunStep, why: string): string {
+    const { run, first, what, stage, events = {} } = step;
     const who = first ? `run ${run} (${this.#ref(first)})` : '';
     const taken = () => this.#events(events);
     switch (what) {
@@ -104,14 +117,14 @@ class Writer {
         return `${who} took it: ${stage}`;
       case 'BRANCHED':
         return `${who} branched off run ${step.from}: ${
-          stage === null ? `ignored it: ${reasons(because)}` : `${stage} took it`
+          stage === null ? ignored(step, why) : `${stage} took it`
         }`;
       case 'IGNORED':
-        return `${who} ignored it: ${reasons(because)}`;
+        return `${who} ${ignored(step, why)}`;
       case 'DIED':
-        return `${who} died: ${reasons(because)}`;
+        return `${who} died: ${why}`;
       case 'STOPPED':
-        return `${who} was stopped by ${reasons(because)}`;
+        return `${who} was stopped: ${why}`;
       case 'TIMED_OUT':
         return `${who} timed out: ${taken()}${this.#refused(step)}`;
       case 'PRUNED':
@@ -123,13 +136,14 @@ class Writer {
       case 'RELEASED':
         return `${who} matched, no longer held back: ${taken()}`;
       case 'NOT_BEGUN':
-        return `no run began: ${reasons(because)}`;
+        return `no run began: ${why}`;
     }
   }
 
   #refused({ refused }: RunStep): string {
     if (refused === undefined) return '';
-    return `; last ignored ${this.#ref(refused.event)}: ${reasons(refused.because)}`;
+    const why = refused.because.length > 0 ? `: ${reasons(refused.because)}` : '';
+    return `; last ignored ${this.#ref(refused.event)}${why}`;
   }
 
   // ---- what is left
@@ -145,29 +159,27 @@ class Writer {
     ].join('; ');
   }
 
-  #nearMiss({ step, event, at }: NearMiss): string[] {
-    const { because, refused, run, what } = step;
+  #nearMiss({ step, event, at, tooLate }: NearMiss): string[] {
+    const { because, refused, run, what, awaits = [] } = step;
     const ending =
       what === 'NOT_BEGUN'
         ? 'no run began'
         : `run ${run} ${what === 'DIED' ? 'died' : what === 'STOPPED' ? 'was stopped' : 'timed out'}`;
-    const asked = what === 'TIMED_OUT' ? (refused?.because ?? []) : because;
+    const waited = awaits.filter(({ type }) => type === 'EVENT');
     return [
       `first near-miss: ${ending} at ${formatTimestamp(at)}`,
       ...(step.events ? [`  had:       ${this.#events(step.events)}`] : []),
-      ...(event ? [`  event:     ${this.#headline(event)}`] : []),
-      ...(refused ? [`  ignored:   ${this.#ref(refused.event)}, the last one`] : []),
-      ...asked.flatMap(({ stage, asked }) => [
-        `  stage:     ${stage}`,
-        ...asked
-          .flatMap(deciding)
-          .flatMap((each) => [
-            `  condition: ${each.condition}`,
-            `  answer:    ${each.error === undefined ? each.answer : `failed: ${each.error}`}`,
-            `  values:    ${valuesText(each.values) || 'none'}`,
-          ]),
-      ]),
-      ...(what === 'TIMED_OUT' && !refused ? ['  no event came that it could have taken'] : []),
+      ...waited.map((each) => `  awaited:   ${awaited(each)}`),
+      ...(event ? [`  event:     ${this.#headline(event)}`, ...reasonLines(because)] : []),
+      ...(refused
+        ? [
+            `  ignored:   ${this.#ref(refused.event)}, the last one`,
+            ...reasonLines(refused.because),
+          ]
+        : []),
+      ...(tooLate
+        ? [`  too late:  ${this.#headline(tooLate.event)}`, ...reasonLines(tooLate.because)]
+        : []),
     ];
   }
 
@@ -182,6 +194,24 @@ class Writer {
   #ref({ source, partition, offset }: EventRef): string {
     return this.#isOneStream ? `#${offset}` : `${source}/${partition}#${offset}`;
   }
+}
+
+function reasonLines(because: readonly Reason[]): string[] {
+  return because.flatMap(({ stage, asked }) => [
+    `  stage:     ${stage}`,
+    ...asked
+      .flatMap(deciding)
+      .flatMap(({ condition, answer, error, values }) => [
+        `  condition: ${condition}`,
+        `  answer:    ${error === undefined ? answer : `failed: ${error}`}`,
+        `  values:    ${valuesText(values) || 'none'}`,
+      ]),
+  ]);
+}
+
+/** Where every event may be passed over there is no reason to tell. */
+function ignored({ because }: RunStep, why: string): string {
+  return because.length > 0 ? `ignored it: ${why}` : 'ignored it';
 }
 
 /** Why stages did not take an event, or did. */

@@ -15,8 +15,22 @@ import { CepError } from '../errors.js';
 import type { CepEvent, EventData } from '../event.js';
 import type { Condition, MatchSoFar } from '../pattern/condition.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import { After, ListKeys } from './aftermath.js';
 import { type Asked, askCondition, sourceOf } from './asked.js';
 import { Automaton, earliestDeadline, endOf, type NFAState, openMatches } from './automaton.js';
+import type {
+  Awaited,
+  EventRef,
+  ExplainOptions,
+  Explanation,
+  LiveRun,
+  Moment,
+  NearMiss,
+  Reason,
+  RefsByStage,
+  RunFate,
+  RunStep,
+} from './explanation.js';
 import type { Guard } from './guard.js';
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
 import type { NFA } from './nfa.js';
@@ -25,138 +39,6 @@ import { pruningBy } from './skip.js';
 import { type NFASnapshot, readState } from './snapshot.js';
 import type { State } from './state.js';
 import { listOf, Taken } from './taken.js';
-
-/**
- * What became of a run, or of a match of it:
- *
- * - `BEGAN`, `TOOK`: the event is the first one of the run, or one more.
- * - `BRANCHED`: beside what else became of it, the run goes on a second way, as a run of its own.
- * - `IGNORED`: the event was passed over, and the run waits on.
- * - `DIED`: the event could be neither taken nor passed over.
- * - `STOPPED`: the event is one that must not come: a NOT stage was hit.
- * - `TIMED_OUT`: its window, or its limit between neighbours, was over.
- * - `PRUNED`: the skip strategy of a match discarded the run, or a match that it had finished.
- * - `MATCHED`: it finished a match, which came out.
- * - `HELD_BACK`: it finished a match, which waits for runs that began earlier.
- * - `RELEASED`: such a match came out.
- * - `NOT_BEGUN`: the event began no run.
- */
-export type RunFate =
-  | 'BEGAN'
-  | 'TOOK'
-  | 'BRANCHED'
-  | 'IGNORED'
-  | 'DIED'
-  | 'STOPPED'
-  | 'TIMED_OUT'
-  | 'PRUNED'
-  | 'MATCHED'
-  | 'HELD_BACK'
-  | 'RELEASED'
-  | 'NOT_BEGUN';
-
-/** Where an event came from and when it was. */
-export type EventRef = Pick<CepEvent, 'source' | 'partition' | 'offset' | 'timestamp'>;
-
-/** Events by stage, without their data. */
-export type RefsByStage = Readonly<Record<string, readonly EventRef[]>>;
-
-/** Why a stage did not take an event, or, of a NOT stage, why it did. */
-export interface Reason {
-  readonly stage: string;
-  /** What was asked, as far as it decided. */
-  readonly asked: readonly Asked[];
-}
-
-/** What became of one run at one event, or as time passed. */
-export interface RunStep {
-  /** Number of the run, from 1; 0 for `NOT_BEGUN`. */
-  readonly run: number;
-  /** The event that the run began with; absent for `NOT_BEGUN`. */
-  readonly first?: EventRef;
-  readonly what: RunFate;
-  /** The stage that took the event, or whose absence was asked for; null where none did. */
-  readonly stage: string | null;
-  /** Of `DIED`, `IGNORED`, `NOT_BEGUN`: the stages that did not take the event; of `STOPPED`: the one that did. */
-  readonly because: readonly Reason[];
-  /** Of `BRANCHED`: the run that it branched off. */
-  readonly from?: number;
-  /** Of `TIMED_OUT`: when. */
-  readonly at?: Timestamp;
-  /** What the run has taken, where the step is its last or made a match. */
-  readonly events?: RefsByStage;
-  /** Of `PRUNED`: the events of the match whose skip strategy discarded it. */
-  readonly by?: RefsByStage;
-  /** Of `TIMED_OUT`: the last event that it passed over, and why. */
-  readonly refused?: { readonly event: EventRef; readonly because: readonly Reason[] };
-}
-
-/** What happened at an event, or between events. */
-export type Moment =
-  | {
-      readonly type: 'EVENT';
-      readonly at: Timestamp;
-      readonly event: CepEvent;
-      /** It came behind the watermark, and changed nothing. */
-      readonly late: boolean;
-      readonly steps: readonly RunStep[];
-      /** What ended the explanation here: the engine fails as Flink's job does. */
-      readonly failure?: string;
-    }
-  | {
-      readonly type: 'TIME';
-      readonly at: Timestamp;
-      readonly steps: readonly RunStep[];
-      readonly failure?: string;
-    };
-
-/** What a run waits for. */
-export interface Awaited {
-  /** `EVENT`: an event that a stage takes. `NO_EVENT`: it must not come. `OTHER`: any event but that. `TIME`: its deadline. */
-  readonly type: 'EVENT' | 'NO_EVENT' | 'OTHER' | 'TIME';
-  readonly stage: string;
-  /** The condition's text; null for every event. */
-  readonly condition: string | null;
-}
-
-/** A run that is still alive. */
-export interface LiveRun {
-  readonly run: number;
-  readonly events: RefsByStage;
-  readonly awaits: readonly Awaited[];
-  /** Null where nothing limits it. */
-  readonly deadline: Timestamp | null;
-}
-
-/** The first run that ended without a match; where none ever began, the first event that began none. */
-export interface NearMiss {
-  readonly step: RunStep;
-  /** The event at which it ended; null of a timeout, whose last event is `step.refused`. */
-  readonly event: CepEvent | null;
-  readonly at: Timestamp;
-}
-
-/** What a stream did to a pattern. Plain data. */
-export interface Explanation {
-  /** The runs that were open before the first event. */
-  readonly before: readonly LiveRun[];
-  readonly moments: readonly Moment[];
-  readonly matches: readonly { readonly events: RefsByStage; readonly at: Timestamp }[];
-  readonly timeouts: readonly { readonly events: RefsByStage; readonly at: Timestamp }[];
-  readonly live: readonly LiveRun[];
-  /** Finished matches that still wait for runs that began earlier. */
-  readonly heldBack: readonly { readonly run: number; readonly events: RefsByStage }[];
-  readonly nearMiss: NearMiss | null;
-  /** The time that was reached. */
-  readonly until: Timestamp;
-}
-
-export interface ExplainOptions {
-  /** Goes on from an operator's state, with the events that it buffers. A fresh state by default. */
-  readonly from?: OperatorSnapshot;
-  /** Lets time pass up to here. Default: the time of the last event. `MAX_TIMESTAMP` ends every window. */
-  readonly until?: Timestamp;
-}
 
 /**
  * Says what each event did to each partial match, and what is still waited for.
@@ -199,6 +81,8 @@ interface Way {
 /** What the transitions make of an event. */
 interface Walk {
   readonly ways: readonly Way[];
+  /** The stages that took the event. */
+  readonly taking: readonly Reason[];
   readonly refusals: readonly Reason[];
   /** The NOT stages that were hit. */
   readonly stops: readonly Reason[];
@@ -213,6 +97,8 @@ class Explainer {
   #watermark: Timestamp = MIN_TIMESTAMP;
   #runs: Run[] = [];
   #held: Held[] = [];
+  /** Those of the step under way. */
+  readonly #newlyHeld: Held[] = [];
   #begun = 0;
   readonly #moments: Moment[] = [];
   readonly #found: Found[] = [];
@@ -222,6 +108,8 @@ class Explainer {
   /** Runs that a match came of: what is left of them is no miss. */
   readonly #everMatched = new Set<number>();
   #nearMiss: NearMiss | null = null;
+  /** Of those that timed out, the ones that may be the first near-miss. */
+  readonly #timedOut = new Map<number, Run>();
 
   constructor(nfa: NFA, from: OperatorSnapshot | undefined) {
     // X1.
@@ -263,7 +151,9 @@ class Explainer {
       timeouts: this.#all('timeout'),
       live: this.#live(),
       heldBack: this.#held.map(({ run, last }) => ({ run: run.id, events: this.#refs(last) })),
-      nearMiss: this.#nearMiss ?? this.#firstNotBegun(before.length > 0),
+      nearMiss: this.#nearMiss
+        ? this.#withTooLate(this.#nearMiss, all)
+        : this.#firstNotBegun(before.length > 0),
       until: Math.max(end, this.#watermark),
     };
   }
@@ -300,7 +190,7 @@ class Explainer {
 
   /** @returns the runs that this one goes on as */
   #follow(run: Run, walk: Walk, event: CepEvent, after: After, steps: RunStep[]): Run[] {
-    const { ways, stops, refusals } = walk;
+    const { ways, stops, refusals, taking } = walk;
     const events = () => this.#refs(run.last);
     if (stops.length > 0) {
       const stage = stops[0]?.stage ?? null;
@@ -313,7 +203,7 @@ class Explainer {
     for (const { state, last, stage } of kept) {
       const isFirst = goesOn.length === 0;
       const next = { ...run, id: isFirst ? run.id : ++this.#begun, state, last };
-      const because = stage === null ? refusals : [];
+      const because = stage === null ? refusals : taking.filter((each) => each.stage === stage);
       if (stage === null) next.refused = { event: refOf(event), because };
       const what = stage === null ? 'IGNORED' : 'TOOK';
       if (isFirst) steps.push(stepOf(next, what, stage, because));
@@ -321,8 +211,8 @@ class Explainer {
       goesOn.push(next);
     }
     const isPruned = kept.length === 0 && ways.some(({ state }) => state.type !== 'FINAL');
-    if (isPruned) steps.push(this.#pruned(run, after));
     for (const way of ways) if (way.state.type === 'FINAL') this.#finish(run, way, after, steps);
+    if (isPruned) steps.push(this.#pruned(run, after));
     return goesOn;
   }
 
@@ -337,7 +227,8 @@ class Explainer {
       // A stage that takes the event and may end the pattern there gives two ways, and is one run.
       if (run === null || state.type !== 'FINAL' || run.last !== last) {
         run = { ...this.#run(state, last), id: ++this.#begun };
-        steps.push(stepOf(run, 'BEGAN', stage, []));
+        const because = walk.taking.filter((each) => each.stage === stage);
+        steps.push(stepOf(run, 'BEGAN', stage, because));
       }
       if (state.type === 'FINAL') this.#finish(run, way, after, steps);
       else if (after.takeOpen(way)) goesOn.push(run);
@@ -352,7 +243,7 @@ class Explainer {
     if (after.takeMatch(way.last)) {
       steps.push({ ...stepOf(run, 'MATCHED', way.stage, []), events });
     } else if (after.takeHeld(way.last)) {
-      after.stillHeld.push({ run, last: way.last });
+      this.#newlyHeld.push({ run, last: way.last });
       steps.push({ ...stepOf(run, 'HELD_BACK', way.stage, []), events });
     } else {
       steps.push(this.#pruned({ ...run, last: way.last }, after));
@@ -394,7 +285,14 @@ class Explainer {
     if (timeout) {
       const ended = stepOf(run, 'TIMED_OUT', null, []);
       const why = refused ? { refused } : {};
-      steps.push({ ...ended, at: timeout.at, events: this.#refs(last), ...why });
+      steps.push({
+        ...ended,
+        at: timeout.at,
+        events: this.#refs(last),
+        awaits: this.#awaits(state),
+        ...why,
+      });
+      if (this.#nearMiss === null) this.#timedOut.set(run.id, run);
     } else if (state.type === 'PENDING') {
       this.#finish(run, { last, stage: null }, after, steps);
     } else {
@@ -414,11 +312,14 @@ class Explainer {
     } catch (error) {
       if (!(error instanceof CepError)) throw error;
       this.#hasFailed = true;
+      this.#runs = [];
+      this.#held = [];
       return error.message;
     } finally {
       this.#found.push(...output);
     }
   }
+
   #after(): After {
     return new After(this.#keys, this.#state, this.#output);
   }
@@ -435,7 +336,7 @@ class Explainer {
       return false;
     });
     assert(after.isEmpty, 'every partial match and every match belongs to a run');
-    this.#held = [...held, ...after.stillHeld];
+    this.#held = [...held, ...this.#newlyHeld.splice(0)];
     this.#runs = runs;
   }
 
@@ -464,6 +365,7 @@ class Explainer {
       }
     }
   }
+
   #firstNotBegun(hadRuns: boolean): NearMiss | null {
     if (hadRuns || this.#begun > 0) return null;
     for (const moment of this.#moments) {
@@ -473,6 +375,18 @@ class Explainer {
     return null;
   }
 
+  #withTooLate(nearMiss: NearMiss, events: readonly CepEvent[]): NearMiss {
+    const run = this.#timedOut.get(nearMiss.step.run);
+    if (nearMiss.step.what !== 'TIMED_OUT' || !run) return nearMiss;
+    for (const event of events) {
+      if (event.timestamp < nearMiss.at) continue;
+      const { taking, stops } = this.#walk(run.state, run.last, event, this.#state.sequence);
+      if (stops.length > 0) break;
+      if (taking.length > 0) return { ...nearMiss, tooLate: { event, because: taking } };
+    }
+    return nearMiss;
+  }
+
   // ---- the walk
 
   /** What decision.ts makes of the event, with what was asked on the way. */
@@ -480,6 +394,7 @@ class Explainer {
     const match = new this.#nfa.MatchView(last);
     const because = this.#asker(event, match);
     const ways: Way[] = [];
+    const taking: Reason[] = [];
     const refusals: Reason[] = [];
     const stops: Reason[] = [];
     const stack: State[] = [from];
@@ -493,6 +408,7 @@ class Explainer {
           if (target.type === 'STOP') stops.push({ stage: this.#stageOf(target), asked });
           stack.push(target);
         } else if (action === 'TAKE') {
+          taking.push({ stage, asked });
           const taken = new Taken(state.stage, event, sequence, last, last?.origin ?? null);
           ways.push({ state: target, last: taken, stage });
           const end = finalBehind(target, because);
@@ -505,6 +421,7 @@ class Explainer {
     const isStopped = ways.some(({ state }) => state.type === 'STOP');
     return {
       ways: isStopped ? ways.filter(({ state }) => state.type === 'FINAL') : ways,
+      taking: unique(taking),
       refusals: unique(refusals),
       stops: isStopped ? unique(stops) : [],
     };
@@ -628,91 +545,6 @@ function finalBehind(from: State, because: Because): State | null {
     }
   }
   return null;
-}
-
-/** Numbers lists by what they hold, so that one that was foreseen is found among those that are there. */
-class ListKeys {
-  readonly #numbers = new Map<string, number>();
-  readonly #known = new WeakMap<Taken, number>();
-
-  of(last: Taken): number {
-    let number = 0;
-    const list = listOf(last);
-    // Most of a list is known from the step before.
-    let from = list.length;
-    while (from > 0 && !this.#known.has(list[from - 1] as Taken)) from--;
-    if (from > 0) number = this.#known.get(list[from - 1] as Taken) as number;
-    for (const node of list.slice(from)) {
-      const content = `${node.stage}/${node.sequence}/${number}`;
-      number = this.#numbers.get(content) ?? this.#numbers.size + 1;
-      this.#numbers.set(content, number);
-      this.#known.set(node, number);
-    }
-    return number;
-  }
-}
-
-/** What the automaton has after a step. Whatever belongs to a run is taken from it. */
-class After {
-  /** The matches that came out, in order. */
-  readonly matches: readonly Taken[];
-  readonly stillHeld: Held[] = [];
-  readonly #keys: ListKeys;
-  readonly #open: Bag = new Map();
-  readonly #held: Bag = new Map();
-  readonly #matches: Bag = new Map();
-  readonly #timeouts = new Map<number, Found[]>();
-
-  constructor(keys: ListKeys, state: NFAState, output: readonly Found[]) {
-    this.#keys = keys;
-    const lastOf = (found: Found) => found.taken().at(-1) as Taken;
-    for (const { state: at, last } of openMatches(state)) {
-      put(this.#open, `${at.index} ${keys.of(last as Taken)}`);
-    }
-    for (const { last } of state.completed) put(this.#held, `${keys.of(last as Taken)}`);
-    const matches = output.filter(({ type }) => type === 'match');
-    for (const found of matches) put(this.#matches, `${keys.of(lastOf(found))}`);
-    this.matches = matches.map(lastOf);
-    for (const found of output) {
-      if (found.type !== 'timeout') continue;
-      const key = keys.of(lastOf(found));
-      this.#timeouts.set(key, [...(this.#timeouts.get(key) ?? []), found]);
-    }
-  }
-
-  takeOpen({ state, last }: { state: State; last: Taken }): boolean {
-    return take(this.#open, `${state.index} ${this.#keys.of(last)}`);
-  }
-
-  takeHeld(last: Taken): boolean {
-    return take(this.#held, `${this.#keys.of(last)}`);
-  }
-
-  takeMatch(last: Taken): boolean {
-    return take(this.#matches, `${this.#keys.of(last)}`);
-  }
-
-  takeTimeout(last: Taken): Found | undefined {
-    return this.#timeouts.get(this.#keys.of(last))?.shift();
-  }
-
-  get isEmpty(): boolean {
-    const bags = [this.#open, this.#held, this.#matches];
-    return bags.every((bag) => [...bag.values()].every((count) => count === 0));
-  }
-}
-
-/** How often each key is there. */
-type Bag = Map<string, number>;
-
-function put(bag: Bag, key: string): void {
-  bag.set(key, (bag.get(key) ?? 0) + 1);
-}
-
-function take(bag: Bag, key: string): boolean {
-  const count = bag.get(key) ?? 0;
-  if (count > 0) bag.set(key, count - 1);
-  return count > 0;
 }
 
 /** A snapshot in which each list is a partial match of its own; X1. */
