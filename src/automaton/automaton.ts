@@ -120,7 +120,11 @@ export class Automaton {
     }
     evaluation.within(null);
     const outcome = outcomeOf(nfa.start, evaluation);
-    if (outcome.stops) throw stoppedBeforeFirstEvent(nfa, event);
+    if (outcome.stops) {
+      // What this event has finished is lost, as in Flink, and must not turn up at another key.
+      this.#finished.length = 0;
+      throw stoppedBeforeFirstEvent(nfa, event);
+    }
     const begins = !outcome.keeps;
     if (begins) tail = this.#follow(state, tail, null, outcome, event, sequence);
     // Most events change nothing, and what is only read stays where it is.
@@ -323,7 +327,7 @@ export class Automaton {
         output.push(new Found('match', deadlineOf(nfa, match), last as Taken, nfa.stageNames));
       }
     }
-    output.push(...timeouts);
+    for (const timeout of timeouts) output.push(timeout);
   }
 
   #endForked(state: NFAState, now: Timestamp, output: Found[]): void {
