@@ -110,7 +110,7 @@ function explore(from: State, ask: Ask): Outcome {
 }
 
 function taking({ stage }: State, target: State, ask: Ask): Step {
-  const final = finalBehind(target, ask);
+  const final = finalBehind(target, (guard) => holds(guard, ask));
   return { stage, states: final === null ? [target] : [target, final] };
 }
 
@@ -118,12 +118,12 @@ function finishedOnly({ stage, states }: Step): Step {
   return { stage, states: states.filter(({ type }) => type === 'FINAL') };
 }
 
-/** The final state, if PROCEEDs lead to it from here for the event at hand. */
-function finalBehind(from: State, ask: Ask): State | null {
+/** The final state, if PROCEEDs whose guards hold lead to it from here. */
+export function finalBehind(from: State, passes: (guard: Guard) => boolean): State | null {
   const stack: State[] = [from];
   for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
     for (const { action, target, guard } of state.transitions) {
-      if (action !== 'PROCEED' || !holds(guard, ask)) continue;
+      if (action !== 'PROCEED' || !passes(guard)) continue;
       if (target.type === 'FINAL') return target;
       stack.push(target);
     }

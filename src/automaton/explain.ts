@@ -18,6 +18,7 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import { After, ListKeys } from './aftermath.js';
 import { type Asked, askCondition, sourceOf } from './asked.js';
 import { Automaton, earliestDeadline, endOf, type NFAState, openMatches } from './automaton.js';
+import { finalBehind } from './decision.js';
 import type {
   Awaited,
   EventRef,
@@ -411,7 +412,7 @@ class Explainer {
           taking.push({ stage, asked });
           const taken = new Taken(state.stage, event, sequence, last, last?.origin ?? null);
           ways.push({ state: target, last: taken, stage });
-          const end = finalBehind(target, because);
+          const end = finalBehind(target, (guard) => because(guard).holds);
           if (end) ways.push({ state: end, last: taken, stage });
         } else if (from.type !== 'START' && last !== null) {
           ways.push({ state: target, last, stage: null });
@@ -534,18 +535,6 @@ class Explainer {
 }
 
 type Because = (guard: Guard) => { holds: boolean; asked: readonly Asked[] };
-
-function finalBehind(from: State, because: Because): State | null {
-  const stack: State[] = [from];
-  for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
-    for (const { action, target, guard } of state.transitions) {
-      if (action !== 'PROCEED' || !because(guard).holds) continue;
-      if (target.type === 'FINAL') return target;
-      stack.push(target);
-    }
-  }
-  return null;
-}
 
 /** A snapshot in which each list is a partial match of its own; X1. */
 function unfolded(snapshot: NFASnapshot): NFASnapshot {

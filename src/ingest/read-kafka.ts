@@ -489,7 +489,9 @@ class Reader implements KafkaReader {
       if (!(await this.#isSameTopic(partition))) return;
     } catch (error) {
       log.warn('whether the topic is still the same is not known: fetching again', {
-        ...{ topic, partition, error: messageOf(error) },
+        topic,
+        partition,
+        error: messageOf(error),
       });
       await sleep(UNKNOWN_MS);
       return;
@@ -533,7 +535,8 @@ class Reader implements KafkaReader {
     const partitions = await requireTopic(this.#admin, topic);
     if (epoch !== this.#epoch) return false;
     log.warn('the topic was deleted and made anew: reading the new one from its beginning', {
-      ...{ topic, source },
+      topic,
+      source,
     });
     if (partitions.length !== this.#allPartitions.length) {
       this.#fail(
