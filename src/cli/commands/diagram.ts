@@ -1,11 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { compile } from '../../automaton/compile.js';
-import { CepError, messageOf } from '../../errors.js';
 import { loadJourneys } from '../../journeys-module.js';
 import { toMermaid } from '../../pattern/diagram.js';
-import { decode } from '../../rules/decode.js';
-import { parseDocument } from '../../rules/document.js';
+import { isDocument, readPattern } from '../pattern-file.js';
 import { print } from '../terminal.js';
 
 export function diagramCommand(): Command {
@@ -25,38 +21,10 @@ each rule. Needs no server. Exits with 1 when the file cannot be read or a patte
 }
 
 async function run({ pattern }: { pattern: string }): Promise<void> {
-  const text = /\.json$/i.test(pattern) ? documentAsText(pattern) : await journeysAsText(pattern);
+  const text = isDocument(pattern)
+    ? toMermaid(readPattern(pattern).pattern)
+    : await journeysAsText(pattern);
   print(text.trimEnd());
-}
-
-function documentAsText(file: string): string {
-  const json = readJson(file);
-  try {
-    const pattern = decode(parseDocument(json));
-    // What only shows in the whole is refused here.
-    compile(pattern);
-    return toMermaid(pattern);
-  } catch (cause) {
-    if (!(cause instanceof CepError)) throw cause;
-    const details = { ...cause.details, file };
-    throw new CepError(cause.code, `${file}: ${oneLine(cause)}`, { details, cause });
-  }
-}
-
-function readJson(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new CepError(
-      'INPUT_MISSING',
-      `${file} is no pattern document (${oneLine(cause)}): name a JSON file in the form of test/vectors/FORMAT.md, or a journeys module`,
-      { cause },
-    );
-  }
-}
-
-function oneLine(error: unknown): string {
-  return messageOf(error).replace(/\s*\n\s*/g, ' ');
 }
 
 async function journeysAsText(file: string): Promise<string> {

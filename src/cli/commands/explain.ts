@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { compile } from '../../automaton/compile.js';
 import { explain } from '../../automaton/explain.js';
 import { explainText } from '../../automaton/explain-text.js';
 import type { NFA } from '../../automaton/nfa.js';
 import type { OperatorSnapshot } from '../../automaton/operator.js';
-import { CepError, messageOf } from '../../errors.js';
+import { CepError } from '../../errors.js';
 import type { CepEvent } from '../../event.js';
 import { decodeRecord } from '../../ingest/decode.js';
 import { readFileRecords } from '../../ingest/read-file.js';
@@ -13,9 +11,8 @@ import type { RawRecord } from '../../ingest/record.js';
 import { routeEvent } from '../../ingest/route.js';
 import { loadJourneys } from '../../journeys-module.js';
 import type { CompiledJourney, CompiledJourneys, CompiledRule } from '../../rules/compiled.js';
-import { decode } from '../../rules/decode.js';
-import { parseDocument } from '../../rules/document.js';
 import { MAX_TIMESTAMP } from '../../time.js';
+import { isDocument, naming, oneLine, readJson, readPattern } from '../pattern-file.js';
 import { note, print } from '../terminal.js';
 
 interface ExplainFlags {
@@ -67,8 +64,7 @@ Needs no server. Exits with 1 when a file cannot be read or a pattern is refused
 
 async function run(flags: ExplainFlags): Promise<void> {
   const { pattern, state, end, json } = flags;
-  const isDocument = /\.json$/i.test(pattern);
-  const subject = isDocument ? documentSubject(flags) : await journeySubject(flags);
+  const subject = isDocument(pattern) ? documentSubject(flags) : await journeySubject(flags);
   const from = state === undefined ? undefined : readState(state, subject.rule);
   const events = subject.select(await readEvents(flags.events, subject));
   const options = { ...(from ? { from } : {}), ...(end ? { until: MAX_TIMESTAMP } : {}) };
@@ -85,13 +81,8 @@ function documentSubject({ pattern, journey, rule, key }: ExplainFlags): Subject
       '--journey, --rule and --key are for a journeys module: leave them out with a pattern document',
     );
   }
-  const json = readJson(
-    pattern,
-    'pattern document',
-    'name a JSON file in the form of test/vectors/FORMAT.md, or a journeys module',
-  );
   return {
-    nfa: naming(pattern, () => compile(decode(parseDocument(json)))),
+    nfa: readPattern(pattern).nfa,
     rule: null,
     decode: (record) => decodeRecord(record, { eventTime: timeFieldOf(record), fields: {} }),
     select: (events) => events,
@@ -203,29 +194,4 @@ function readState(file: string, rule: string | null): OperatorSnapshot {
     Array.isArray(found.matches?.partial);
   if (isSnapshot) return found as OperatorSnapshot;
   throw new CepError('INPUT_MISSING', `${file} is no state: ${what}`);
-}
-
-function readJson(file: string, what: string, remedy: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new CepError('INPUT_MISSING', `${file} is no ${what} (${oneLine(cause)}): ${remedy}`, {
-      cause,
-    });
-  }
-}
-
-/** Does something with a file, and names it where that is refused. */
-function naming<T>(file: string, act: () => T): T {
-  try {
-    return act();
-  } catch (cause) {
-    if (!(cause instanceof CepError)) throw cause;
-    const details = { ...cause.details, file };
-    throw new CepError(cause.code, `${file}: ${oneLine(cause)}`, { details, cause });
-  }
-}
-
-function oneLine(error: unknown): string {
-  return messageOf(error).replace(/\s*\n\s*/g, ' ');
 }
