@@ -170,8 +170,8 @@ async function acquire({ root, name, what, report }: LockOptions): Promise<() =>
   const start = performance.now();
   for (;;) {
     try {
-      return await lock(root, {
-        lockfilePath: join(root, `${name}.lock`),
+      // One process may fetch several things at once, and a lock is known by the path that is locked.
+      return await lock(join(root, name), {
         stale: STALE_MS,
         update: STALE_MS / 3,
         realpath: false,

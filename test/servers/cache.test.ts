@@ -53,6 +53,29 @@ test('of two processes one installs, the other waits, says so, and takes the res
   expect(readdirSync(cache)).toEqual(['thing-1']);
 }, 30_000);
 
+test('a process that fetches two things keeps the lock of the one when it has the other', async () => {
+  let finish = () => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const { options, cache } = wanted([
+    source('slow-1', async (folder) => {
+      await finished;
+      script(join(folder, 'run'), 'exit 0');
+    }),
+  ]);
+  const slow = findOrFetch({ ...options, name: 'slow' });
+  await until('the slow one is being fetched', () => existsSync(join(cache, 'slow.lock')));
+  const sources = [source('quick-1', async (folder) => void script(join(folder, 'run'), 'exit 0'))];
+  expect(await findOrFetch({ ...options, name: 'quick', sources })).toBe(
+    join(cache, 'quick-1', 'run'),
+  );
+  expect(existsSync(join(cache, 'slow.lock'))).toBe(true);
+  finish();
+  expect(await slow).toBe(join(cache, 'slow-1', 'run'));
+  expect(readdirSync(cache).sort()).toEqual(['quick-1', 'slow-1']);
+});
+
 test("a killed holder's lock goes stale and its half-filled folder is never taken", async () => {
   const { env, cache } = bareEnvironment();
   const log = join(temporaryFolder(), 'installs');
