@@ -225,7 +225,9 @@ describe('a worker of the user’s own', () => {
     const fed = await npx(...args);
     expect({ code: fed.code, stderr: fed.stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(fed.stdout)).toMatchObject({ read: 4, events: 4, late: 0, dead: {} });
-    await until('the alert and the coupon', () => own.stdout().includes('couponFor'), 60_000);
+    // Two activities that run beside each other: either may end first.
+    const arrived = () => own.stdout().includes('couponFor') && alertsIn('alerts.ndjson').length > 0;
+    await until('the alert and the coupon', arrived, 60_000);
 
     const coupons = () =>
       own
