@@ -17,7 +17,7 @@
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../time.js';
-import { type Outcome, outcomeOf } from './decision.js';
+import { type Failure, type Outcome, outcomeOf } from './decision.js';
 import { Evaluation } from './evaluation.js';
 import { Found } from './match.js';
 import type { NFA } from './nfa.js';
@@ -88,7 +88,8 @@ export class Automaton {
    *
    * @param output - where finished matches go
    * @returns whether the event began a match
-   * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `SKIP_MISSED`; the state is of no further use then
+   * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `UNTIL_LEADS_NOWHERE`, `SKIP_MISSED`; the state is of no
+   *   further use then
    */
   processEvent(state: NFAState, event: CepEvent, output: Found[]): boolean {
     this.evaluation.about(event);
@@ -120,11 +121,6 @@ export class Automaton {
     }
     evaluation.within(null);
     const outcome = outcomeOf(nfa.start, evaluation);
-    if (outcome.stops) {
-      // What this event has finished is lost, as in Flink, and must not turn up at another key.
-      this.#finished.length = 0;
-      throw stoppedBeforeFirstEvent(nfa, event);
-    }
     const begins = !outcome.keeps;
     if (begins) tail = this.#follow(state, tail, null, outcome, event, sequence);
     // Most events change nothing, and what is only read stays where it is.
@@ -141,10 +137,15 @@ export class Automaton {
     state: NFAState,
     before: PartialMatch | null,
     match: PartialMatch | null,
-    { steps }: Outcome,
+    { steps, fails }: Outcome,
     event: CepEvent,
     sequence: number,
   ): PartialMatch | null {
+    if (fails !== null) {
+      // What this event has finished is lost, as in Flink, and must not turn up at another key.
+      this.#finished.length = 0;
+      throw failureAt(event, fails, this.nfa);
+    }
     const last = match === null ? null : match.last;
     const origin = match === null ? null : match.origin;
     let tail = before;
@@ -229,11 +230,9 @@ export class Automaton {
     for (const match of state.open) {
       const { last, origin } = match;
       evaluation.within(last);
-      const { keeps, stops, steps } = outcomeOf(match.state, evaluation);
-      if (last === null) {
-        if (stops) throw stoppedBeforeFirstEvent(nfa, event);
-        begins = !keeps;
-      }
+      const { keeps, fails, steps } = outcomeOf(match.state, evaluation);
+      if (fails !== null) throw failureAt(event, fails, nfa);
+      if (last === null) begins = !keeps;
       if (keeps) {
         open.push(match);
         continue;
@@ -464,10 +463,11 @@ function pushByStart(begun: Begun[], output: Found[]): void {
   for (const { found } of begun) output.push(found);
 }
 
-function stoppedBeforeFirstEvent({ stageNames }: NFA, event: CepEvent): CepError {
-  return new CepError(
-    'NOT_BEFORE_FIRST_EVENT',
-    `a NOT stage was hit before the pattern had taken any event, which Flink CEP cannot process: make the first stage (${stageNames[0]}) mandatory`,
-    { details: { timestamp: event.timestamp, event } },
-  );
+function failureAt(event: CepEvent, failure: Failure, { stageNames }: NFA): CepError {
+  const { code } = failure;
+  const message =
+    code === 'NOT_BEFORE_FIRST_EVENT'
+      ? `a NOT stage was hit before the pattern had taken any event, which Flink CEP cannot process: make the first stage (${stageNames[0]}) mandatory`
+      : `until() of stage "${stageNames[failure.stage]}" held, and behind notFollowedBy() Flink CEP has no way on from an optional greedy loop then: make the stage mandatory, or drop greedy()`;
+  return new CepError(code, message, { details: { timestamp: event.timestamp, event } });
 }

@@ -365,7 +365,7 @@ class Compiler {
       const onward = this.#always(place);
       const until = node.quantifier.greedy ? this.#untilOf(node) : null;
       if (until) {
-        const ungreedy = this.#withoutGreed.get(proceed) ?? proceed;
+        const ungreedy = this.#withoutGreed.get(proceed) ?? this.#nowhere(node);
         this.#proceed(state, ungreedy, both(onward, until));
         this.#proceed(state, proceed, both(onward, not(until)));
       } else {
@@ -385,6 +385,14 @@ class Compiler {
       this.#ignore(state, waiting, step.ignore);
     }
     return state;
+  }
+
+  /**
+   * Flink looks for the sink without the greedy guards under the name of the sink, and where a notFollowedBy
+   * stands before the loop it was kept under that of a copy: the transition gets no target.
+   */
+  #nowhere(node: StageNode): Draft {
+    return this.#draft('$nowhere', this.#stageOf(node.name), 'NOWHERE');
   }
 
   /** Whether skipping this stage is, at this place, skipping the group that it is the first of. */

@@ -27,7 +27,17 @@ export interface Outcome {
   readonly stops: boolean;
   /** Nothing changes: the event is passed over and the match stays as it is. */
   readonly keeps: boolean;
+  /** Where Flink meets a null pointer: why processing fails at this event. */
+  readonly fails: Failure | null;
 }
+
+/**
+ * A NOT stage was hit before the match had taken any event; or the stage's until condition held where the
+ * compiler has no state to go on to (compile.ts, `#nowhere`).
+ */
+export type Failure =
+  | { readonly code: 'NOT_BEFORE_FIRST_EVENT' }
+  | { readonly code: 'UNTIL_LEADS_NOWHERE'; readonly stage: number };
 
 /** A condition to ask next, or the outcome. */
 export interface Decision {
@@ -74,17 +84,29 @@ class Unanswered {
   }
 }
 
+/** Thrown where the walk comes to a state that is not there. */
+class Nowhere {
+  readonly code = 'UNTIL_LEADS_NOWHERE';
+  readonly stage: number;
+
+  constructor({ stage }: State) {
+    this.stage = stage;
+  }
+}
+
 function grow(state: State, known: Answers): Decision {
   const ask = (condition: number): boolean => {
     const answer = known.get(condition);
     if (answer === undefined) throw new Unanswered(condition);
     return answer;
   };
+  const leaf = { condition: -1, known, yes: null, no: null };
   try {
-    return { outcome: explore(state, ask), condition: -1, known, yes: null, no: null };
-  } catch (error) {
-    if (!(error instanceof Unanswered)) throw error;
-    return { outcome: null, condition: error.condition, known, yes: null, no: null };
+    return { ...leaf, outcome: explore(state, ask) };
+  } catch (end) {
+    if (end instanceof Unanswered) return { ...leaf, outcome: null, condition: end.condition };
+    if (!(end instanceof Nowhere)) throw end;
+    return { ...leaf, outcome: { steps: [], stops: false, keeps: false, fails: end } };
   }
 }
 
@@ -94,6 +116,7 @@ function explore(from: State, ask: Ask): Outcome {
   const found: Step[] = [];
   const stack: State[] = [from];
   for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
+    if (state.type === 'NOWHERE') throw new Nowhere(state);
     for (const { action, target, guard } of state.transitions) {
       if (!holds(guard, ask)) continue;
       if (action === 'PROCEED') stack.push(target);
@@ -106,11 +129,21 @@ function explore(from: State, ask: Ask): Outcome {
   const steps = stops ? found.map(finishedOnly).filter(({ states }) => states.length > 0) : found;
   const [step, ...more] = steps;
   const stays = step?.stage === -1 && step.states[0] === from && more.length === 0;
-  return { steps, stops, keeps: !stops && (stays || (from.type === 'START' && !step)) };
+  const isStart = from.type === 'START';
+  return {
+    steps,
+    stops,
+    keeps: !stops && (stays || (isStart && !step)),
+    fails: stops && isStart ? { code: 'NOT_BEFORE_FIRST_EVENT' } : null,
+  };
 }
 
 function taking({ stage }: State, target: State, ask: Ask): Step {
-  const final = finalBehind(target, (guard) => holds(guard, ask));
+  const final = finalBehind(target, (guard, to) => {
+    const passes = holds(guard, ask);
+    if (passes && to.type === 'NOWHERE') throw new Nowhere(to);
+    return passes;
+  });
   return { stage, states: final === null ? [target] : [target, final] };
 }
 
@@ -119,11 +152,14 @@ function finishedOnly({ stage, states }: Step): Step {
 }
 
 /** The final state, if PROCEEDs whose guards hold lead to it from here. */
-export function finalBehind(from: State, passes: (guard: Guard) => boolean): State | null {
+export function finalBehind(
+  from: State,
+  passes: (guard: Guard, to: State) => boolean,
+): State | null {
   const stack: State[] = [from];
   for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
     for (const { action, target, guard } of state.transitions) {
-      if (action !== 'PROCEED' || !passes(guard)) continue;
+      if (action !== 'PROCEED' || !passes(guard, target)) continue;
       if (target.type === 'FINAL') return target;
       stack.push(target);
     }

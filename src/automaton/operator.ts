@@ -115,8 +115,8 @@ export class CepOperator {
    *
    * @param output - where the matches and timeouts go; pass one to keep what was found before a failure
    * @returns `output`
-   * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `SKIP_MISSED` where Flink's job fails. The operator is of
-   *   no further use then; the events it had not come to are still among its buffered ones.
+   * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `UNTIL_LEADS_NOWHERE`, `SKIP_MISSED` where Flink's job fails. The
+   *   operator is of no further use then; the events it had not come to are still among its buffered ones.
    */
   advanceWatermark(watermark: Timestamp, output: OperatorOutput = []): OperatorOutput {
     if (watermark <= this.#watermark) return output;

@@ -7,9 +7,10 @@ export type TransitionAction = 'TAKE' | 'IGNORE' | 'PROCEED';
 
 /**
  * START begins matches, FINAL completes them, STOP discards them; a match that waits in PENDING is
- * complete once its window has passed.
+ * complete once its window has passed. NOWHERE stands for a target that Flink's automaton lacks: a match
+ * that comes to it fails.
  */
-export type StateType = 'START' | 'NORMAL' | 'FINAL' | 'STOP' | 'PENDING';
+export type StateType = 'START' | 'NORMAL' | 'FINAL' | 'STOP' | 'PENDING' | 'NOWHERE';
 
 export interface StateTransition {
   readonly action: TransitionAction;
