@@ -2,7 +2,6 @@
 export type CepErrorCode =
   // patterns (MalformedPatternError)
   | 'DUPLICATE_STAGE'
-  | 'STAGE_NAME_EMPTY'
   | 'QUANTIFIER_TWICE'
   | 'QUANTIFIER_RANGE'
   | 'QUANTIFIER_ON_NOT'

@@ -58,7 +58,8 @@ interface Place {
 
 class Compiler {
   readonly #pattern: CompilablePattern;
-  readonly #stages = new Set<string>();
+  /** Names that are taken; Flink's final state is one of them. */
+  readonly #stages = new Set<string>(['$endState$']);
   readonly #stageNames: string[] = [];
   readonly #conditions: Condition[] = [];
   readonly #drafts: Draft[] = [];
@@ -166,14 +167,7 @@ class Compiler {
     const visit = (draft: Draft): void => {
       if (done.has(draft)) return;
       if (open.has(draft)) {
-        const path = [...open];
-        const onCycle = path.slice(path.indexOf(draft)).find(({ stage }) => stage >= 0);
-        const stage = this.#stageNames[onCycle?.stage ?? -1] ?? null;
-        throw new MalformedPatternError(
-          'PROCEED_CYCLE',
-          `the repeated group around stage "${stage}" can be passed without taking an event, so it would repeat for ever: make one of its stages mandatory`,
-          { details: { stage } },
-        );
+        throw this.#proceedCycle(draft, open);
       }
       open.add(draft);
       for (const { action, target } of draft.transitions) if (action === 'PROCEED') visit(target);
@@ -181,6 +175,18 @@ class Compiler {
       done.add(draft);
     };
     for (const draft of this.#drafts) visit(draft);
+  }
+
+  /** @param path - states that PROCEEDs lead through, and from the last one back to `draft` */
+  #proceedCycle(draft: Draft, path: Iterable<Draft>): MalformedPatternError {
+    const drafts = [...path];
+    const onCycle = drafts.slice(drafts.indexOf(draft)).find(({ stage }) => stage >= 0);
+    const stage = this.#stageNames[onCycle?.stage ?? -1] ?? null;
+    return new MalformedPatternError(
+      'PROCEED_CYCLE',
+      `the repeated group around stage "${stage}" can be passed without taking an event, so it would repeat for ever: make one of its stages mandatory`,
+      { details: { stage } },
+    );
   }
 
   // ---- the walk
@@ -474,7 +480,11 @@ class Compiler {
     const nots = this.#earlierNots(place);
     if (nots.length === 0 || !node.quantifier.optional) return sink;
     const lifted = new Set(nots.map(({ name }) => this.#stopStates.get(name)));
+    const path = new Set<Draft>();
     const copyWithout = (state: Draft): Draft => {
+      // P3: this walk would not end either.
+      if (path.has(state)) throw this.#proceedCycle(state, path);
+      path.add(state);
       const copy = this.#copyBare(state);
       for (const { action, target, guard } of state.transitions) {
         if (action !== 'PROCEED') {
@@ -485,6 +495,7 @@ class Compiler {
           this.#proceed(copy, target, guard);
         }
       }
+      path.delete(state);
       return copy;
     };
     return copyWithout(sink);

@@ -19,6 +19,7 @@ import type {
   Behind,
   Fresh,
   FreshGroup,
+  Mandatory,
   Needs,
   OneContiguity,
   Quantified,
@@ -257,7 +258,7 @@ export class Pattern<
    * The very next event must be this stage's (strict contiguity).
    *
    * @param stage - a name that no other stage has, or a pattern that becomes one stage: a group
-   * @throws MalformedPatternError `STAGE_NAME_EMPTY`; `compile` throws `DUPLICATE_STAGE`
+   * @throws MalformedPatternError from `compile`: `DUPLICATE_STAGE`
    * @example begin('first').next('second')
    * @see Flink CEP, Pattern.next
    */
@@ -274,7 +275,7 @@ export class Pattern<
    * The next event that fits is this stage's; others are passed over (relaxed contiguity).
    *
    * @param stage - a name that no other stage has, or a pattern that becomes one stage: a group
-   * @throws MalformedPatternError `STAGE_NAME_EMPTY`; `compile` throws `DUPLICATE_STAGE`
+   * @throws MalformedPatternError from `compile`: `DUPLICATE_STAGE`
    * @example begin('cart').followedBy('purchase')
    * @see Flink CEP, Pattern.followedBy
    */
@@ -292,7 +293,7 @@ export class Pattern<
    * contiguity).
    *
    * @param stage - a name that no other stage has, or a pattern that becomes one stage: a group
-   * @throws MalformedPatternError `STAGE_NAME_EMPTY`; `compile` throws `DUPLICATE_STAGE`
+   * @throws MalformedPatternError from `compile`: `DUPLICATE_STAGE`
    * @example begin('view').followedByAny('purchase')
    * @see Flink CEP, Pattern.followedByAny
    */
@@ -309,8 +310,8 @@ export class Pattern<
    * The very next event must not fit this stage. It never appears in a match, and takes no quantifier.
    *
    * @param name - no group: that cannot be negated
-   * @throws MalformedPatternError `NOT_AFTER_OPTIONAL` behind an optional stage, `NOT_WITH_GROUP`,
-   *   `STAGE_NAME_EMPTY`; `compile` throws `DUPLICATE_STAGE`
+   * @throws MalformedPatternError `NOT_AFTER_OPTIONAL` behind an optional stage, `NOT_WITH_GROUP`;
+   *   `compile` throws `DUPLICATE_STAGE`
    * @example begin('view').notNext('purchase').where((event) => event.eventType === 'purchase')
    * @see Flink CEP, Pattern.notNext
    */
@@ -327,8 +328,8 @@ export class Pattern<
    * in a match, and takes no quantifier.
    *
    * @param name - no group: that cannot be negated
-   * @throws MalformedPatternError `NOT_AFTER_OPTIONAL` behind an optional stage, `NOT_WITH_GROUP`,
-   *   `STAGE_NAME_EMPTY`; `compile` throws `DUPLICATE_STAGE`, and `NOT_FOLLOWED_BY_LAST_WITHOUT_WINDOW`
+   * @throws MalformedPatternError `NOT_AFTER_OPTIONAL` behind an optional stage, `NOT_WITH_GROUP`;
+   *   `compile` throws `DUPLICATE_STAGE`, and `NOT_FOLLOWED_BY_LAST_WITHOUT_WINDOW`
    * @example begin('cart').notFollowedBy('purchase').within(minutes(10))
    * @see Flink CEP, Pattern.notFollowedBy
    */
@@ -361,7 +362,7 @@ export class Pattern<
   // ---- quantifiers
 
   /**
-   * The stage may be missing.
+   * The stage may be missing. Stands behind the quantifier: one that comes later forgets it, as in FlinkCEP.
    *
    * @throws MalformedPatternError `OPTIONAL_TWICE`, `OPTIONAL_AFTER_GREEDY`, `QUANTIFIER_ON_NOT`
    * @example begin('view').followedBy('cart').optional().followedBy('purchase')
@@ -397,7 +398,10 @@ export class Pattern<
    * @example begin('view').oneOrMore().consecutive()
    * @see Flink CEP, Pattern.oneOrMore
    */
-  oneOrMore(this: Unquantified<L>, gapMs?: Millis): Pattern<E, S, Current, L | 'LOOPING', Outer>;
+  oneOrMore(
+    this: Unquantified<L>,
+    gapMs?: Millis,
+  ): Pattern<E, S, Current, Mandatory<L> | 'LOOPING', Outer>;
   oneOrMore(gapMs?: Millis): unknown {
     return this.#quantify('LOOPING', { from: 1, to: 1, gapMs: gapMs ?? null });
   }
@@ -415,7 +419,7 @@ export class Pattern<
     this: Unquantified<L>,
     from: number,
     gapMs?: Millis,
-  ): Pattern<E, S, Current, L | 'LOOPING', Outer>;
+  ): Pattern<E, S, Current, Mandatory<L> | 'LOOPING', Outer>;
   timesOrMore(from: number, gapMs?: Millis): unknown {
     return this.#quantify('LOOPING', { from, to: from, gapMs: gapMs ?? null });
   }
@@ -441,7 +445,7 @@ export class Pattern<
     from: number,
     to?: number,
     gapMs?: Millis,
-  ): Pattern<E, S, Current, L | 'TIMES', Outer>;
+  ): Pattern<E, S, Current, Mandatory<L> | 'TIMES', Outer>;
   times(from: number, to?: number, gapMs?: Millis): unknown {
     const zero = from === 0 && to !== undefined && to > 0;
     const times = { from: zero ? 1 : from, to: to ?? from, gapMs: gapMs ?? null };
@@ -466,9 +470,8 @@ export class Pattern<
         `${from} to ${to} is no range of repetitions: use whole numbers with 1 <= from <= to`,
       );
     }
-    return this.#withLast({
-      quantifier: { ...quantifier, kind, times, optional: quantifier.optional || optional },
-    });
+    // An optional() before it is forgotten, as in Flink.
+    return this.#withLast({ quantifier: { ...quantifier, kind, times, optional } });
   }
 
   #quantifierOnNot(what: string): MalformedPatternError {
@@ -633,7 +636,6 @@ type Chained = { readonly chain: readonly PatternNode[] };
 /**
  * Begins a pattern over untyped events, whose fields are `unknown`; see {@link patterns} for typed ones.
  *
- * @throws MalformedPatternError `STAGE_NAME_EMPTY`
  * @example begin('hot').where((event) => Number(event['degrees']) > 30).times(3).within(minutes(5))
  * @see Flink CEP, Pattern.begin
  */
@@ -660,9 +662,7 @@ function nodeOf(edge: ConsumingStrategy, stage: string | Chained): PatternNode {
   if (typeof stage !== 'string') {
     return Object.freeze({ kind: 'GROUP', chain: stage.chain, ...base });
   }
-  const node: StageNode = { kind: 'STAGE', name: stage, condition: null, ...base };
-  if (stage === '') throw malformed('STAGE_NAME_EMPTY', node, 'a stage needs a name');
-  return Object.freeze(node);
+  return Object.freeze({ kind: 'STAGE', name: stage, condition: null, ...base });
 }
 
 function label(node: PatternNode): string {

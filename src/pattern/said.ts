@@ -43,14 +43,12 @@ export type Behind<S extends Said> = unknown extends S
     ? 'AFTER_GREEDY'
     : never;
 
-/** A stage's name; a sentence where it is empty or another stage has it. Unknown names are let through. */
-export type Fresh<Name extends string, Taken> = Name extends ''
-  ? 'a stage needs a name'
-  : string extends Taken
-    ? Name
-    : Name extends Taken
-      ? `another stage is called ${Name}: rename one`
-      : Name;
+/** A stage's name; a sentence where another stage has it. Unknown names are let through. */
+export type Fresh<Name extends string, Taken> = string extends Taken
+  ? Name
+  : Name extends Taken
+    ? `another stage is called ${Name}: rename one`
+    : Name;
 
 /** The sentence, where a group has a name that the pattern has too. */
 export type FreshGroup<Names, Taken> = string extends Taken | Names
@@ -66,6 +64,9 @@ export type Unquantified<S> = Without<
   'a NOT stage takes no event, so no quantifier either'
 > &
   Without<S, 'TIMES' | 'LOOPING', 'a stage takes one quantifier: drop the second'>;
+
+/** A quantifier forgets an optional() before it. */
+export type Mandatory<S extends Said> = Exclude<S, 'OPTIONAL'>;
 
 /** For what refines a quantifier. A NOT stage can't get one, so it lacks one. */
 export type Quantified<S, Call extends string> = Needs<

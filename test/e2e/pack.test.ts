@@ -226,7 +226,8 @@ describe('a worker of the user’s own', () => {
     expect({ code: fed.code, stderr: fed.stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(fed.stdout)).toMatchObject({ read: 4, events: 4, late: 0, dead: {} });
     // Two activities that run beside each other: either may end first.
-    const arrived = () => own.stdout().includes('couponFor') && alertsIn('alerts.ndjson').length > 0;
+    const arrived = () =>
+      own.stdout().includes('couponFor') && alertsIn('alerts.ndjson').length > 0;
     await until('the alert and the coupon', arrived, 60_000);
 
     const coupons = () =>

@@ -24,15 +24,12 @@ const isAnything = (event: unknown): event is unknown => event !== undefined;
 /** What raises each code: the call, and the stage that `details` names. */
 const REFUSED: [CepErrorCode, string, string | null, () => unknown][] = [
   // @ts-expect-error the types refuse it too
-  ['STAGE_NAME_EMPTY', "begin('')", '', () => begin('')],
-  // @ts-expect-error the types refuse it too
-  ['STAGE_NAME_EMPTY', "followedBy('')", '', () => a.followedBy('')],
-  // @ts-expect-error the types refuse it too
   ['DUPLICATE_STAGE', 'next', 'a', () => compile(a.next('b').next('a'))],
   // @ts-expect-error the types refuse it too
   ['DUPLICATE_STAGE', 'in a group', 'x', () => compile(begin('x').next(group))],
   // @ts-expect-error the types refuse it too
   ['DUPLICATE_STAGE', 'a NOT stage', 'a', () => compile(a.notNext('a').next('b'))],
+  ['DUPLICATE_STAGE', 'of the final state', '$endState$', () => compile(begin('$endState$'))],
   // @ts-expect-error the types refuse it too
   ['QUANTIFIER_TWICE', 'oneOrMore, times', 'a', () => a.oneOrMore().times(2)],
   // @ts-expect-error the types refuse it too
@@ -158,12 +155,26 @@ const REFUSED: [CepErrorCode, string, string | null, () => unknown][] = [
     'x',
     () => compile(begin(begin('x').optional()).oneOrMore()),
   ],
+  [
+    'PROCEED_CYCLE',
+    'such a group behind what lifts a NOT stage',
+    'x',
+    () =>
+      compile(
+        a
+          .notFollowedBy('n')
+          .followedBy('o')
+          .optional()
+          .followedBy(begin('x').optional())
+          .oneOrMore()
+          .followedBy('e'),
+      ),
+  ],
 ];
 
 /** Raised elsewhere than by a pattern. */
 const OF_PATTERNS: readonly CepErrorCode[] = [
   'DUPLICATE_STAGE',
-  'STAGE_NAME_EMPTY',
   'QUANTIFIER_TWICE',
   'QUANTIFIER_RANGE',
   'QUANTIFIER_ON_NOT',
@@ -226,7 +237,12 @@ describe('accepted, close to what is refused', () => {
     ],
     ['a second greedy()', () => a.oneOrMore().greedy().greedy().next('b')],
     ['combinations behind greedy()', () => a.oneOrMore().greedy().allowCombinations().next('b')],
-    ['optional() before a quantifier', () => a.optional().times(2).greedy().next('b')],
+    [
+      'a NOT stage behind a quantifier that forgot optional()',
+      () => a.optional().times(2).notNext('n').next('b'),
+    ],
+    ['optional() before and behind a quantifier', () => a.optional().oneOrMore().optional()],
+    ['an empty name', () => begin('').next('b')],
     [
       'an optional stage behind a greedy one and a NOT stage',
       () => a.oneOrMore().greedy().notFollowedBy('n').next('b').optional(),
