@@ -23,6 +23,7 @@ import {
   type PatternName,
   patternOf,
 } from './patterns.js';
+import { median } from './support.js';
 
 const { values } = parseArgs({
   options: {
@@ -207,8 +208,7 @@ function main(): void {
     const { user, system } = process.cpuUsage(cpuBefore);
     cpuSeconds.push((user + system) / 1e6);
   }
-  const sorted = [...seconds].sort((a, b) => a - b);
-  const best = sorted[0] as number;
+  const best = Math.min(...seconds);
   const hex = (hash: number) => (hash >>> 0).toString(16).padStart(8, '0');
   const by = <T>(of: (tally: Tally) => T) =>
     Object.fromEntries(names.map((name, i) => [name, of(tallies[i] as Tally)]));
@@ -226,7 +226,7 @@ function main(): void {
     events: events.length,
     patterns: names,
     secondsBest: rounded(best),
-    secondsMedian: rounded(sorted[(sorted.length - 1) >> 1] as number),
+    secondsMedian: rounded(median(seconds)),
     seconds: seconds.map(rounded),
     cpuSecondsBest: rounded(cpuBest),
     eventsPerSecond: Math.round(events.length / best),

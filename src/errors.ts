@@ -26,6 +26,7 @@ export type CepErrorCode =
   | 'SKIP_MISSED'
   | 'NOT_BEFORE_FIRST_EVENT'
   | 'UNTIL_LEADS_NOWHERE'
+  | 'STATE_LIMIT'
   | 'SNAPSHOT_MISMATCH'
   // documents, rules, journeys
   | 'DOCUMENT_INVALID'

@@ -17,6 +17,7 @@ export type {
   RunFate,
   RunStep,
 } from './automaton/explanation.js';
+export { DEFAULT_LIMITS, type LimitPolicy, type StateLimits } from './automaton/limits.js';
 export type { NFA } from './automaton/nfa.js';
 export {
   CepOperator,
@@ -60,6 +61,7 @@ export {
   Pattern,
   patterns,
 } from './pattern/pattern.js';
+export { type PatternWarning, type WarnablePattern, warningsOf } from './pattern/warnings.js';
 export type { WithinType } from './pattern/window.js';
 export { cel } from './rules/cel.js';
 export { defineJourneys, type FieldType, type Journey, type JourneySet } from './rules/journey.js';

@@ -7,13 +7,15 @@ import { CepError, messageOf } from './errors.js';
 import type { IngestCounts } from './ingest/ingest.js';
 import type { Lag } from './ingest/read-kafka.js';
 import type { Alert } from './rules/rule.js';
+import type { NotTakenReason } from './workflows/messages.js';
 
 const PARTITION = ['source', 'partition'] as const;
 
-/** Counters of the alerts that this worker has published. */
+/** Counters of what this worker's sessions have published, and of what they have not taken or not kept. */
 export function workerMetrics(registry: Registry): {
   published(alerts: readonly Alert[]): void;
-  late(events: number): void;
+  notTaken(reason: NotTakenReason, events: number): void;
+  dropped(journey: string, rule: string, partialMatches: number): void;
 } {
   const alerts = new Counter({
     name: 'temporal_cep_alerts_total',
@@ -26,11 +28,23 @@ export function workerMetrics(registry: Registry): {
     help: 'Events that came too late for their session',
     registers: [registry],
   });
+  const refused = new Counter({
+    name: 'temporal_cep_session_refused_events_total',
+    help: 'Events for which too many others waited in their session',
+    registers: [registry],
+  });
+  const dropped = new Counter({
+    name: 'temporal_cep_dropped_partial_matches_total',
+    help: 'Partial matches dropped at a limit of their rule',
+    labelNames: ['journey', 'rule'] as const,
+    registers: [registry],
+  });
   return {
     published: (published) => {
       for (const { journey, rule, type } of published) alerts.inc({ journey, rule, type });
     },
-    late: (events) => late.inc(events),
+    notTaken: (reason, events) => (reason === 'LATE_FOR_SESSION' ? late : refused).inc(events),
+    dropped: (journey, rule, partialMatches) => dropped.inc({ journey, rule }, partialMatches),
   };
 }
 

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import {
   bundleWorkflowCode,
+  type InjectedSinks,
   type Logger as TemporalLogger,
   Worker,
   type WorkerOptions,
@@ -24,9 +25,10 @@ import { CepError } from './errors.js';
 import { failpointSinks, isAnyFailpointArmed } from './failpoints.js';
 import { loadJourneys } from './journeys-module.js';
 import { createLogger, type Logger } from './log.js';
+import { warningsOf } from './pattern/warnings.js';
 import type { Alert } from './rules/rule.js';
 import { quietLogger } from './temporal-runtime.js';
-import { TASK_QUEUE } from './workflows/messages.js';
+import { type NotTakenReason, type SessionSinks, TASK_QUEUE } from './workflows/messages.js';
 
 export interface CreateWorkerOptions
   extends Omit<WorkerOptions, 'workflowsPath' | 'workflowBundle' | 'activities' | 'taskQueue'> {
@@ -43,11 +45,13 @@ export interface CreateWorkerOptions
   readonly activities?: Readonly<Record<string, Effect>>;
   /** An NDJSON file, or a sink of one's own. Standard output by default. */
   readonly alerts?: string | AlertSink;
-  /** Events too late for their session; the log by default. */
+  /** Events that their session did not take, most of them too late; the log by default. */
   readonly late?: LateSink;
   readonly log?: Logger;
   /** Called with the alerts that the sink has just taken. */
   readonly onPublished?: (alerts: readonly Alert[]) => void;
+  /** Called when a session has dropped partial matches at a limit of a rule. */
+  readonly onDropped?: (journey: string, rule: string, partialMatches: number) => void;
   /** Made before by {@link bundleJourneys}, to start faster. */
   readonly bundle?: WorkflowBundleWithSourceMap;
 }
@@ -72,6 +76,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     late = loggedLate(log),
     store,
     onPublished,
+    onDropped,
     bundle,
     ...workerOptions
   } = options;
@@ -96,7 +101,10 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     throw invalid(`the activity "${name}" has the name of one of temporal-cep's own: rename it`);
   }
   for (const { journey } of journeys.byId.values()) {
-    for (const { id, onMatch, onTimeout } of journey.rules) {
+    for (const { id, pattern, onMatch, onTimeout } of journey.rules) {
+      for (const { message } of warningsOf(pattern)) {
+        log.warn('pattern may explode', { journey: journey.id, rule: id, reason: message });
+      }
       for (const effect of [...(onMatch?.effects ?? []), ...(onTimeout?.effects ?? [])]) {
         if (Object.hasOwn(activities, effect)) continue;
         throw invalid(
@@ -108,6 +116,13 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
   const effects = Object.fromEntries(
     Object.entries(activities).map(([name, effect]) => [name, withLedger(name, effect, ledger)]),
   );
+  const sinks: InjectedSinks<SessionSinks> = {
+    session: {
+      dropped: {
+        fn: (_, journey, rule, partialMatches) => onDropped?.(journey, rule, partialMatches),
+      },
+    },
+  };
   return Worker.create({
     // Sessions share one V8 context: a fifth of the memory (the default, but relied upon here).
     reuseV8Context: true,
@@ -115,7 +130,11 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     taskQueue,
     activities: { ...effects, ...own },
     workflowBundle: bundle ?? (await bundleJourneys(path)),
-    ...(isAnyFailpointArmed ? { sinks: { ...workerOptions.sinks, ...failpointSinks } } : {}),
+    sinks: {
+      ...workerOptions.sinks,
+      ...sinks,
+      ...(isAnyFailpointArmed ? failpointSinks : {}),
+    },
   });
 }
 
@@ -152,4 +171,12 @@ function invalid(message: string): CepError {
   return new CepError('JOURNEYS_INVALID', message);
 }
 
-export { type Alert, type AlertSink, consoleAlerts, type Effect, fileAlerts, type LateSink };
+export {
+  type Alert,
+  type AlertSink,
+  consoleAlerts,
+  type Effect,
+  fileAlerts,
+  type LateSink,
+  type NotTakenReason,
+};

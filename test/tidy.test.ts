@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'failpoints',
     'kafka',
   ],
-  kafka: ['rules', 'log', 'type:activities', 'type:ingest'],
+  kafka: ['rules', 'log', 'type:activities', 'type:ingest', 'workflows/messages'],
   store: [
     'rules',
     'log',
@@ -44,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows/messages',
     'workflows/session-id',
   ],
-  metrics: ['rules', 'type:ingest'],
+  metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
   backtest: ['ingest', 'rules', 'automaton', 'pattern', 'workflows/messages'],
   'temporal-runtime': ['log'],
   servers: ['workflows/messages', 'log'],

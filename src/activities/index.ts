@@ -1,7 +1,12 @@
 import type { CepEvent } from '../event.js';
 import { failpoint } from '../failpoints.js';
 import type { Alert } from '../rules/rule.js';
-import type { PartitionProgress, SessionRef, SourcePartition } from '../workflows/messages.js';
+import type {
+  NotTakenReason,
+  PartitionProgress,
+  SessionRef,
+  SourcePartition,
+} from '../workflows/messages.js';
 import type { AlertLedger } from './ledger.js';
 import type { AlertSink, LateSink } from './sinks.js';
 
@@ -9,8 +14,12 @@ import type { AlertSink, LateSink } from './sinks.js';
 export interface SessionActivities {
   /** Publishes the alerts of one step. A repetition with the same ids changes nothing. */
   publishAlerts(alerts: readonly Alert[]): Promise<void>;
-  /** Puts events that came too late for the session into the late output. */
-  publishLate(session: SessionRef, events: readonly CepEvent[]): Promise<void>;
+  /** Puts events that the session did not take into the late output. */
+  publishLate(
+    session: SessionRef,
+    events: readonly CepEvent[],
+    reason: NotTakenReason,
+  ): Promise<void>;
   /** How far source partitions are; null for one that nobody has read yet. */
   readProgress(partitions: readonly SourcePartition[]): Promise<(PartitionProgress | null)[]>;
 }
@@ -46,7 +55,7 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
       onPublished?.(fresh);
       failpoint('alerts-recorded');
     },
-    publishLate: (session, events) => late.publish(session, events),
+    publishLate: (session, events, reason) => late.publish(session, events, reason),
     readProgress: (partitions) =>
       Promise.all(partitions.map(({ source, partition }) => progress.read(source, partition))),
   };
@@ -62,4 +71,10 @@ export function withLedger(name: string, effect: Effect, ledger: AlertLedger): E
 }
 
 export { type AlertLedger, memoryLedger } from './ledger.js';
-export { type AlertSink, consoleAlerts, fileAlerts, type LateSink, loggedLate } from './sinks.js';
+export {
+  type AlertSink,
+  consoleAlerts,
+  fileAlerts,
+  type LateSink,
+  loggedLate,
+} from './sinks.js';

@@ -14,7 +14,7 @@ import { type CepEvent, coordinates } from '../event.js';
 import type { Logger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
 import { formatTimestamp } from '../time.js';
-import type { SessionRef } from '../workflows/messages.js';
+import { NOT_TAKEN, type NotTakenReason, type SessionRef } from '../workflows/messages.js';
 
 /** Takes alerts; one with an id it has taken before is dropped. */
 export interface AlertSink {
@@ -22,9 +22,9 @@ export interface AlertSink {
   close?(): Promise<void>;
 }
 
-/** Takes the events that came too late for their session. */
+/** Takes the events that a session did not take. */
 export interface LateSink {
-  publish(session: SessionRef, events: readonly CepEvent[]): Promise<void>;
+  publish(session: SessionRef, events: readonly CepEvent[], reason: NotTakenReason): Promise<void>;
 }
 
 /**
@@ -125,12 +125,13 @@ export function consoleAlerts(
   };
 }
 
-/** Names late events in the log, with their coordinates. */
+/** Names such events in the log, with their coordinates. */
 export function loggedLate(log: Logger): LateSink {
   return {
-    publish: async ({ journey, key }, events) => {
+    publish: async ({ journey, key }, events, reason) => {
       for (const event of events) {
-        log.warn('event came too late for its session', {
+        log.warn('event not taken', {
+          reason: NOT_TAKEN[reason],
           journey,
           key,
           event: coordinates(event),

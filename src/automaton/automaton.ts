@@ -25,7 +25,20 @@ import { compareByStart, PartialMatch } from './partial-match.js';
 import { PriorityQueue } from './priority-queue.js';
 import { pruningBy } from './skip.js';
 import type { State } from './state.js';
-import { type Branches, Fork, forget, isLive, type Path, pathsOf, Taken } from './taken.js';
+import {
+  type Branches,
+  countOf,
+  earliestOf,
+  Fork,
+  forget,
+  isLive,
+  latestOf,
+  type Path,
+  pathsOf,
+  type Span,
+  Taken,
+  widthOf,
+} from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
 const { min } = Math;
@@ -50,14 +63,23 @@ const NONE: PartialMatch[] = [];
 export class Automaton {
   readonly nfa: NFA;
   readonly evaluation: Evaluation;
+  /** How many partial matches have come of others, or of nothing, so far; where that is counted. */
+  steps = 0;
+  /** How many lists those had that they came of, where these fork. */
+  lists = 0;
+  readonly #counts: boolean;
   readonly #holdsBack: boolean;
   readonly #tellsTimeouts: boolean;
   /** What the step under way has finished, under NO_SKIP. */
   readonly #finished: Branches[] = [];
 
-  /** @param options.timeouts - whether timeouts come out; where nobody wants them they cost nothing. Default true. */
-  constructor(nfa: NFA, { timeouts = true }: { timeouts?: boolean } = {}) {
+  /**
+   * @param options.timeouts - whether timeouts come out; where nobody wants them they cost nothing. Default true.
+   * @param options.counts - whether `steps` and `lists` are counted. Default false.
+   */
+  constructor(nfa: NFA, { timeouts = true, counts = false } = {}) {
     this.nfa = nfa;
+    this.#counts = counts;
     this.#tellsTimeouts = timeouts;
     this.evaluation = new Evaluation(nfa.conditions, nfa.MatchView);
     this.#holdsBack = nfa.afterMatchSkip.type !== 'NO_SKIP';
@@ -154,6 +176,10 @@ export class Automaton {
     for (let i = 0; i < steps.length; i++) {
       const { stage, states } = steps[i] as Outcome['steps'][number];
       const end = stage < 0 ? (last as Branches) : new Taken(stage, event, sequence, last, origin);
+      if (this.#counts) {
+        this.steps += states.length;
+        this.lists += widthOf(last);
+      }
       for (let k = 0; k < states.length; k++) {
         const entered = states[k] as State;
         if (entered.type === 'FINAL') {
@@ -239,6 +265,7 @@ export class Automaton {
       }
       for (const { stage, states } of steps) {
         const end = stage < 0 ? last : new Taken(stage, event, sequence, last, origin);
+        this.steps += states.length;
         for (const each of states) {
           const next = new PartialMatch(each, end);
           (each.type === 'FINAL' ? finished : open).push(next);
@@ -337,6 +364,7 @@ export class Automaton {
     const open: PartialMatch[] = [];
     const matches: Begun[] = [];
     const timeouts: Begun[] = [];
+    const live: Span = { after: horizon, before: Number.POSITIVE_INFINITY };
     for (const match of openMatches(state)) {
       const last = match.last as Branches;
       const type = match.state.type === 'PENDING' ? 'match' : 'timeout';
@@ -345,14 +373,74 @@ export class Automaton {
         const found = new Found(type, first.event.timestamp + windowMs, list, stageNames);
         (type === 'match' ? matches : timeouts).push({ sequence: first.sequence, found });
       }
-      if (isLive(last, horizon)) open.push(match);
+      if (isLive(last, live)) open.push(match);
     }
     // All must be told before the first is forgotten: their lists have nodes in common.
-    for (const { last } of open) forget(last as Branches, horizon);
+    for (const { last } of open) forget(last as Branches, live);
     link(state, open);
     pushByStart(matches, output);
     pushByStart(timeouts, output);
   }
+
+  // ---- what is too much
+
+  /**
+   * Drops partial matches, and finished ones that are held back: those that began first, or those that began
+   * last. Those that began at one time go together.
+   *
+   * @param count - how many at least, if there are so many
+   * @param output - where the finished matches go that only they held back
+   * @returns how many were dropped
+   * @throws CepError `SKIP_MISSED`; the state is of no further use then
+   */
+  drop(state: NFAState, count: number, which: 'oldest' | 'newest', output: Found[]): number {
+    const all = countOpen(state);
+    const least = min(count, all);
+    for (let left = all; left > all - least; left = countOpen(state)) {
+      const matches = [...openMatches(state), ...state.completed];
+      const more = this.nfa.forks ? 1 : left - (all - least);
+      const live = spanWithout(matches, more, which);
+      const stays = ({ last }: PartialMatch) => last === null || isLive(last, live);
+      if (this.#holdsBack) {
+        fillHeap(state.open, state.open.filter(stays));
+        fillHeap(state.completed, state.completed.filter(stays));
+      } else {
+        const open = matches.filter(stays);
+        for (const { last } of open) forget(last as Branches, live);
+        link(state, open);
+      }
+    }
+    const dropped = all - countOpen(state);
+    if (this.#holdsBack) this.#release(state, [], output);
+    return dropped;
+  }
+}
+
+/** How many partial matches are open, and finished ones held back. */
+export function countOpen(state: NFAState): number {
+  let count = state.completed.length;
+  for (const { last } of state.open) if (last !== null) count++;
+  for (let match = state.first; match !== null; match = match.next) {
+    count += countOf(match.last as Branches);
+  }
+  return count;
+}
+
+/** When the partial matches must begin to stay, so that as many as given, or a few more, are dropped. */
+function spanWithout(
+  matches: readonly PartialMatch[],
+  count: number,
+  which: 'oldest' | 'newest',
+): Span {
+  const always = { after: Number.NEGATIVE_INFINITY, before: Number.POSITIVE_INFINITY };
+  // A fork does not know its times one by one: the first or the last of all go.
+  const times = matches
+    .map(({ origin }) => origin as Branches)
+    .map((origin) => (which === 'oldest' ? earliestOf(origin) : latestOf(origin)))
+    .sort((a, b) => a - b);
+  return which === 'oldest'
+    ? { ...always, after: times[count - 1] as Timestamp }
+    : { ...always, before: times[times.length - count] as Timestamp };
 }
 
 /** The open partial matches: all that have taken something. */

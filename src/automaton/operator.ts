@@ -6,14 +6,24 @@
 //   O2. The watermark never goes back.
 //   O3. Between two calls everything is in the snapshot: an operator restored from it goes on alike.
 //   O4. `nextDeadline` is the earliest time at which a watermark alone would change anything.
+//   O5. After each event what is open is within its limits (limits.ts), and what was dropped for that is counted.
 
+import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import { Automaton, earliestDeadline, endOf, type NFAState, openMatches } from './automaton.js';
+import {
+  Automaton,
+  countOpen,
+  earliestDeadline,
+  endOf,
+  type NFAState,
+  openMatches,
+} from './automaton.js';
+import { DEFAULT_LIMITS, type SizeSnapshot, type StateLimits, StateSize } from './limits.js';
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
 import type { NFA } from './nfa.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
-import { alongPath, countOf, nodesBehind, pathsOf } from './taken.js';
+import { alongPath, nodesBehind, pathsOf } from './taken.js';
 
 /**
  * When time alone ends a match. `flink` sets the timers that Flink's operator sets, and so has its
@@ -43,6 +53,9 @@ export interface OperatorSnapshot {
   readonly watermark: Timestamp;
   readonly conditionErrors: number;
   readonly matches: NFASnapshot;
+  /** Partial matches that were dropped at a limit. */
+  readonly dropped: number;
+  readonly size: SizeSnapshot;
   /** Events that wait for the watermark, in time order. */
   readonly buffered: readonly CepEvent[];
   /** Due times; only under `flink`. */
@@ -53,6 +66,8 @@ export interface OperatorOptions {
   readonly timers?: TimerMode;
   /** Orders events of equal time; by arrival when absent. */
   readonly comparator?: (a: CepEvent, b: CepEvent) => number;
+  /** How much may be open, and what gives then. {@link DEFAULT_LIMITS} where one is absent. */
+  readonly limits?: Partial<StateLimits>;
 }
 
 export type { EventsByStage };
@@ -61,6 +76,9 @@ export class CepOperator {
   readonly #nfa: NFA;
   readonly #options: OperatorOptions;
   readonly #automaton: Automaton;
+  readonly #limits: StateLimits;
+  readonly #size: StateSize;
+  #dropped = 0;
   #state: NFAState;
   #watermark: Timestamp = MIN_TIMESTAMP;
   #buffered: CepEvent[] = [];
@@ -70,11 +88,14 @@ export class CepOperator {
   constructor(nfa: NFA, options: OperatorOptions = {}, snapshot?: OperatorSnapshot) {
     this.#nfa = nfa;
     this.#options = options;
-    this.#automaton = new Automaton(nfa);
+    this.#automaton = new Automaton(nfa, { counts: true });
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#size = new StateSize(this.#limits, snapshot?.size);
     this.#state = snapshot ? readState(nfa, snapshot.matches) : this.#automaton.initialState();
     if (!snapshot) return;
     this.#watermark = snapshot.watermark;
     this.#automaton.evaluation.errors = snapshot.conditionErrors;
+    this.#dropped = snapshot.dropped;
     this.#buffered = [...snapshot.buffered];
     this.#timers = [...snapshot.timers];
   }
@@ -88,6 +109,16 @@ export class CepOperator {
     return this.#automaton.evaluation.errors;
   }
 
+  /** How many partial matches were dropped at a limit. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Whether no more events can wait for the watermark. */
+  get isFull(): boolean {
+    return this.#buffered.length >= this.#limits.bufferedEvents;
+  }
+
   /** Whether neither a partial match nor a buffered event is left. */
   get isIdle(): boolean {
     const { completed } = this.#state;
@@ -98,10 +129,11 @@ export class CepOperator {
   /**
    * Takes an event in. It is processed when the watermark reaches it.
    *
-   * @returns false when the event is late (its time is at or behind the watermark) and was not taken
+   * @returns false when it was not taken: the event is late (its time is at or behind the watermark), or the
+   *   operator {@link isFull}
    */
   processElement(event: CepEvent): boolean {
-    if (event.timestamp <= this.#watermark) return false;
+    if (event.timestamp <= this.#watermark || this.isFull) return false;
     const buffered = this.#buffered;
     let at = buffered.length;
     while (at > 0 && (buffered[at - 1] as CepEvent).timestamp > event.timestamp) at--;
@@ -115,8 +147,8 @@ export class CepOperator {
    *
    * @param output - where the matches and timeouts go; pass one to keep what was found before a failure
    * @returns `output`
-   * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `UNTIL_LEADS_NOWHERE`, `SKIP_MISSED` where Flink's job fails. The
-   *   operator is of no further use then; the events it had not come to are still among its buffered ones.
+   * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `UNTIL_LEADS_NOWHERE`, `SKIP_MISSED` where Flink's job fails,
+   *   `STATE_LIMIT` where the limits say so. The operator is of no further use then; the events it had not come to are still among its buffered ones.
    */
   advanceWatermark(watermark: Timestamp, output: OperatorOutput = []): OperatorOutput {
     if (watermark <= this.#watermark) return output;
@@ -145,7 +177,7 @@ export class CepOperator {
           this.#automaton.advanceTime(this.#state, timestamp, output);
         }
         processed++;
-        const begins = this.#automaton.processEvent(this.#state, event, output);
+        const begins = this.#process(event, output);
         begun ||= begins && timestamp > 0;
         if (flink && begun && this.#nfa.windowMs !== null) {
           this.#setTimer(timestamp + this.#nfa.windowMs);
@@ -157,6 +189,44 @@ export class CepOperator {
       throw error;
     }
     return output;
+  }
+
+  /** @returns whether the event began a match */
+  #process(event: CepEvent, output: OperatorOutput): boolean {
+    const { steps, lists } = this.#automaton;
+    const begins = this.#automaton.processEvent(this.#state, event, output);
+    // Most events change nothing.
+    if (this.#automaton.steps > steps) {
+      this.#size.grow(event, this.#automaton.steps - steps, this.#automaton.lists - lists);
+      this.#keepWithinLimits(output);
+    }
+    return begins;
+  }
+
+  /** O5. */
+  #keepWithinLimits(output: OperatorOutput): void {
+    const { partialMatches, bytes } = this.#limits;
+    const excess = countOpen(this.#state) - partialMatches;
+    if (excess > 0) this.#drop(excess, `${partialMatches} partial matches`, output);
+    if (!this.#size.isDue) return;
+    while (!this.#size.measure(writeState(this.#nfa, this.#state))) {
+      const open = countOpen(this.#state);
+      if (open === 0) return;
+      this.#drop(Math.ceil(open / 16), `${bytes} bytes`, output);
+    }
+  }
+
+  #drop(count: number, limit: string, output: OperatorOutput): void {
+    const { policy } = this.#limits;
+    if (policy === 'fail') {
+      throw new CepError(
+        'STATE_LIMIT',
+        `the limit of ${limit} for one key is passed: bound the pattern with within(), until() or a skip strategy, or raise the rule's limits`,
+        { details: { limit, open: countOpen(this.#state) } },
+      );
+    }
+    const which = policy === 'drop-oldest' ? 'oldest' : 'newest';
+    this.#dropped += this.#automaton.drop(this.#state, count, which, output);
   }
 
   #setTimer(at: Timestamp): void {
@@ -180,9 +250,7 @@ export class CepOperator {
 
   /** How many partial matches have taken something. */
   get openCount(): number {
-    let count = 0;
-    for (const { last } of openMatches(this.#state)) if (last !== null) count += countOf(last);
-    return count;
+    return countOpen(this.#state) - this.#state.completed.length;
   }
 
   /**
@@ -225,6 +293,8 @@ export class CepOperator {
       watermark: this.#watermark,
       conditionErrors: this.#automaton.evaluation.errors,
       matches: writeState(this.#nfa, this.#state),
+      dropped: this.#dropped,
+      size: this.#size.snapshot(),
       buffered: [...this.#buffered],
       timers: [...this.#timers],
     };

@@ -6,15 +6,22 @@
 // does to all of them is done once, and a loop that begins with every event has a node for each event
 // instead of one for each pair of them. After CORE's enumerable sets (Bucchi et al., 2022).
 //
-//   T1. A node never changes. A fork forgets lists whose window is over, and nothing else about it changes.
+//   T1. A node never changes. A fork forgets lists whose window is over or that are dropped, and nothing else
+//       about it changes.
 //   T2. Once time has passed, nothing that is over can be reached any longer: what is here is live.
 //   T3. Lists can be longer than the stack is deep: nothing here calls itself along them.
 
 import type { CepEvent } from '../event.js';
-import type { Timestamp } from '../time.js';
+import { MIN_TIMESTAMP, type Timestamp } from '../time.js';
 
 /** Where one list ends, or several. */
 export type Branches = Taken | Fork;
+
+/** Times of first events: those between the two, which are outside. */
+export interface Span {
+  readonly after: Timestamp;
+  readonly before: Timestamp;
+}
 
 /** An event that was taken, and the list, or lists, of those before it. */
 export class Taken {
@@ -49,9 +56,11 @@ export class Fork {
   event: CepEvent;
   sequence: number;
   /** Time of the latest first event. */
-  readonly latest: Timestamp;
+  latest: Timestamp;
   /** How many lists there are. */
   count: number;
+  /** How many nodes are directly behind it. */
+  width: number;
   /** Shared with the forks that grew from this one; ours are those from `#from` to before `#to`. */
   #branches: Branches[];
   #from: number;
@@ -66,6 +75,7 @@ export class Fork {
     this.sequence = earliest.sequence;
     this.latest = Math.max(latestOf(one), latestOf(other));
     this.count = countOf(before) + countOf(added);
+    this.width = widthOf(before) + widthOf(added);
     this.#branches = branches;
     this.#from = from;
     this.#to = branches.length;
@@ -99,35 +109,46 @@ export class Fork {
   }
 
   /** The forks behind this one that have to {@link forget} before it does. */
-  stale(horizon: Timestamp): Fork[] {
+  stale(live: Span): Fork[] {
     if (this.#isQueue) return [];
     return this.branches
       .map(({ origin }) => origin)
       .filter((origin) => origin instanceof Fork)
-      .filter((fork) => fork.event.timestamp <= horizon && fork.latest > horizon);
+      .filter((fork) => fork.isStale(live) && isLive(fork, live));
   }
 
-  /** Forgets the lists that begin by then; the forks behind this one have done so. One list at least is left. */
-  forget(horizon: Timestamp): void {
+  /** Whether there are lists to forget. */
+  isStale({ after, before }: Span): boolean {
+    return this.event.timestamp <= after || this.latest >= before;
+  }
+
+  /** Forgets the lists that begin at other times; the forks behind this one have done so. One list at least is left. */
+  forget(live: Span): void {
     if (this.#isQueue) {
       // A long queue of carts loses its first one at a time: that must not cost a look at all of them.
-      while (latestOf((this.#branches[this.#from] as Branches).origin) <= horizon) this.#from++;
+      while (!isLive(this.#branches[this.#from] as Branches, live)) this.#from++;
+      while (!isLive(this.#branches[this.#to - 1] as Branches, live)) this.#to--;
       this.count = this.#to - this.#from;
+      this.width = this.count;
     } else {
-      this.#branches = this.branches.filter((branch) => isLive(branch, horizon));
+      this.#branches = this.branches.filter((branch) => isLive(branch, live));
       this.#from = 0;
       this.#to = this.#branches.length;
       this.count = this.#branches.reduce((count, branch) => count + countOf(branch), 0);
+      this.width = this.#branches.reduce((width, branch) => width + widthOf(branch), 0);
     }
-    const first = this.#isQueue
-      ? (this.#branches[this.#from] as Branches)
-      : this.#branches.reduce((a, b) => (b.origin.sequence < a.origin.sequence ? b : a));
+    const origins = this.#isQueue
+      ? [this.#branches[this.#from] as Branches, this.#branches[this.#to - 1] as Branches]
+      : this.#branches;
+    const first = origins.reduce((a, b) => (b.origin.sequence < a.origin.sequence ? b : a));
     this.event = first.origin.event;
     this.sequence = first.origin.sequence;
+    this.latest = origins.reduce((a, { origin: b }) => Math.max(a, latestOf(b)), MIN_TIMESTAMP);
   }
 }
 
-function latestOf(origin: Branches): Timestamp {
+/** When the last of the lists with this origin begins. */
+export function latestOf(origin: Branches): Timestamp {
   return origin instanceof Fork ? origin.latest : origin.event.timestamp;
 }
 
@@ -136,22 +157,33 @@ export function countOf({ origin }: Branches): number {
   return origin instanceof Fork ? origin.count : 1;
 }
 
-/** Whether a list that ends here begins after the horizon. */
-export function isLive({ origin }: Branches, horizon: Timestamp): boolean {
-  return latestOf(origin) > horizon;
+/** How many nodes are directly behind a place. */
+export function widthOf(branches: Branches | null): number {
+  if (branches === null) return 0;
+  return branches instanceof Fork ? branches.width : 1;
 }
 
-/** Makes the forks behind a place forget the lists that begin by the horizon. One at least must begin later. */
-export function forget({ origin }: Branches, horizon: Timestamp): void {
+/** When the first of the lists that end here begins. */
+export function earliestOf({ origin }: Branches): Timestamp {
+  return origin.event.timestamp;
+}
+
+/** Whether a list that ends here begins in the span, which has one open end. */
+export function isLive({ origin }: Branches, { after, before }: Span): boolean {
+  return latestOf(origin) > after && earliestOf(origin) < before;
+}
+
+/** Makes the forks behind a place forget the lists that begin outside a span. One at least must begin in it. */
+export function forget({ origin }: Branches, live: Span): void {
   if (!(origin instanceof Fork)) return;
   const stack: Fork[] = [origin];
   for (let fork = stack.at(-1); fork !== undefined; fork = stack.at(-1)) {
-    const stale = fork.event.timestamp > horizon ? [] : fork.stale(horizon);
+    const stale = fork.isStale(live) ? fork.stale(live) : [];
     if (stale.length > 0) {
       stack.push(...stale);
       continue;
     }
-    if (fork.event.timestamp <= horizon) fork.forget(horizon);
+    if (fork.isStale(live)) fork.forget(live);
     stack.pop();
   }
 }

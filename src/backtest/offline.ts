@@ -9,7 +9,7 @@ import { routeEvent } from '../ingest/route.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Alert } from '../rules/rule.js';
-import { type RuleCounts, type RuleView, Session } from '../rules/session.js';
+import { addCounts, type RuleCounts, type RuleView, Session } from '../rules/session.js';
 import { MAX_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
 
@@ -94,10 +94,7 @@ function sumCounts(
   const sums = new Map<string, RuleCounts>();
   for (const { journey, session } of sessions) {
     for (const { rule, counts } of session.view(0)) {
-      const id = `${journey.journey.id}/${rule}`;
-      const sum = sums.get(id) ?? { matches: 0, timeouts: 0, errors: 0, failures: 0 };
-      for (const name of Object.keys(sum) as (keyof RuleCounts)[]) sum[name] += counts[name];
-      sums.set(id, sum);
+      addCounts(sums, `${journey.journey.id}/${rule}`, counts);
     }
   }
   return sums;

@@ -35,12 +35,13 @@ export async function startSessionWorker(
     ...rest,
     ...(alerts ? { alerts } : {}),
     late: {
-      publish: async (session, events) => {
-        await late.publish(session, events);
-        metrics.late(events.length);
+      publish: async (session, events, reason) => {
+        await late.publish(session, events, reason);
+        metrics.notTaken(reason, events.length);
       },
     },
     onPublished: metrics.published,
+    onDropped: metrics.dropped,
   });
   return runWorker(worker);
 }

@@ -12,7 +12,7 @@ import { temporalGateway } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
 import { createLogger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
-import type { RuleCounts } from '../rules/session.js';
+import { addCounts, type RuleCounts } from '../rules/session.js';
 import {
   type DevServerOptions,
   type RunningServer,
@@ -267,12 +267,8 @@ function countByType(alerts: Iterable<Alert>): Record<string, number> {
 /** What the sessions themselves say: those that have ended by their result, the others by query. */
 async function sumRules(client: Client): Promise<Map<string, RuleCounts>> {
   const sums = new Map<string, RuleCounts>();
-  const add = (journey: string, rule: string, counts: RuleCounts) => {
-    const id = `${journey}/${rule}`;
-    const sum = sums.get(id) ?? { matches: 0, timeouts: 0, errors: 0, failures: 0 };
-    for (const name of Object.keys(sum) as (keyof RuleCounts)[]) sum[name] += counts[name];
-    sums.set(id, sum);
-  };
+  const add = (journey: string, rule: string, counts: RuleCounts) =>
+    addCounts(sums, `${journey}/${rule}`, counts);
   const runs = client.workflow
     .list({ query: `WorkflowType = '${SESSION_WORKFLOW}'` })
     [Symbol.asyncIterator]();

@@ -12,6 +12,7 @@ import type { LateSink } from '../activities/sinks.js';
 import { messageOf } from '../errors.js';
 import type { Reject } from '../ingest/rejects.js';
 import type { Logger } from '../log.js';
+import { NOT_TAKEN } from '../workflows/messages.js';
 import { type Outgoing, topicWriter } from './topic-writer.js';
 
 /** Largest record that is kept whole, as JSON. */
@@ -128,15 +129,14 @@ export function rejectTopic({ kafka, topic, log }: RejectTopicOptions): RejectTo
 }
 
 /**
- * The late output of sessions in a topic of rejects: an event each, with the reason `LATE_FOR_SESSION`
- * and its data as the record.
+ * The late output of sessions in a topic of rejects: an event each, with the reason (`LATE_FOR_SESSION` or
+ * `NO_ROOM_IN_SESSION`) and its data as the record.
  */
 export function lateTopic(options: RejectTopicOptions): LateSink & { close(): Promise<void> } {
   const rejects = rejectTopic(options);
-  const reason = 'LATE_FOR_SESSION';
   return {
-    publish: async ({ journey, key }, events) => {
-      const message = `it came too late for the session ${journey}/${key}`;
+    publish: async ({ journey, key }, events, reason) => {
+      const message = `${NOT_TAKEN[reason]} ${journey}/${key}`;
       await Promise.all(
         events.map(({ source, partition, offset, data: record }) =>
           rejects.put({ source, partition, offset, reason, message, record }),

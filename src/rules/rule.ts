@@ -1,3 +1,4 @@
+import type { StateLimits } from '../automaton/limits.js';
 import type { TimerMode } from '../automaton/operator.js';
 import type { MatchedEvents } from '../event.js';
 import type { Pattern } from '../pattern/pattern.js';
@@ -30,6 +31,8 @@ export interface Rule<E = unknown> {
   readonly pattern: Pattern<E, any, any>;
   /** Which timers end matches without an event; `complete` by default. `flink` has Flink's holes. */
   readonly timers?: TimerMode;
+  /** How much one key may hold open of the rule, and what gives then: 5,000 partial matches and 1 MB by default. */
+  readonly limits?: Partial<StateLimits>;
   readonly onMatch?: Outcome<E>;
   readonly onTimeout?: Outcome<E>;
 }

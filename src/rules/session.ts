@@ -10,7 +10,12 @@
 
 import { assert } from '../assert.js';
 import type { OpenMatch } from '../automaton/operator.js';
-import { CepOperator, type OperatorOutput, type OperatorSnapshot } from '../automaton/operator.js';
+import {
+  CepOperator,
+  type OperatorOptions,
+  type OperatorOutput,
+  type OperatorSnapshot,
+} from '../automaton/operator.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
@@ -25,7 +30,32 @@ export interface RuleCounts {
   errors: number;
   /** Times that the rule failed and lost its open matches. */
   failures: number;
+  /** Partial matches that were dropped at a limit. */
+  dropped: number;
 }
+
+const NO_COUNTS: Readonly<RuleCounts> = {
+  matches: 0,
+  timeouts: 0,
+  errors: 0,
+  failures: 0,
+  dropped: 0,
+};
+
+/** Adds a rule's counts to those that are known under an id. */
+export function addCounts(sums: Map<string, RuleCounts>, id: string, counts: RuleCounts): void {
+  const sum = { ...(sums.get(id) ?? NO_COUNTS) };
+  for (const name of Object.keys(sum) as (keyof RuleCounts)[]) sum[name] += counts[name];
+  sums.set(id, sum);
+}
+
+/** What became of an event that was brought to a session. */
+export type Acceptance =
+  | 'TAKEN'
+  /** Event time had passed it. */
+  | 'LATE'
+  /** As many events as may wait for the watermark do so already. */
+  | 'REFUSED';
 
 interface RuleRun {
   readonly compiled: CompiledRule;
@@ -84,7 +114,7 @@ export class Session {
         operator: same
           ? new CepOperator(compiled.nfa, operatorOptions(compiled), same.operator)
           : freshOperator(compiled, this.#watermark),
-        counts: known ? { ...known.counts } : { matches: 0, timeouts: 0, errors: 0, failures: 0 },
+        counts: { ...NO_COUNTS, ...known?.counts },
         lastError: known?.lastError ?? null,
       };
     });
@@ -120,14 +150,15 @@ export class Session {
     return ids;
   }
 
-  /** @returns false when the event is late and was not taken */
-  accept(event: CepEvent): boolean {
-    if (event.timestamp <= this.#watermark) return false;
+  /** Takes an event in, for all rules or for none. */
+  accept(event: CepEvent): Acceptance {
+    if (event.timestamp <= this.#watermark) return 'LATE';
+    if (this.#rules.some(({ operator }) => operator.isFull)) return 'REFUSED';
     for (const { operator } of this.#rules) {
       const taken = operator.processElement(event);
       assert(taken, 'a rule is never ahead of its session');
     }
-    return true;
+    return 'TAKEN';
   }
 
   /** Lets event time reach `watermark`; one that is not ahead changes nothing. */
@@ -156,7 +187,7 @@ export class Session {
   #step(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
     const { compiled, counts, operator } = run;
     const output: OperatorOutput = [];
-    const errorsBefore = operator.conditionErrors;
+    const { conditionErrors, dropped } = operator;
     try {
       operator.advanceWatermark(watermark, output);
     } catch (error) {
@@ -165,7 +196,8 @@ export class Session {
       run.lastError = messageOf(error);
       run.operator = replacementOf(operator, compiled, watermark);
     }
-    counts.errors += operator.conditionErrors - errorsBefore;
+    counts.errors += operator.conditionErrors - conditionErrors;
+    counts.dropped += operator.dropped - dropped;
     const ordinals = new Map<string, number>();
     for (const found of output) {
       if (found.type === 'match') counts.matches++;
@@ -262,6 +294,6 @@ function replacementOf(
   return operator;
 }
 
-function operatorOptions({ rule }: CompiledRule) {
-  return rule.timers === undefined ? {} : { timers: rule.timers };
+function operatorOptions({ rule: { timers, limits } }: CompiledRule): OperatorOptions {
+  return { ...(timers && { timers }), ...(limits && { limits }) };
 }

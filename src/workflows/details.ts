@@ -12,10 +12,11 @@ const TELLING_FIELDS = ['eventType', 'type', 'productId', 'orderId', 'price'];
 
 /** A session's state as Markdown. */
 export function detailsOf({ journey, key, watermark, rules, counts }: SessionState): string {
-  const { events, alerts, repeats, late, failedEffects } = counts;
+  const { events, alerts, repeats, late, refused, failedEffects } = counts;
   const asides = [
     repeats > 0 ? `${repeats} repeats dropped` : '',
     late > 0 ? `${late} late` : '',
+    refused > 0 ? `**${refused} refused for want of room**` : '',
     failedEffects > 0 ? `**${failedEffects} effects failed**` : '',
   ].filter(Boolean);
   return [
@@ -30,11 +31,12 @@ export function detailsOf({ journey, key, watermark, rules, counts }: SessionSta
 }
 
 function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
-  const { matches, timeouts, errors } = rule.counts;
+  const { matches, timeouts, errors, dropped } = rule.counts;
   const sofar = [
     `${matches} matches`,
     `${timeouts} timeouts`,
     ...(errors > 0 ? [`${errors} condition errors`] : []),
+    ...(dropped > 0 ? [`**${dropped} partial matches dropped at the limit**`] : []),
   ].join(', ');
   const lines = [`### ${escapeMarkdown(rule.rule)}`];
   if (rule.description) lines.push(`*${escapeMarkdown(rule.description)}*`, '');

@@ -75,3 +75,16 @@ export interface SessionRef {
   readonly journey: string;
   readonly key: string;
 }
+
+/** What sessions tell their worker outside of history: for counters. */
+export type SessionSinks = {
+  session: { dropped(journey: string, rule: string, partialMatches: number): void };
+};
+
+/** Why a session did not take an event, in words. */
+export const NOT_TAKEN = {
+  LATE_FOR_SESSION: 'it came too late for the session',
+  NO_ROOM_IN_SESSION: 'too many events wait for the watermark of the session',
+} as const;
+
+export type NotTakenReason = keyof typeof NOT_TAKEN;

@@ -22,6 +22,7 @@ import {
   defineSignal,
   log,
   proxyActivities,
+  proxySinks,
   setCurrentDetails,
   setHandler,
   sleep,
@@ -55,6 +56,7 @@ import {
   SEARCH_ATTRIBUTES,
   type SessionRef,
   type SessionSettings,
+  type SessionSinks,
   type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
@@ -119,6 +121,8 @@ export interface SessionCounts {
   events: number;
   repeats: number;
   late: number;
+  /** Events for which too many others waited. */
+  refused: number;
   /**
    * Events from before its first one that could have begun nothing: read again after a restart of the
    * ingestor, which had skipped them, because there was no session yet.
@@ -155,6 +159,8 @@ const { publishAlerts, publishLate } = proxyActivities<SessionActivities>({
   retry: RETRY,
 });
 
+const { session: told } = proxySinks<SessionSinks>();
+
 /** The workflow function over the journeys of one bundle. */
 export function createSessionWorkflow(
   journeys: CompiledJourneys,
@@ -186,6 +192,8 @@ class SessionShell {
   readonly #read: [partition: SourcePartition, progress: PartitionProgress][] = [];
   /** Questions asked while idle since the last event. */
   #idleReads = 0;
+  /** Partial matches dropped at a limit that were told of, by rule. */
+  readonly #toldDropped = new Map<string, number>();
   #shownRules = '';
   #shownDeadline: Timestamp | null = null;
 
@@ -201,11 +209,15 @@ class SessionShell {
     this.#input = input;
     this.#session = new Session(journey, input.key, carried?.rules);
     this.#journey = journey;
+    for (const { rule, counts } of this.#session.view(0)) {
+      this.#toldDropped.set(rule, counts.dropped);
+    }
     this.#sources = new Sources(carried?.sources);
     this.#counts = {
       events: 0,
       repeats: 0,
       late: 0,
+      refused: 0,
       skipped: 0,
       alerts: 0,
       failedEffects: 0,
@@ -295,6 +307,7 @@ class SessionShell {
       this.#session.restart();
     }
     const late: CepEvent[] = [];
+    const refused: CepEvent[] = [];
     for (const batched of batch.events) {
       const { id } = batched;
       if (!this.#sources.take(batch, batched.offset) || this.#isHeld(source, id)) {
@@ -302,11 +315,15 @@ class SessionShell {
         continue;
       }
       const event: CepEvent = { source, partition, ...batched };
-      if (this.#session.accept(event)) {
+      const acceptance = this.#session.accept(event);
+      if (acceptance === 'TAKEN') {
         this.#since ??= event.timestamp;
         this.#counts.events++;
         this.#idleReads = 0;
         if (id !== undefined) this.#heldIds?.add(repeatKey(source, id));
+      } else if (acceptance === 'REFUSED') {
+        this.#counts.refused++;
+        refused.push(event);
       } else if (
         event.timestamp < (this.#since ?? MIN_TIMESTAMP) &&
         !this.#journey.canBegin(event)
@@ -318,8 +335,9 @@ class SessionShell {
       }
     }
     this.#sources.promise(batch, batch);
-    if (late.length > 0) {
-      this.#publish(publishLate(this.#ref(), late));
+    if (late.length > 0) this.#publish(publishLate(this.#ref(), late, 'LATE_FOR_SESSION'));
+    if (refused.length > 0) {
+      this.#publish(publishLate(this.#ref(), refused, 'NO_ROOM_IN_SESSION'));
     }
   }
 
@@ -530,7 +548,9 @@ class SessionShell {
   }
 
   #show(): void {
-    setCurrentDetails(detailsOf(this.#state(OPEN_MATCHES_SHOWN)));
+    const state = this.#state(OPEN_MATCHES_SHOWN);
+    setCurrentDetails(detailsOf(state));
+    this.#tellDropped(state.rules);
     const rules = this.#session.rulesInProgress();
     const deadline = this.#session.nextDeadline;
     // An upsert is an event of history: only when the answer to people's questions changes.
@@ -549,5 +569,14 @@ class SessionShell {
         value: deadline === null || deadline > DATE_MAX ? null : new Date(deadline),
       },
     ]);
+  }
+
+  #tellDropped(rules: readonly RuleView[]): void {
+    for (const { rule, counts } of rules) {
+      const news = counts.dropped - (this.#toldDropped.get(rule) ?? 0);
+      if (news === 0) continue;
+      this.#toldDropped.set(rule, counts.dropped);
+      told.dropped(this.#input.journey, rule, news);
+    }
   }
 }

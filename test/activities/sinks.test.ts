@@ -174,11 +174,18 @@ test('late events are logged with their coordinates', async () => {
     warn: (message: string, attributes: unknown) => logged.push([message, attributes]),
   };
   const event = { timestamp: 5, source: 'file:a', partition: 0, offset: 7, data: {} };
-  await loggedLate(log as unknown as Logger).publish({ journey: 'shopping', key: '1' }, [event]);
+  const late = loggedLate(log as unknown as Logger);
+  await late.publish({ journey: 'shopping', key: '1' }, [event], 'LATE_FOR_SESSION');
   expect(logged).toEqual([
     [
-      'event came too late for its session',
-      { journey: 'shopping', key: '1', event: 'file:a/0/7', timestamp: 5 },
+      'event not taken',
+      {
+        reason: 'it came too late for the session',
+        journey: 'shopping',
+        key: '1',
+        event: 'file:a/0/7',
+        timestamp: 5,
+      },
     ],
   ]);
 });

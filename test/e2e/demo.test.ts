@@ -20,7 +20,7 @@ const TYPES = [
 interface DemoJson {
   ingest: { read: number; events: number; late: number; dead: object };
   alerts: Record<string, number>;
-  rules: Record<string, { matches: number; timeouts: number; errors: number; failures: number }>;
+  rules: Record<string, { errors: number; failures: number; dropped: number }>;
   offline: { alerts: number; missing: string[]; surplus: string[]; equal: boolean };
   liveCart: { workflowId: string; timerFiredBeforeAlert: boolean };
   uiUrl: string;
@@ -48,8 +48,8 @@ test('demo --json --events 1000 --seed 7', async () => {
   expect(result.ingest.events).toBe(result.ingest.read);
   expect(result.ingest.read).toBeGreaterThan(1_000);
   expect(result.ingest).toMatchObject({ late: 0, dead: {} });
-  for (const { errors, failures } of Object.values(result.rules)) {
-    expect({ errors, failures }).toEqual({ errors: 0, failures: 0 });
+  for (const { errors, failures, dropped } of Object.values(result.rules)) {
+    expect({ errors, failures, dropped }).toEqual({ errors: 0, failures: 0, dropped: 0 });
   }
   expect(result.liveCart.workflowId).toMatch(/^live-cart\//);
   expect(result.liveCart.timerFiredBeforeAlert).toBe(true);

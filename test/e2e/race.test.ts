@@ -88,7 +88,7 @@ describe.concurrent('on sessions of their own', () => {
       const workflowId = `${JOURNEY}/${key}`;
       const result: SessionResult = await dev.client.workflow.getHandle(workflowId).result();
       expect(result.rules).toEqual({
-        'cart-abandonment': { matches: 1, timeouts: 0, errors: 0, failures: 0 },
+        'cart-abandonment': { matches: 1, timeouts: 0, errors: 0, failures: 0, dropped: 0 },
       });
       expect(ofKey(key)).toEqual([{ type: 'PURCHASE_COMPLETION', at: at + 1_000 }]);
 
@@ -111,7 +111,7 @@ describe.concurrent('on sessions of their own', () => {
     answer({ watermark: deadline + 60_000, lowWater: 2, finished: false });
     const result: SessionResult = await dev.client.workflow.getHandle(`${JOURNEY}/${key}`).result();
     expect(result.rules).toEqual({
-      'cart-abandonment': { matches: 0, timeouts: 1, errors: 0, failures: 0 },
+      'cart-abandonment': { matches: 0, timeouts: 1, errors: 0, failures: 0, dropped: 0 },
     });
     expect(ofKey(key)).toEqual([{ type: 'CART_ABANDONMENT', at: at + WINDOWS.quick }]);
   });

@@ -206,10 +206,10 @@ describe('lateTopic', () => {
       offset,
       data: { n: offset },
     });
-    await late.publish({ journey: 'shop', key: 'user-7' }, [event(8), event(9)]);
-    await late.publish({ journey: 'shop', key: 'user-7' }, []);
-    await late.close();
     const reason = 'LATE_FOR_SESSION';
+    await late.publish({ journey: 'shop', key: 'user-7' }, [event(8), event(9)], reason);
+    await late.publish({ journey: 'shop', key: 'user-7' }, [], reason);
+    await late.close();
     const message = 'it came too late for the session shop/user-7';
     expect(await readAll(broker.kafka(), topic)).toEqual(
       [8, 9].map((n) => messageOf({ ...reject(n, { n }), reason, message })),

@@ -39,7 +39,7 @@ type ConditionInput<E> = api.ConditionInput<E>;
 type MatchSoFar<E> = api.MatchSoFar<E>;
 type FinishedMatch<S extends Record<string, unknown>> = api.FinishedMatch<S>;
 declare const begin: ReturnType<typeof api.patterns<Click & Record<string, unknown>>>['begin'];
-declare const { cel, days, minutes, noSkip, patterns, skipPastLastEvent, skipToFirst, skipToLast, skipToNext, toMermaid }: typeof api;
+declare const { cel, days, minutes, noSkip, patterns, skipPastLastEvent, skipToFirst, skipToLast, skipToNext, toMermaid, warningsOf }: typeof api;
 ${functions.join('\n')}
 `;
 

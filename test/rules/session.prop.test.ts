@@ -54,7 +54,7 @@ function outcomeOf(
   let i = 0;
   for (let now = 0; now <= end; now++) {
     while (events[i]?.timestamp === now) {
-      expect(session.accept(events[i++] as CepEvent)).toBe(true);
+      expect(session.accept(events[i++] as CepEvent)).toBe('TAKEN');
     }
     if (isWatermark(now)) advance(now);
   }

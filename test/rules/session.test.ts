@@ -48,8 +48,8 @@ describe('S2: a rule that fails', () => {
       'failing FOUND at 5',
     ]);
     expect(countsOf(session)).toEqual({
-      failing: { matches: 1, timeouts: 0, errors: 0, failures: 1 },
-      ab: { matches: 2, timeouts: 0, errors: 0, failures: 0 },
+      failing: { matches: 1, timeouts: 0, errors: 0, failures: 1, dropped: 0 },
+      ab: { matches: 2, timeouts: 0, errors: 0, failures: 0, dropped: 0 },
     });
     const [view, other] = session.view();
     expect(view?.lastError).toMatch(/^SKIP_TO_FIRST\[b\] found no event of stage "b"/);
@@ -62,7 +62,13 @@ describe('S2: a rule that fails', () => {
       session.accept(how === 'events of one time' ? { ...event, timestamp: 1 } : event);
     }
     expect(lines(session.advance(MAX_TIMESTAMP)).length).toBe(1);
-    expect(countsOf(session).failing).toEqual({ matches: 1, timeouts: 0, errors: 0, failures: 1 });
+    expect(countsOf(session).failing).toEqual({
+      matches: 1,
+      timeouts: 0,
+      errors: 0,
+      failures: 1,
+      dropped: 0,
+    });
   });
 
   test('the events that wait for a later watermark are not lost', () => {
@@ -70,7 +76,7 @@ describe('S2: a rule that fails', () => {
     for (const event of kinds('a c a b c')) session.accept(event);
     expect(session.advance(2)).toEqual([]);
     expect(session.watermark).toBe(2);
-    expect(session.accept(eventAt(2, { kind: 'x' }))).toBe(false);
+    expect(session.accept(eventAt(2, { kind: 'x' }))).toBe('LATE');
     expect(lines(session.advance(5))).toEqual(['failing FOUND at 5']);
   });
 
@@ -96,11 +102,11 @@ describe('S2: a rule that fails', () => {
     );
     expect(lines(play(session, kinds('a')))).toEqual(['fine MATCH at 1']);
     expect(countsOf(session)).toEqual({
-      condition: { matches: 0, timeouts: 0, errors: 1, failures: 0 },
-      when: { matches: 1, timeouts: 0, errors: 1, failures: 0 },
-      message: { matches: 1, timeouts: 0, errors: 1, failures: 0 },
-      template: { matches: 1, timeouts: 0, errors: 1, failures: 0 },
-      fine: { matches: 1, timeouts: 0, errors: 0, failures: 0 },
+      condition: { matches: 0, timeouts: 0, errors: 1, failures: 0, dropped: 0 },
+      when: { matches: 1, timeouts: 0, errors: 1, failures: 0, dropped: 0 },
+      message: { matches: 1, timeouts: 0, errors: 1, failures: 0, dropped: 0 },
+      template: { matches: 1, timeouts: 0, errors: 1, failures: 0, dropped: 0 },
+      fine: { matches: 1, timeouts: 0, errors: 0, failures: 0, dropped: 0 },
     });
     expect(session.view().map(({ lastError }) => lastError)).toEqual([
       null,
@@ -153,10 +159,41 @@ describe('restored', () => {
     play(session, kinds('a b a'), 3);
     const changed = journeyOf({ ...ab, version: 2 }, { ...ab, id: 'other' }, { ...ab, id: 'new' });
     const restored = new Session(changed, 'k', stored(session));
-    expect(restored.accept(eventAt(3, { kind: 'a' }))).toBe(false);
+    expect(restored.accept(eventAt(3, { kind: 'a' }))).toBe('LATE');
     expect(restored.rulesInProgress()).toEqual(['other']);
     expect(lines(play(restored, [eventAt(4, { kind: 'b' })]))).toEqual(['other MATCH at 4']);
     expect(Object.values(countsOf(restored)).map(({ matches }) => matches)).toEqual([1, 2, 0]);
+  });
+});
+
+describe('limits', () => {
+  test('are the rule’s own; what was dropped is counted, and survives', () => {
+    const session = new Session(journeyOf({ ...ab, limits: { partialMatches: 2 } }), 'k');
+    play(session, kinds('a a a a'), 4);
+    expect(countsOf(session).ab?.dropped).toBe(2);
+    const limited = journeyOf({ ...ab, limits: { partialMatches: 2 } });
+    const restored = new Session(limited, 'k', JSON.parse(JSON.stringify(session.snapshot())));
+    play(restored, [eventAt(5, { kind: 'a' })], 5);
+    expect(countsOf(restored).ab?.dropped).toBe(3);
+  });
+
+  test('policy fail: the rule loses its matches, and says why', () => {
+    const limits = { partialMatches: 2, policy: 'fail' } as const;
+    const session = new Session(journeyOf({ ...ab, limits }), 'k');
+    play(session, kinds('a a a b'), 4);
+    expect(countsOf(session).ab).toMatchObject({ matches: 0, failures: 1, dropped: 0 });
+    expect(session.view()[0]?.lastError).toMatch(/limit of 2 partial matches/);
+  });
+
+  test('an event for which too many others wait is refused by all rules', () => {
+    const limits = { bufferedEvents: 2 };
+    const session = new Session(journeyOf({ ...ab, limits }, { ...ab, id: 'other' }), 'k');
+    expect(kinds('a b a').map((event) => session.accept(event))).toEqual([
+      'TAKEN',
+      'TAKEN',
+      'REFUSED',
+    ]);
+    expect(lines(session.advance(5)).length).toBe(2);
   });
 });
 
@@ -165,9 +202,9 @@ describe('time', () => {
     const session = new Session(journeyOf(ab), 'k');
     expect(session.advance(5)).toEqual([]);
     expect([4, 5, 6].map((ms) => session.accept(eventAt(ms, { kind: 'a' })))).toEqual([
-      false,
-      false,
-      true,
+      'LATE',
+      'LATE',
+      'TAKEN',
     ]);
     expect(session.advance(4)).toEqual([]);
     expect(session.watermark).toBe(5);
@@ -190,11 +227,17 @@ describe('time', () => {
     session.accept(eventAt(1, { kind: 'a' }));
     expect(() => session.restart()).toThrow('broken invariant');
     session.advance(MAX_TIMESTAMP);
-    expect(session.accept(eventAt(2, { kind: 'a' }))).toBe(false);
+    expect(session.accept(eventAt(2, { kind: 'a' }))).toBe('LATE');
     session.restart();
     expect(session.watermark).toBe(MIN_TIMESTAMP);
     expect(lines(play(session, kinds('a b')))).toEqual(['ab MATCH at 2']);
-    expect(countsOf(session).ab).toEqual({ matches: 1, timeouts: 1, errors: 0, failures: 0 });
+    expect(countsOf(session).ab).toEqual({
+      matches: 1,
+      timeouts: 1,
+      errors: 0,
+      failures: 0,
+      dropped: 0,
+    });
   });
 });
 
@@ -209,7 +252,7 @@ describe('what it tells of itself', () => {
     );
     const events = kinds('a a');
     play(session, events, 2);
-    const counts = { matches: 0, timeouts: 0, errors: 0, failures: 0 };
+    const counts = { matches: 0, timeouts: 0, errors: 0, failures: 0, dropped: 0 };
     expect(session.view(1)).toEqual([
       {
         rule: 'ab',

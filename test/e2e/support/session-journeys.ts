@@ -78,11 +78,29 @@ const overlapping: Journey<Step> = {
   ],
 };
 
+const limited: Journey<Step> = {
+  id: 'limited',
+  key: 'userSession',
+  rules: [
+    {
+      id: 'few',
+      pattern: steps
+        .begin('steps')
+        .followedBy('end')
+        .where((event) => event.n === 1_000)
+        .within(minutes(10)),
+      limits: { partialMatches: 3, bufferedEvents: 4 },
+      onMatch: { alert: 'FEW', message: 'from {{steps.0.n}}' },
+    },
+  ],
+};
+
 export default defineJourneys<Click | Step>({
   journeys: [
     cart('cart', []),
     cart('rewarded', ['coupon', 'broken']),
     counting,
     overlapping,
+    limited,
   ] as unknown as Journey<Click | Step>[],
 });
