@@ -9,12 +9,13 @@ import { parseArgs } from 'node:util';
 import { assert } from '../src/assert.js';
 import { Automaton } from '../src/automaton/automaton.js';
 import { compile } from '../src/automaton/compile.js';
+import { NO_LIMITS } from '../src/automaton/limits.js';
 import type { Found } from '../src/automaton/match.js';
 import { CepOperator } from '../src/automaton/operator.js';
 import type { CepEvent } from '../src/event.js';
 import { days, patterns, skipPastLastEvent, type Timestamp } from '../src/index.js';
 import type { Click, ClickPattern } from './patterns.js';
-import { click, median, NO_LIMITS, report, rounded, START, show, timed } from './support.js';
+import { click, median, report, rounded, START, show, timed } from './support.js';
 
 const { values } = parseArgs({ options: { file: { type: 'string' } } });
 if (values.file !== undefined) {

@@ -6,20 +6,11 @@
 
 import { assert } from '../src/assert.js';
 import { compile } from '../src/automaton/compile.js';
+import { NO_LIMITS } from '../src/automaton/limits.js';
 import { CepOperator, type OperatorSnapshot } from '../src/automaton/operator.js';
 import { days, patterns, seconds, skipPastLastEvent } from '../src/index.js';
 import { type Click, type ClickPattern, patternOf } from './patterns.js';
-import {
-  bytesOf,
-  click,
-  median,
-  NO_LIMITS,
-  repeated,
-  report,
-  rounded,
-  START,
-  show,
-} from './support.js';
+import { bytesOf, click, median, repeated, report, rounded, START, show } from './support.js';
 
 const REPETITIONS = 15;
 

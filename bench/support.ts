@@ -6,12 +6,6 @@ import type { CepEvent } from '../src/event.js';
 import type { Timestamp } from '../src/time.js';
 import type { Click } from './patterns.js';
 
-/** For operators: what much of it costs is the question, not what a session drops before it has so much. */
-export const NO_LIMITS = {
-  partialMatches: Number.POSITIVE_INFINITY,
-  bytes: Number.POSITIVE_INFINITY,
-};
-
 /** When the made-up sessions begin. */
 export const START: Timestamp = Date.UTC(2020, 0, 1);
 

@@ -17,7 +17,12 @@ export type {
   RunFate,
   RunStep,
 } from './automaton/explanation.js';
-export { DEFAULT_LIMITS, type LimitPolicy, type StateLimits } from './automaton/limits.js';
+export {
+  DEFAULT_LIMITS,
+  type LimitPolicy,
+  NO_LIMITS,
+  type StateLimits,
+} from './automaton/limits.js';
 export type { NFA } from './automaton/nfa.js';
 export {
   CepOperator,

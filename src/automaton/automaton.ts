@@ -16,7 +16,7 @@
 
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
-import { MAX_TIMESTAMP, type Timestamp } from '../time.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import { type Failure, type Outcome, outcomeOf } from './decision.js';
 import { Evaluation } from './evaluation.js';
 import { Found } from './match.js';
@@ -364,7 +364,7 @@ export class Automaton {
     const open: PartialMatch[] = [];
     const matches: Begun[] = [];
     const timeouts: Begun[] = [];
-    const live: Span = { after: horizon, before: Number.POSITIVE_INFINITY };
+    const live: Span = { after: horizon, before: MAX_TIMESTAMP };
     for (const match of openMatches(state)) {
       const last = match.last as Branches;
       const type = match.state.type === 'PENDING' ? 'match' : 'timeout';
@@ -432,7 +432,7 @@ function spanWithout(
   count: number,
   which: 'oldest' | 'newest',
 ): Span {
-  const always = { after: Number.NEGATIVE_INFINITY, before: Number.POSITIVE_INFINITY };
+  const always = { after: MIN_TIMESTAMP, before: MAX_TIMESTAMP };
   // A fork does not know its times one by one: the first or the last of all go.
   const times = matches
     .map(({ origin }) => origin as Branches)
@@ -536,7 +536,7 @@ interface Begun {
 /** The lists that end here, or those of them that begin by then. */
 function listsOf(
   end: Branches,
-  begunBy: Timestamp = Number.POSITIVE_INFINITY,
+  begunBy: Timestamp = MAX_TIMESTAMP,
 ): { first: Taken; last: Taken; list: Taken | Path }[] {
   const { origin } = end;
   if (end instanceof Taken && origin instanceof Taken) {

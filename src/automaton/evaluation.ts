@@ -8,6 +8,9 @@ import type { CepEvent } from '../event.js';
 import type { Condition, MatchSoFar } from '../pattern/condition.js';
 import type { Branches, Taken } from './taken.js';
 
+// A look-up of a global is dear in the workflow sandbox.
+const OwnArray = Array;
+
 type MatchView = new (last: Taken | null) => MatchSoFar;
 
 export class Evaluation {
@@ -90,14 +93,14 @@ export function matchViewOf(stageNames: readonly string[]): MatchView {
     }
 
     static list(view: View, stage: number): readonly unknown[] {
-      view.#lists ??= new Array<unknown[]>(stageNames.length);
+      view.#lists ??= new OwnArray<unknown[]>(stageNames.length);
       const made = view.#lists[stage];
       if (made) return made;
       let length = 0;
       for (let node = view.#last; node !== null; node = node.previous as Taken | null) {
         if (node.stage === stage) length++;
       }
-      const list = new Array<unknown>(length);
+      const list = new OwnArray<unknown>(length);
       for (
         let node = view.#last;
         length > 0 && node !== null;

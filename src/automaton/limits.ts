@@ -37,6 +37,14 @@ export const DEFAULT_LIMITS: StateLimits = {
   policy: 'drop-oldest',
 };
 
+/** For those who bound what they feed in some other way. */
+export const NO_LIMITS: StateLimits = {
+  ...DEFAULT_LIMITS,
+  partialMatches: Number.POSITIVE_INFINITY,
+  bytes: Number.POSITIVE_INFINITY,
+  bufferedEvents: Number.POSITIVE_INFINITY,
+};
+
 /** How much a step adds to a state's JSON at most: a row for what was taken, and one for where the match stands. */
 const STEP_BYTES = 48;
 /** The same of each list that the step goes on from. */

@@ -25,6 +25,9 @@ import type { NFA } from './nfa.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
 import { alongPath, nodesBehind, pathsOf } from './taken.js';
 
+// A look-up of a global is dear in the workflow sandbox.
+const { ceil, min } = Math;
+
 /**
  * When time alone ends a match. `flink` sets the timers that Flink's operator sets, and so has its
  * holes: none for limits between neighbours, none for a match that starts at time 0. `complete` has
@@ -212,7 +215,7 @@ export class CepOperator {
     while (!this.#size.measure(writeState(this.#nfa, this.#state))) {
       const open = countOpen(this.#state);
       if (open === 0) return;
-      this.#drop(Math.ceil(open / 16), `${bytes} bytes`, output);
+      this.#drop(ceil(open / 16), `${bytes} bytes`, output);
     }
   }
 
@@ -239,7 +242,7 @@ export class CepOperator {
   get nextDeadline(): Timestamp | null {
     if (this.#options.timers === 'flink') return this.#timers[0] ?? null;
     const buffered = this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP;
-    const next = Math.min(buffered, earliestDeadline(this.#nfa, this.#state));
+    const next = min(buffered, earliestDeadline(this.#nfa, this.#state));
     return next < MAX_TIMESTAMP ? next : null;
   }
 

@@ -12,7 +12,11 @@
 //   T3. Lists can be longer than the stack is deep: nothing here calls itself along them.
 
 import type { CepEvent } from '../event.js';
-import { MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
+
+// A look-up of a global is dear in the workflow sandbox.
+const OwnArray = Array;
+const { max } = Math;
 
 /** Where one list ends, or several. */
 export type Branches = Taken | Fork;
@@ -73,7 +77,7 @@ export class Fork {
     const earliest = other.sequence < one.sequence ? other : one;
     this.event = earliest.event;
     this.sequence = earliest.sequence;
-    this.latest = Math.max(latestOf(one), latestOf(other));
+    this.latest = max(latestOf(one), latestOf(other));
     this.count = countOf(before) + countOf(added);
     this.width = widthOf(before) + widthOf(added);
     this.#branches = branches;
@@ -143,7 +147,7 @@ export class Fork {
     const first = origins.reduce((a, b) => (b.origin.sequence < a.origin.sequence ? b : a));
     this.event = first.origin.event;
     this.sequence = first.origin.sequence;
-    this.latest = origins.reduce((a, { origin: b }) => Math.max(a, latestOf(b)), MIN_TIMESTAMP);
+    this.latest = origins.reduce((a, { origin: b }) => max(a, latestOf(b)), MIN_TIMESTAMP);
   }
 }
 
@@ -204,7 +208,7 @@ export function alongPath(from: Path): Taken[] {
 /** The lists that end here and begin by then, with their last events. */
 export function pathsOf(
   end: Branches,
-  begunBy: Timestamp = Number.POSITIVE_INFINITY,
+  begunBy: Timestamp = MAX_TIMESTAMP,
 ): { path: Path; last: Taken }[] {
   const found: { path: Path; last: Taken }[] = [];
   // What is still to be followed back: from where, what comes after it, and the list's last event.
@@ -263,7 +267,7 @@ export function nodesBehind(ends: Iterable<Branches>): Set<Taken> {
 export function listOf(last: Taken): Taken[] {
   let length = 0;
   for (let node: Branches | null = last; node !== null; node = (node as Taken).previous) length++;
-  const list = new Array<Taken>(length);
+  const list = new OwnArray<Taken>(length);
   for (let node: Branches | null = last; node !== null; node = (node as Taken).previous) {
     list[--length] = node as Taken;
   }

@@ -22,6 +22,9 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import { outputKey, type PlannedAlert, planAlert } from './alert.js';
 import type { CompiledJourney, CompiledRule } from './compiled.js';
 
+// A look-up of a global is dear in the workflow sandbox.
+const { max, min } = Math;
+
 /** What one rule has done so far in a session. */
 export interface RuleCounts {
   matches: number;
@@ -179,7 +182,7 @@ export class Session {
       const isFlink = run.compiled.rule.timers === 'flink';
       const due = (isFlink ? null : run.operator.nextDeadline) ?? watermark;
       // Always on, even should a deadline ever lie behind.
-      const next = Math.max(run.operator.watermark + 1, Math.min(due, watermark));
+      const next = max(run.operator.watermark + 1, min(due, watermark));
       this.#step(run, next, alerts);
     }
   }
@@ -289,7 +292,7 @@ function replacementOf(
   watermark: Timestamp,
 ): CepOperator {
   const next = failed.buffered[0]?.timestamp ?? MAX_TIMESTAMP;
-  const operator = freshOperator(compiled, Math.min(watermark, next - 1));
+  const operator = freshOperator(compiled, min(watermark, next - 1));
   for (const event of failed.buffered) operator.processElement(event);
   return operator;
 }

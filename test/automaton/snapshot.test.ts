@@ -3,9 +3,11 @@
 
 import { expect, test } from 'vitest';
 import { compile } from '../../src/automaton/compile.js';
+import { NO_LIMITS } from '../../src/automaton/limits.js';
 import { CepOperator } from '../../src/automaton/operator.js';
 import { CepError } from '../../src/errors.js';
 import { begin } from '../../src/pattern/pattern.js';
+import { days } from '../../src/time.js';
 import { eventOf, eventsOf, is } from './helpers.js';
 
 const views = compile(
@@ -29,6 +31,31 @@ test('a loop at the front holds each event once, though a list begins with each'
   };
   // Linear: twice as many views, about twice the text.
   expect(sizeOf(5_000) / sizeOf(2_500)).toBeLessThan(2.2);
+});
+
+test('literal churn, which keeps each list of ten views or more: linear from 160 views to 5,000', () => {
+  const nfa = compile(
+    begin('first_view')
+      .where(is('v'))
+      .timesOrMore(10)
+      .notNext('purchase')
+      .where(is('p'))
+      .within(days(7)),
+  );
+  const bytesPerView = (count: number) => {
+    const operator = new CepOperator(nfa, { limits: NO_LIMITS });
+    for (let i = 1; i <= count; i++) {
+      operator.processElement(eventOf(i, i, { kind: 'v' }));
+      // Twelve million matches in all: nobody keeps them.
+      operator.advanceWatermark(i);
+    }
+    expect(operator.openCount).toBe(count);
+    return JSON.stringify(operator.snapshot().matches).length / count;
+  };
+  const few = bytesPerView(160);
+  // Numbers of rows are longer.
+  expect(bytesPerView(5_000)).toBeLessThan(1.3 * few);
+  expect(few).toBeLessThan(400);
 });
 
 test('the lengths of one loop share their events: one row each', () => {
@@ -70,11 +97,15 @@ test('a match of 20,000 events is written, read, shown and finished without runn
       .where(is('e')),
   );
   const count = 20_000;
-  let operator = new CepOperator(nfa);
+  let operator = new CepOperator(nfa, { limits: NO_LIMITS });
   operator.processElement(eventOf(0, 1, { kind: 's' }));
   for (let i = 1; i <= count; i++) operator.processElement(eventOf(i, i + 1, { kind: 'v' }));
   operator.advanceWatermark(count + 1);
-  operator = new CepOperator(nfa, {}, JSON.parse(JSON.stringify(operator.snapshot())));
+  operator = new CepOperator(
+    nfa,
+    { limits: NO_LIMITS },
+    JSON.parse(JSON.stringify(operator.snapshot())),
+  );
   expect(operator.openMatches()[0]?.events.views?.length).toBe(count);
   expect(operator.heldEvents().size).toBe(count + 1);
   operator.processElement(eventOf(count + 1, count + 2, { kind: 'e' }));
