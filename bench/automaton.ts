@@ -1,5 +1,5 @@
 // The automaton alone, on a clickstream file: one process, one thread, an automaton for each session and pattern,
-// timeouts when event time passes them. Prints the JSON line that bench/peers/README.md defines to standard
+// timeouts (of abandonment) when event time passes them. Prints the JSON line that bench/peers/README.md defines to standard
 // output, and a table to standard error.
 //
 //   npm run bench:automaton -- --file FILE [--patterns a,b | default | all] [--conditions ts|cel]
@@ -79,26 +79,48 @@ function categoryOf(taken: Taken | undefined): string | undefined {
 interface Session {
   readonly key: string;
   readonly states: NFAState[];
-  /** How many of the states have something open. */
-  open: number;
 }
 
-/** One pattern over all sessions. */
+/** Keys and times, first in first out. */
+class Due {
+  readonly #sessions: Session[] = [];
+  readonly #times: number[] = [];
+  #next = 0;
+
+  /** @param time - not before that of the one before */
+  push(session: Session, time: number): void {
+    this.#sessions.push(session);
+    this.#times.push(time);
+  }
+
+  /** The next session whose time has come. */
+  pop(now: number): Session | undefined {
+    if (!((this.#times[this.#next] as number) <= now)) return undefined;
+    if (this.#next > 10_000) {
+      this.#sessions.splice(0, this.#next);
+      this.#times.splice(0, this.#next);
+      this.#next = 0;
+    }
+    return this.#sessions[this.#next++];
+  }
+}
+
+/** One pattern over all sessions. A session's own events end its windows; where timeouts are told, time does too. */
 class Engine {
   readonly tally: Tally;
   readonly #automaton: Automaton;
   readonly #index: number;
   readonly #windowMs: number;
   readonly #found: Found[] = [];
-  /** When a match that has begun is over. All have the same window, so the first begun is over first. */
-  readonly #sessions: Session[] = [];
-  readonly #deadlines: number[] = [];
-  #next = 0;
+  /** When a match that has begun times out. All have the same window, so the first begun is the first. */
+  readonly #due = new Due();
+  readonly #tellsTimeouts: boolean;
 
   constructor(name: PatternName, index: number, nfa: NFA) {
     this.tally = new Tally(name);
     // The only one of the five that does something about a timeout, in the peers too.
-    this.#automaton = new Automaton(nfa, { timeouts: name === 'abandonment' });
+    this.#tellsTimeouts = name === 'abandonment';
+    this.#automaton = new Automaton(nfa, { timeouts: this.#tellsTimeouts });
     this.#index = index;
     this.#windowMs = nfa.windowMs as number;
   }
@@ -109,34 +131,25 @@ class Engine {
 
   process(session: Session, event: CepEvent): void {
     const state = session.states[this.#index] as NFAState;
-    const wasOpen = state.first !== null;
+    this.#automaton.advanceTime(state, event.timestamp, this.#found);
     const begins = this.#automaton.processEvent(state, event, this.#found);
-    session.open += Number(state.first !== null) - Number(wasOpen);
-    if (begins) {
-      this.#sessions.push(session);
-      this.#deadlines.push(event.timestamp + this.#windowMs);
-    }
+    if (begins && this.#tellsTimeouts) this.#due.push(session, event.timestamp + this.#windowMs);
     if (this.#found.length > 0) this.#report();
   }
 
-  /** Lets time pass for all sessions, and forgets those of which nothing is open. */
-  advance(now: number, sessions: Map<string, Session>): void {
-    for (; (this.#deadlines[this.#next] as number) <= now; this.#next++) {
-      const session = this.#sessions[this.#next] as Session;
-      const state = session.states[this.#index] as NFAState;
-      if (state.first !== null) {
-        this.#automaton.advanceTime(state, now, this.#found);
-        if (state.first === null) session.open--;
-      }
-      // Another one may have come under its key.
-      if (session.open === 0 && sessions.get(session.key) === session) sessions.delete(session.key);
+  /** Tells the timeouts of all sessions up to now. */
+  advance(now: number): void {
+    for (let due = this.#due.pop(now); due !== undefined; due = this.#due.pop(now)) {
+      this.end(due, now);
     }
-    if (this.#next > 10_000) {
-      this.#sessions.splice(0, this.#next);
-      this.#deadlines.splice(0, this.#next);
-      this.#next = 0;
-    }
+  }
+
+  /** Lets time pass for one session. @returns whether nothing is open there */
+  end(session: Session, now: number): boolean {
+    const state = session.states[this.#index] as NFAState;
+    this.#automaton.advanceTime(state, now, this.#found);
     if (this.#found.length > 0) this.#report();
+    return state.first === null;
   }
 
   #report(): void {
@@ -163,17 +176,28 @@ function pass(
 ): Tally[] {
   const engines = names.map((name, i) => new Engine(name, i, nfas[i] as NFA));
   const sessions = new Map<string, Session>();
+  // Each session is looked at every so often, and forgotten where nothing is open.
+  const lookEveryMs = Math.max(...nfas.map(({ windowMs }) => windowMs as number));
+  const due = new Due();
   for (const event of events) {
-    for (const engine of engines) engine.advance(event.timestamp, sessions);
+    const now = event.timestamp;
+    for (const engine of engines) engine.advance(now);
+    for (let old = due.pop(now); old !== undefined; old = due.pop(now)) {
+      let isOver = true;
+      for (const engine of engines) isOver = engine.end(old, now) && isOver;
+      if (isOver) sessions.delete(old.key);
+      else due.push(old, now + lookEveryMs);
+    }
     const { userSession } = event.data as Click;
     let session = sessions.get(userSession);
     if (session === undefined) {
-      session = { key: userSession, states: engines.map((engine) => engine.open()), open: 0 };
+      session = { key: userSession, states: engines.map((engine) => engine.open()) };
       sessions.set(userSession, session);
+      due.push(session, now + lookEveryMs);
     }
     for (const engine of engines) engine.process(session, event);
   }
-  for (const engine of engines) engine.advance(MAX_TIMESTAMP, sessions);
+  for (const engine of engines) engine.advance(MAX_TIMESTAMP);
   return engines.map(({ tally }) => tally);
 }
 
