@@ -79,6 +79,8 @@ function categoryOf(taken: Taken | undefined): string | undefined {
 interface Session {
   readonly key: string;
   readonly states: NFAState[];
+  /** When its last event was. */
+  last: number;
 }
 
 /** Keys and times, first in first out. */
@@ -140,16 +142,9 @@ class Engine {
   /** Tells the timeouts of all sessions up to now. */
   advance(now: number): void {
     for (let due = this.#due.pop(now); due !== undefined; due = this.#due.pop(now)) {
-      this.end(due, now);
+      this.#automaton.advanceTime(due.states[this.#index] as NFAState, now, this.#found);
     }
-  }
-
-  /** Lets time pass for one session. @returns whether nothing is open there */
-  end(session: Session, now: number): boolean {
-    const state = session.states[this.#index] as NFAState;
-    this.#automaton.advanceTime(state, now, this.#found);
     if (this.#found.length > 0) this.#report();
-    return state.first === null;
   }
 
   #report(): void {
@@ -176,25 +171,24 @@ function pass(
 ): Tally[] {
   const engines = names.map((name, i) => new Engine(name, i, nfas[i] as NFA));
   const sessions = new Map<string, Session>();
-  // Each session is looked at every so often, and forgotten where nothing is open.
-  const lookEveryMs = Math.max(...nfas.map(({ windowMs }) => windowMs as number));
+  // Nothing is open in a session whose last event is older than every window. Each is looked at every so often.
+  const forgetAfterMs = Math.max(...nfas.map(({ windowMs }) => windowMs as number));
   const due = new Due();
   for (const event of events) {
     const now = event.timestamp;
     for (const engine of engines) engine.advance(now);
     for (let old = due.pop(now); old !== undefined; old = due.pop(now)) {
-      let isOver = true;
-      for (const engine of engines) isOver = engine.end(old, now) && isOver;
-      if (isOver) sessions.delete(old.key);
-      else due.push(old, now + lookEveryMs);
+      if (old.last + forgetAfterMs <= now) sessions.delete(old.key);
+      else due.push(old, now + forgetAfterMs);
     }
     const { userSession } = event.data as Click;
     let session = sessions.get(userSession);
     if (session === undefined) {
-      session = { key: userSession, states: engines.map((engine) => engine.open()) };
+      session = { key: userSession, states: engines.map((engine) => engine.open()), last: now };
       sessions.set(userSession, session);
-      due.push(session, now + lookEveryMs);
+      due.push(session, now + forgetAfterMs);
     }
+    session.last = now;
     for (const engine of engines) engine.process(session, event);
   }
   for (const engine of engines) engine.advance(MAX_TIMESTAMP);

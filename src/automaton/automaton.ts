@@ -148,8 +148,12 @@ export class Automaton {
     // Most events change nothing, and what is only read stays where it is.
     if (!begins && !isChanged) return false;
     state.sequence++;
-    if (tail === null) state.first = null;
-    else tail.next = null;
+    if (tail === null) {
+      state.first = null;
+      state.earliestDeadline = MAX_TIMESTAMP;
+    } else {
+      tail.next = null;
+    }
     if (this.#finished.length > 0) this.#emit(output);
     return begins;
   }
@@ -192,8 +196,9 @@ export class Automaton {
           mine.last = end;
           mine = null;
         }
-        // A match that goes on has the deadline that it had, unless a limit between neighbours is new.
-        if (last === null || entered.gapMs !== null) this.#expect(state, next);
+        // A match that goes on has the deadline that it had, and one that begins ends after those that are
+        // there; unless a limit between neighbours is new.
+        if (entered.gapMs !== null || (last === null && before === null)) this.#expect(state, next);
         tail = this.#keep(state, tail, next);
       }
     }
@@ -225,13 +230,13 @@ export class Automaton {
     const { forks, stageNames } = this.nfa;
     const first = this.#finished.pop() as Branches;
     if (this.#finished.length === 0 && first.origin instanceof Taken) {
-      output.push(new Found('match', first.event.timestamp, first as Taken, stageNames));
+      output.push(new Found('match', null, first as Taken, stageNames));
       return;
     }
     const ends = [...this.#finished.splice(0), first];
     if (!forks) {
       for (const end of ends) {
-        output.push(new Found('match', end.event.timestamp, end as Taken, stageNames));
+        output.push(new Found('match', null, end as Taken, stageNames));
       }
       return;
     }

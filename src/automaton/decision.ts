@@ -39,13 +39,20 @@ export type Failure =
   | { readonly code: 'NOT_BEFORE_FIRST_EVENT' }
   | { readonly code: 'UNTIL_LEADS_NOWHERE'; readonly stage: number };
 
-/** A condition to ask next, or the outcome. */
-export interface Decision {
+/** A condition to ask next, or the outcome. A class, so that all are of one shape: nothing is read more often. */
+export class Decision {
   readonly outcome: Outcome | null;
+  /** -1 where there is an outcome. */
   readonly condition: number;
   readonly known: Answers;
-  yes: Decision | null;
-  no: Decision | null;
+  yes: Decision | null = null;
+  no: Decision | null = null;
+
+  constructor(known: Answers, outcome: Outcome | null, condition: number) {
+    this.known = known;
+    this.outcome = outcome;
+    this.condition = condition;
+  }
 }
 
 type Answers = ReadonlyMap<number, boolean>;
@@ -100,13 +107,12 @@ function grow(state: State, known: Answers): Decision {
     if (answer === undefined) throw new Unanswered(condition);
     return answer;
   };
-  const leaf = { condition: -1, known, yes: null, no: null };
   try {
-    return { ...leaf, outcome: explore(state, ask) };
+    return new Decision(known, explore(state, ask), -1);
   } catch (end) {
-    if (end instanceof Unanswered) return { ...leaf, outcome: null, condition: end.condition };
+    if (end instanceof Unanswered) return new Decision(known, null, end.condition);
     if (!(end instanceof Nowhere)) throw end;
-    return { ...leaf, outcome: { steps: [], stops: false, keeps: false, fails: end } };
+    return new Decision(known, { steps: [], stops: false, keeps: false, fails: end }, -1);
   }
 }
 

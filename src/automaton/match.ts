@@ -11,20 +11,27 @@ export type EventsByStage = Readonly<Record<string, readonly CepEvent[]>>;
 /** What one partial match became. */
 export class Found<Type extends 'match' | 'timeout' = 'match' | 'timeout'> {
   readonly type: Type;
-  /**
-   * Of a match the time of its last event, or the deadline where the pattern ends in notFollowedBy; of a
-   * timeout first event + window, or last event + limit between neighbours. In ms since the epoch.
-   */
-  readonly at: Timestamp;
+  readonly #at: Timestamp | null;
   readonly #list: Taken | Path;
   readonly #stageNames: readonly string[];
   #events: EventsByStage | null = null;
 
-  constructor(type: Type, at: Timestamp, list: Taken | Path, stageNames: readonly string[]) {
+  /** @param at - null for the time of the last event of a list that is handed over by its end */
+  constructor(type: Type, at: null, list: Taken, stageNames: readonly string[]);
+  constructor(type: Type, at: Timestamp, list: Taken | Path, stageNames: readonly string[]);
+  constructor(type: Type, at: Timestamp | null, list: Taken | Path, stageNames: readonly string[]) {
     this.type = type;
-    this.at = at;
+    this.#at = at;
     this.#list = list;
     this.#stageNames = stageNames;
+  }
+
+  /**
+   * Of a match the time of its last event, or the deadline where the pattern ends in notFollowedBy; of a
+   * timeout first event + window, or last event + limit between neighbours. In ms since the epoch.
+   */
+  get at(): Timestamp {
+    return this.#at ?? (this.#list as Taken).event.timestamp;
   }
 
   get events(): EventsByStage {
