@@ -41,7 +41,7 @@ import {
 } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
-const { min } = Math;
+const { max, min } = Math;
 
 /** Everything about the matches of one key that changes from event to event. */
 export interface NFAState {
@@ -67,6 +67,8 @@ export class Automaton {
   steps = 0;
   /** How many lists those had that they came of, where these fork. */
   lists = 0;
+  /** How many partial matches were dropped. */
+  dropped = 0;
   readonly #counts: boolean;
   readonly #holdsBack: boolean;
   readonly #tellsTimeouts: boolean;
@@ -270,7 +272,7 @@ export class Automaton {
       }
       for (const { stage, states } of steps) {
         const end = stage < 0 ? last : new Taken(stage, event, sequence, last, origin);
-        this.steps += states.length;
+        if (this.#counts) this.steps += states.length;
         for (const each of states) {
           const next = new PartialMatch(each, end);
           (each.type === 'FINAL' ? finished : open).push(next);
@@ -390,34 +392,33 @@ export class Automaton {
   // ---- what is too much
 
   /**
-   * Drops partial matches, and finished ones that are held back: those that began first, or those that began
-   * last. Those that began at one time go together.
+   * Drops partial matches, those that began first or those that began last, until as many are gone; finished
+   * matches that only they held back come out, and count as gone. Those that began at one time go together.
    *
-   * @param count - how many at least, if there are so many
-   * @param output - where the finished matches go that only they held back
-   * @returns how many were dropped
+   * @param count - how many, if there are so many
+   * @param output - where the finished matches go
    * @throws CepError `SKIP_MISSED`; the state is of no further use then
    */
-  drop(state: NFAState, count: number, which: 'oldest' | 'newest', output: Found[]): number {
-    const all = countOpen(state);
-    const least = min(count, all);
-    for (let left = all; left > all - least; left = countOpen(state)) {
-      const matches = [...openMatches(state), ...state.completed];
-      const more = this.nfa.forks ? 1 : left - (all - least);
-      const live = spanWithout(matches, more, which);
+  drop(state: NFAState, count: number, which: 'oldest' | 'newest', output: Found[]): void {
+    const before = countOpen(state);
+    const target = max(0, before - count);
+    for (let left = before; left > target; left = countOpen(state)) {
+      const matches = openMatches(state);
+      // How many go with the next start is not known where lists fork, nor how many come out behind it.
+      const atOnce = this.nfa.forks || state.completed.length > 0 ? 1 : left - target;
+      const live = spanWithout(matches, atOnce, which);
       const stays = ({ last }: PartialMatch) => last === null || isLive(last, live);
       if (this.#holdsBack) {
         fillHeap(state.open, state.open.filter(stays));
-        fillHeap(state.completed, state.completed.filter(stays));
+        this.dropped += left - countOpen(state);
+        this.#release(state, [], output);
       } else {
         const open = matches.filter(stays);
         for (const { last } of open) forget(last as Branches, live);
         link(state, open);
+        this.dropped += left - countOpen(state);
       }
     }
-    const dropped = all - countOpen(state);
-    if (this.#holdsBack) this.#release(state, [], output);
-    return dropped;
   }
 }
 

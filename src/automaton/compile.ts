@@ -32,7 +32,7 @@ export interface CompilablePattern {
  * Compiles a pattern.
  *
  * @throws MalformedPatternError `DUPLICATE_STAGE`, `SKIP_TO_UNKNOWN_STAGE`, `WINDOW_GAP_TOO_LARGE`,
- *   `NOT_FOLLOWED_BY_LAST_WITHOUT_WINDOW`, `PROCEED_CYCLE`
+ *   `NOT_FOLLOWED_BY_LAST_WITHOUT_WINDOW`, `PROCEED_CYCLE`, `UNTIL_LEADS_NOWHERE`
  */
 export function compile(pattern: CompilablePattern): NFA {
   return new Compiler(pattern).compile();
@@ -487,6 +487,14 @@ class Compiler {
       path.add(state);
       const copy = this.#copyBare(state);
       for (const { action, target, guard } of state.transitions) {
+        if (target.type === 'NOWHERE') {
+          // Flink's copy meets the null pointer that its automaton would meet later.
+          throw malformed(
+            'UNTIL_LEADS_NOWHERE',
+            node,
+            `the greedy loop with until() behind it cannot follow a notFollowedBy() and an optional stage: make the loop mandatory, or drop greedy()`,
+          );
+        }
         if (action !== 'PROCEED') {
           this.#transition(copy, action, target === state ? copy : target, guard);
         } else if (target.type !== 'STOP') {

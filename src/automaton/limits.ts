@@ -1,6 +1,7 @@
 // How much one key may hold open of one pattern. A loop that may repeat for days, or combinations of it, can
 // grow without end, and what is too large to be handed on ends a session; so something gives before that.
 
+import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 
 // A look-up of a global is dear in the workflow sandbox.
@@ -10,7 +11,7 @@ const { stringify } = JSON;
 export type LimitPolicy =
   /** The partial matches that began first are dropped. */
   | 'drop-oldest'
-  /** The partial matches that began last are dropped: those that are open go on, and nothing new begins. */
+  /** The partial matches that began last are dropped, as a rule those that have just begun. */
   | 'refuse-new'
   /** Processing fails with `STATE_LIMIT`, and all that is open is lost. */
   | 'fail';
@@ -20,8 +21,8 @@ export interface StateLimits {
   /** Partial matches, and finished ones that a skip strategy holds back. Default 5,000. */
   readonly partialMatches: number;
   /**
-   * Their events and lists as JSON, in bytes. Measured when another sixteenth may have come, so the state can be
-   * larger by that. Default 1,000,000.
+   * Their events and lists as JSON, in bytes, without the events that wait for the watermark. Measured when another
+   * sixteenth may have come, so the state can be larger by that. Default 1,000,000.
    */
   readonly bytes: number;
   /** Events that wait for the watermark; one that finds no room is refused, whatever the policy. Default 5,000. */
@@ -36,6 +37,30 @@ export const DEFAULT_LIMITS: StateLimits = {
   bufferedEvents: 5_000,
   policy: 'drop-oldest',
 };
+
+const POLICIES: readonly unknown[] = ['drop-oldest', 'refuse-new', 'fail'] satisfies LimitPolicy[];
+
+/**
+ * The limits with the defaults for what is absent.
+ *
+ * @throws CepError `JOURNEYS_INVALID` for what is no limit
+ */
+export function limitsFrom(given: Partial<StateLimits> = {}): StateLimits {
+  const limits = { ...DEFAULT_LIMITS, ...given };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
+      throw invalid(`there is no limit "${name}": use ${Object.keys(DEFAULT_LIMITS).join(', ')}`);
+    }
+    if (name === 'policy' ? POLICIES.includes(value) : Number(value) >= 1) continue;
+    const wanted = name === 'policy' ? POLICIES.join(', ') : 'a number of 1 or more';
+    throw invalid(`the limit "${name}" is ${String(value)}: use ${wanted}`);
+  }
+  return limits;
+}
+
+function invalid(message: string): CepError {
+  return new CepError('JOURNEYS_INVALID', message);
+}
 
 /** For those who bound what they feed in some other way. */
 export const NO_LIMITS: StateLimits = {

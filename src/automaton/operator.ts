@@ -19,9 +19,10 @@ import {
   type NFAState,
   openMatches,
 } from './automaton.js';
-import { DEFAULT_LIMITS, type SizeSnapshot, type StateLimits, StateSize } from './limits.js';
+import { limitsFrom, type SizeSnapshot, type StateLimits, StateSize } from './limits.js';
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
 import type { NFA } from './nfa.js';
+import { compareByStart } from './partial-match.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
 import { alongPath, nodesBehind, pathsOf } from './taken.js';
 
@@ -57,8 +58,8 @@ export interface OperatorSnapshot {
   readonly conditionErrors: number;
   readonly matches: NFASnapshot;
   /** Partial matches that were dropped at a limit. */
-  readonly dropped: number;
-  readonly size: SizeSnapshot;
+  readonly dropped?: number;
+  readonly size?: SizeSnapshot;
   /** Events that wait for the watermark, in time order. */
   readonly buffered: readonly CepEvent[];
   /** Due times; only under `flink`. */
@@ -69,7 +70,7 @@ export interface OperatorOptions {
   readonly timers?: TimerMode;
   /** Orders events of equal time; by arrival when absent. */
   readonly comparator?: (a: CepEvent, b: CepEvent) => number;
-  /** How much may be open, and what gives then. {@link DEFAULT_LIMITS} where one is absent. */
+  /** How much may be open, and what gives then; DEFAULT_LIMITS where one is absent. */
   readonly limits?: Partial<StateLimits>;
 }
 
@@ -81,7 +82,6 @@ export class CepOperator {
   readonly #automaton: Automaton;
   readonly #limits: StateLimits;
   readonly #size: StateSize;
-  #dropped = 0;
   #state: NFAState;
   #watermark: Timestamp = MIN_TIMESTAMP;
   #buffered: CepEvent[] = [];
@@ -92,13 +92,13 @@ export class CepOperator {
     this.#nfa = nfa;
     this.#options = options;
     this.#automaton = new Automaton(nfa, { counts: true });
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#limits = limitsFrom(options.limits);
     this.#size = new StateSize(this.#limits, snapshot?.size);
     this.#state = snapshot ? readState(nfa, snapshot.matches) : this.#automaton.initialState();
     if (!snapshot) return;
     this.#watermark = snapshot.watermark;
     this.#automaton.evaluation.errors = snapshot.conditionErrors;
-    this.#dropped = snapshot.dropped;
+    this.#automaton.dropped = snapshot.dropped ?? 0;
     this.#buffered = [...snapshot.buffered];
     this.#timers = [...snapshot.timers];
   }
@@ -114,7 +114,7 @@ export class CepOperator {
 
   /** How many partial matches were dropped at a limit. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#automaton.dropped;
   }
 
   /** Whether no more events can wait for the watermark. */
@@ -151,7 +151,8 @@ export class CepOperator {
    * @param output - where the matches and timeouts go; pass one to keep what was found before a failure
    * @returns `output`
    * @throws CepError `NOT_BEFORE_FIRST_EVENT`, `UNTIL_LEADS_NOWHERE`, `SKIP_MISSED` where Flink's job fails,
-   *   `STATE_LIMIT` where the limits say so. The operator is of no further use then; the events it had not come to are still among its buffered ones.
+   *   `STATE_LIMIT` where the limits say so. The operator is of no further use then; the events it had not come to
+   *   are still among its buffered ones.
    */
   advanceWatermark(watermark: Timestamp, output: OperatorOutput = []): OperatorOutput {
     if (watermark <= this.#watermark) return output;
@@ -191,6 +192,8 @@ export class CepOperator {
       this.#buffered.unshift(...events.slice(processed));
       throw error;
     }
+    // Those set meanwhile for a time that is over already have nothing left to do.
+    this.#timers = this.#timers.filter((timer) => timer > watermark);
     return output;
   }
 
@@ -229,7 +232,7 @@ export class CepOperator {
       );
     }
     const which = policy === 'drop-oldest' ? 'oldest' : 'newest';
-    this.#dropped += this.#automaton.drop(this.#state, count, which, output);
+    this.#automaton.drop(this.#state, count, which, output);
   }
 
   #setTimer(at: Timestamp): void {
@@ -259,13 +262,15 @@ export class CepOperator {
   /**
    * The partial matches that have taken something, oldest first.
    *
-   * @param max - greatest number to return; all by default
+   * @param max - greatest number to return; all by default. Of very many that stand in one state they are some of
+   *   the oldest: to look at all takes too long
    */
-  openMatches(max = Number.POSITIVE_INFINITY): OpenMatch[] {
+  openMatches(max = MAX_TIMESTAMP): OpenMatch[] {
     const { stageNames } = this.#nfa;
-    const open = openMatches(this.#state).flatMap(({ state, last }) => {
+    const standing = openMatches(this.#state).sort(compareByStart);
+    const open = standing.slice(0, max).flatMap(({ state, last }) => {
       if (last === null) return [];
-      const lists = pathsOf(last);
+      const lists = pathsOf(last, MAX_TIMESTAMP, max);
       return lists.map((list) => ({ state, list }));
     });
     return open
@@ -296,7 +301,7 @@ export class CepOperator {
       watermark: this.#watermark,
       conditionErrors: this.#automaton.evaluation.errors,
       matches: writeState(this.#nfa, this.#state),
-      dropped: this.#dropped,
+      dropped: this.#automaton.dropped,
       size: this.#size.snapshot(),
       buffered: [...this.#buffered],
       timers: [...this.#timers],

@@ -205,17 +205,18 @@ export function alongPath(from: Path): Taken[] {
   return taken;
 }
 
-/** The lists that end here and begin by then, with their last events. */
+/** The lists that end here and begin by then, with their last events; at most so many of them. */
 export function pathsOf(
   end: Branches,
   begunBy: Timestamp = MAX_TIMESTAMP,
+  most = MAX_TIMESTAMP,
 ): { path: Path; last: Taken }[] {
   const found: { path: Path; last: Taken }[] = [];
   // What is still to be followed back: from where, what comes after it, and the list's last event.
   const places: Branches[] = [end];
   const nexts: (Path | null)[] = [null];
   const lasts: (Taken | null)[] = [null];
-  for (let at = places.pop(); at !== undefined; at = places.pop()) {
+  for (let at = places.pop(); at !== undefined && found.length < most; at = places.pop()) {
     let next = nexts.pop() as Path | null;
     let last = lasts.pop() as Taken | null;
     let place: Branches | null = at;
@@ -238,10 +239,16 @@ export function pathsOf(
   return found;
 }
 
-/** The nodes directly behind a place. */
+/** The nodes directly behind a place. T3: forks lie in forks, one for each event of a loop. */
 export function nodesAt(branches: Branches | null): Taken[] {
   if (branches === null) return [];
-  return branches instanceof Taken ? [branches] : branches.branches.flatMap(nodesAt);
+  const nodes: Taken[] = [];
+  const stack: Branches[] = [branches];
+  for (let place = stack.pop(); place !== undefined; place = stack.pop()) {
+    if (place instanceof Taken) nodes.push(place);
+    else place.pushBegunBy(MAX_TIMESTAMP, stack);
+  }
+  return nodes;
 }
 
 /** Every node behind some places, each once, and behind those before it. */

@@ -1,7 +1,7 @@
 // The same rules over the same records in process, without Temporal: what sessions must answer, and fast.
 
 import { DecodeError } from '../errors.js';
-import { coordinates } from '../event.js';
+import { type CepEvent, coordinates } from '../event.js';
 import { decodeRecord } from '../ingest/decode.js';
 import { EventOrder } from '../ingest/order.js';
 import type { RawRecord } from '../ingest/record.js';
@@ -33,7 +33,7 @@ export interface OfflineResult {
   readonly sessions: number;
   /** What is open at the end, by `journey/key`. */
   readonly open: ReadonlyMap<string, readonly RuleView[]>;
-  /** Coordinates of the events that were late. */
+  /** Coordinates of the events that were late, and of those that found no room in their session. */
   readonly late: readonly string[];
 }
 
@@ -43,6 +43,7 @@ export function runOffline(options: OfflineOptions): OfflineResult {
   const order = new EventOrder(outOfOrdernessMs);
   for (const partition of options.partitions ?? []) order.add(partition);
   const late: string[] = [];
+  const refused: CepEvent[] = [];
   const sessions = new Map<string, { journey: CompiledJourney; session: Session }>();
   const alerts: Alert[] = [];
   const publish = (planned: readonly PlannedAlert[]) => {
@@ -60,7 +61,7 @@ export function runOffline(options: OfflineOptions): OfflineResult {
         }
         // What came before was processed; events of one time come together with the next advance.
         publish(known.session.advance(event.timestamp - 1));
-        known.session.accept(event);
+        known.session.accept(event, refused);
       }
     }
   };
@@ -84,7 +85,7 @@ export function runOffline(options: OfflineOptions): OfflineResult {
     rules: sumCounts(sessions.values()),
     sessions: sessions.size,
     open: new Map(open.map(([id, { session }]) => [id, session.view()])),
-    late,
+    late: [...late, ...refused.map(coordinates)],
   };
 }
 

@@ -1,7 +1,7 @@
 // What is allowed and may still be too much: patterns of which one busy key can open more partial matches than
 // its limits let it keep (limits.ts). FlinkCEP takes them without a word.
 
-import { formatDuration, hours, type Millis } from '../time.js';
+import { formatDuration, hours, type Millis, minutes } from '../time.js';
 import type { AfterMatchSkipStrategy } from './after-match-skip.js';
 import type { PatternNode } from './pattern.js';
 import { isNot } from './quantifier.js';
@@ -20,10 +20,12 @@ export interface WarnablePattern {
   readonly afterMatchSkip: AfterMatchSkipStrategy;
 }
 
-/** An event every second begins more partial matches than a key may have by default in about this time. */
+/** A loop that ends the pattern opens one partial match for each event: at one a second 5,000 in about this time. */
 const LONG_MS: Millis = hours(1);
-/** Each repetition that may be passed over doubles the combinations: more than the default limit from 13 on. */
-const MANY_REPETITIONS = 10;
+/** Before another stage each length of the loop stays open too, for each event it may begin with. */
+const LONG_INSIDE_MS: Millis = minutes(1);
+/** Of the events in the window any three: 32 events are 4,960 combinations. */
+const MANY_REPETITIONS = 3;
 
 /**
  * Warns of a pattern that can explode, with the reason, such as: `view` may repeat without limit for 7 days under
@@ -32,7 +34,7 @@ const MANY_REPETITIONS = 10;
  * @example warningsOf(begin('view').oneOrMore().followedBy('buy').within(days(7)))
  */
 export function warningsOf({ chain, afterMatchSkip }: WarnablePattern): PatternWarning[] {
-  const windows = chain.flatMap(({ windows }) => windows.FIRST_AND_LAST ?? []);
+  const windows = windowsOf(chain);
   const windowMs = windows.length === 0 ? null : Math.min(...windows);
   const duration = windowMs === null ? 'ever' : inWords(windowMs);
   const strategy = afterMatchSkip.type;
@@ -51,16 +53,18 @@ export function warningsOf({ chain, afterMatchSkip }: WarnablePattern): PatternW
       const { kind, inner, times } = node.quantifier;
       const isLoop = kind === 'LOOPING' && node.until === null;
       const isCombined = kind !== 'SINGLE' && inner === 'SKIP_TILL_ANY';
-      // What ends with a loop matches at once, and then a skip strategy discards the rest.
-      const isEnded = strategy !== 'NO_SKIP' && isOuter && i === nodes.length - 1;
+      const isLast = isOuter && i === nodes.length - 1;
+      // What ends with a loop matches at once, and then these discard the rest.
+      const isEnded = isLast && ENDING.includes(strategy);
+      const longMs = isLast ? LONG_MS : LONG_INSIDE_MS;
       if (isCombined && (kind === 'LOOPING' || (times?.to ?? 0) >= MANY_REPETITIONS)) {
         warn(
           'COMBINATIONS',
           node,
-          `allows combinations, so each event that fits doubles the partial matches for ${duration} under ${strategy}`,
+          `allows combinations, so each event that fits multiplies the partial matches for ${duration} under ${strategy}`,
           'drop allowCombinations(), or bound the repetitions with times(from, to)',
         );
-      } else if (isLoop && !isEnded && (windowMs === null || windowMs >= LONG_MS)) {
+      } else if (isLoop && !isEnded && (windowMs === null || windowMs >= longMs)) {
         warn(
           'UNBOUNDED_LOOP',
           node,
@@ -72,11 +76,29 @@ export function warningsOf({ chain, afterMatchSkip }: WarnablePattern): PatternW
     }
   };
   visit(chain, true);
+  const any = chain.filter(({ edge }) => edge === 'SKIP_TILL_ANY');
+  if (any.length > 1) {
+    warn(
+      'COMBINATIONS',
+      any[1] as PatternNode,
+      `stands behind another followedByAny(), so each pair of events that fit stays open for ${duration} under ${strategy}`,
+      'use followedBy() for one of them',
+    );
+  }
   const waiting = windowMs === null ? chain.find(mayWait) : undefined;
   if (waiting !== undefined) {
     warn('NO_WINDOW', waiting, 'may be waited for without end', 'add within()');
   }
   return warnings;
+}
+
+const ENDING: readonly string[] = ['SKIP_TO_NEXT', 'SKIP_PAST_LAST_EVENT'];
+
+function windowsOf(chain: readonly PatternNode[]): Millis[] {
+  return chain.flatMap((node) => [
+    ...(node.windows.FIRST_AND_LAST === undefined ? [] : [node.windows.FIRST_AND_LAST]),
+    ...(node.kind === 'GROUP' ? windowsOf(node.chain) : []),
+  ]);
 }
 
 /** Whether a partial match may pass over any number of events before this stage has its own. */

@@ -2,6 +2,7 @@
 
 import { Automaton } from '../automaton/automaton.js';
 import { compile } from '../automaton/compile.js';
+import { limitsFrom } from '../automaton/limits.js';
 import type { NFA } from '../automaton/nfa.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
@@ -34,7 +35,7 @@ export interface CompiledJourneys {
 /**
  * Compiles the journeys of a module.
  *
- * @throws CepError `JOURNEYS_INVALID` when it is no journey set; `MalformedPatternError` with the rule's
+ * @throws CepError `JOURNEYS_INVALID` when it is no journey set, or a rule's limits are none; `MalformedPatternError` with the rule's
  *   name for a pattern that is refused
  */
 export function compileJourneys(journeys: JourneySet<never>): CompiledJourneys {
@@ -64,6 +65,7 @@ function compileJourney(journey: Journey): CompiledJourney {
 
 function compileRule(journey: Journey, rule: Rule): CompiledRule {
   try {
+    limitsFrom(rule.limits);
     return { rule, nfa: compile(rule.pattern), hash: ruleHash(rule) };
   } catch (cause) {
     if (!(cause instanceof CepError)) throw cause;

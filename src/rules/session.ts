@@ -6,7 +6,7 @@
 //   S2. A rule that fails (as Flink's job would) loses its open matches, is named and counted, and goes
 //       on with the next event; the other rules do not notice.
 //   S3. The same events and watermarks give the same alerts with the same ids, however the watermarks
-//       are spaced.
+//       are spaced, unless more events wait than may.
 
 import { assert } from '../assert.js';
 import type { OpenMatch } from '../automaton/operator.js';
@@ -57,7 +57,7 @@ export type Acceptance =
   | 'TAKEN'
   /** Event time had passed it. */
   | 'LATE'
-  /** As many events as may wait for the watermark do so already. */
+  /** As many events as may wait for the watermark did so already; those are refused with it. */
   | 'REFUSED';
 
 interface RuleRun {
@@ -153,15 +153,33 @@ export class Session {
     return ids;
   }
 
-  /** Takes an event in, for all rules or for none. */
-  accept(event: CepEvent): Acceptance {
+  /**
+   * Takes an event in, for all rules or for none. Where too many wait already, they and the event are refused,
+   * and what is open is lost: to match on without those that are missing would make up what never was.
+   *
+   * @param refused - where refused events go
+   */
+  accept(event: CepEvent, refused: CepEvent[] = []): Acceptance {
     if (event.timestamp <= this.#watermark) return 'LATE';
-    if (this.#rules.some(({ operator }) => operator.isFull)) return 'REFUSED';
+    if (this.#rules.some(({ operator }) => operator.isFull)) {
+      const waiting = this.#rules.flatMap(({ operator }) => operator.buffered);
+      for (const each of new Set(waiting).add(event)) refused.push(each);
+      for (const run of this.#rules) this.#overflow(run);
+      return 'REFUSED';
+    }
     for (const { operator } of this.#rules) {
       const taken = operator.processElement(event);
       assert(taken, 'a rule is never ahead of its session');
     }
     return 'TAKEN';
+  }
+
+  #overflow(run: RuleRun): void {
+    const { counts, operator, compiled } = run;
+    counts.failures++;
+    counts.dropped += operator.openCount;
+    run.lastError = `${operator.buffered.length} events waited for the watermark, and there was no room for more`;
+    run.operator = freshOperator(compiled, this.#watermark);
   }
 
   /** Lets event time reach `watermark`; one that is not ahead changes nothing. */
@@ -196,6 +214,7 @@ export class Session {
     } catch (error) {
       if (!(error instanceof CepError)) throw error;
       counts.failures++;
+      if (error.code === 'STATE_LIMIT') counts.dropped += operator.openCount;
       run.lastError = messageOf(error);
       run.operator = replacementOf(operator, compiled, watermark);
     }

@@ -5,7 +5,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { memoryLedger, type ProgressReader } from '../activities/index.js';
 import type { EventData, MatchedEvents } from '../event.js';
@@ -41,15 +43,15 @@ export async function startSessionDriver(
   cases: readonly VectorCase[],
 ): Promise<{ driver: VectorDriver; stop(): Promise<void> }> {
   const alerts: Alert[] = [];
-  const late: number[] = [];
-  let lastWatermark: Timestamp = MAX_TIMESTAMP;
+  const late: { journey: string; offset: number }[] = [];
+  /** Null while events are still on their way to the session. */
+  let lastWatermark: Timestamp | null = null;
 
   const progress: ProgressReader = {
-    read: async () => ({
-      watermark: lastWatermark,
-      lowWater: Number.MAX_SAFE_INTEGER,
-      finished: false,
-    }),
+    read: async () =>
+      lastWatermark === null
+        ? null
+        : { watermark: lastWatermark, lowWater: Number.MAX_SAFE_INTEGER, finished: false },
   };
   const folder = mkdtempSync(join(tmpdir(), 'temporal-cep-vectors-'));
   const module = join(folder, 'journeys.mjs');
@@ -68,14 +70,15 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
     store: { progress, ledger: memoryLedger() },
     alerts: { publish: async (published) => void alerts.push(...published) },
     late: {
-      publish: async (_, events) => void late.push(...events.map((event) => event.offset)),
+      publish: async ({ journey }, events) =>
+        void late.push(...events.map(({ offset }) => ({ journey, offset }))),
     },
   });
   const running = runWorker(worker);
 
   const driver: VectorDriver = async (vector) => {
-    alerts.length = 0;
-    late.length = 0;
+    // Without an event nobody starts a session.
+    if (vector.events.length === 0) return { matches: [], timeouts: [], late: [] };
     const first = vector.events[0]?.timestamp ?? 0;
     const shift = (await env.currentTimeMs()) - first;
     const { client } = env;
@@ -87,7 +90,8 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
       settings: { outOfOrdernessMs: 0, publicationIntervalMs: 0 },
     };
     const last = vector.endWatermark ?? MAX_TIMESTAMP;
-    lastWatermark = last < MAX_TIMESTAMP ? last + shift : last;
+    const end = last < MAX_TIMESTAMP ? last + shift : last;
+    lastWatermark = null;
     for (const batch of batchesOf(vector, shift)) {
       await client.workflow.signalWithStart(SESSION_WORKFLOW, {
         workflowId,
@@ -97,17 +101,20 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
         signalArgs: [batch],
       });
     }
+    lastWatermark = end;
     const handle = client.workflow.getHandle(workflowId);
     for (;;) {
       const { nextDeadline, publishing, rules } = await handle.query<SessionState>(STATE_QUERY);
       const failed = rules[0]?.counts.failures ?? 0;
-      const isDue = nextDeadline !== null && nextDeadline <= lastWatermark && failed === 0;
+      const isDue = nextDeadline !== null && nextDeadline <= end && failed === 0;
       if (!isDue && publishing === 0) {
-        const outcome = outcomeOf(alerts, late, shift);
+        const outcome = outcomeOf(
+          alerts.filter((alert) => alert.journey === journey),
+          late.filter((event) => event.journey === journey).map(({ offset }) => offset),
+          shift,
+        );
         if (failed > 0) outcome.runtimeError = rules[0]?.lastError ?? 'failed';
-        await handle.terminate().catch(() => {
-          // It had come to its own end.
-        });
+        await terminate(handle);
         return outcome;
       }
       const now = await env.currentTimeMs();
@@ -121,6 +128,19 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** One that is terminated in the middle of a task keeps the server from skipping time ever after. */
+async function terminate(handle: WorkflowHandle): Promise<void> {
+  for (;;) {
+    const { raw, status } = await handle.describe();
+    if (status.name !== 'RUNNING') return;
+    if (!raw.pendingWorkflowTask && !raw.pendingActivities?.length) break;
+    await sleep(5);
+  }
+  await handle.terminate().catch(() => {
+    // It had come to its own end.
+  });
 }
 
 /** The case's steps as batches, without the last watermark. */

@@ -121,7 +121,7 @@ export interface SessionCounts {
   events: number;
   repeats: number;
   late: number;
-  /** Events for which too many others waited. */
+  /** Of those events, or beside them: the ones that waited for the watermark when there was no room for more. */
   refused: number;
   /**
    * Events from before its first one that could have begun nothing: read again after a restart of the
@@ -274,9 +274,11 @@ class SessionShell {
     return this.#planned.length > 0 && this.#publishing.size < PUBLISHING_MAX;
   }
 
-  /** While alerts can't get out no more are made. */
+  /** While alerts and late events can't get out no more are made. */
   get #canDrain(): boolean {
-    return this.#inbox.length > 0 && this.#plannedLength < ALERTS_LENGTH_MAX;
+    const hasRoom =
+      this.#plannedLength < ALERTS_LENGTH_MAX && this.#publishing.size < PUBLISHING_MAX;
+    return this.#inbox.length > 0 && hasRoom;
   }
 
   // ---- events
@@ -315,15 +317,14 @@ class SessionShell {
         continue;
       }
       const event: CepEvent = { source, partition, ...batched };
-      const acceptance = this.#session.accept(event);
+      const acceptance = this.#session.accept(event, refused);
       if (acceptance === 'TAKEN') {
         this.#since ??= event.timestamp;
         this.#counts.events++;
         this.#idleReads = 0;
         if (id !== undefined) this.#heldIds?.add(repeatKey(source, id));
       } else if (acceptance === 'REFUSED') {
-        this.#counts.refused++;
-        refused.push(event);
+        this.#heldIds = null;
       } else if (
         event.timestamp < (this.#since ?? MIN_TIMESTAMP) &&
         !this.#journey.canBegin(event)
@@ -337,6 +338,7 @@ class SessionShell {
     this.#sources.promise(batch, batch);
     if (late.length > 0) this.#publish(publishLate(this.#ref(), late, 'LATE_FOR_SESSION'));
     if (refused.length > 0) {
+      this.#counts.refused += refused.length;
       this.#publish(publishLate(this.#ref(), refused, 'NO_ROOM_IN_SESSION'));
     }
   }

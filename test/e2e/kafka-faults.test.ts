@@ -528,6 +528,7 @@ test.concurrent(
       [`temporal_cep_alerts_total{${rule},type="CART_ABANDONMENT"}`]: 1,
       [`temporal_cep_alerts_total{${rule},type="PURCHASE_COMPLETION"}`]: 1,
       temporal_cep_session_late_events_total: 0,
+      temporal_cep_session_refused_events_total: 0,
     });
     expect(await countsOf(ingestor)).toEqual({
       read: records.length,

@@ -251,7 +251,7 @@ describe.concurrent('limits of a rule', () => {
     ]);
   });
 
-  test('an event for which too many others wait is published, and counted', async () => {
+  test('where too many wait for the watermark they are published, and counted', async () => {
     const session = sessionOf('limited', 'refusing');
     const events = [0, 1, 2, 3, 4, 5].map((n) => step(n));
     await session.send(events, { watermark: T0 - 1 });
@@ -267,7 +267,7 @@ describe.concurrent('limits of a rule', () => {
         reason: 'NO_ROOM_IN_SESSION',
       },
     ]);
-    expect(await session.counts()).toEqual({ ...NOTHING, events: 4, refused: 2 });
+    expect(await session.counts()).toEqual({ ...NOTHING, events: 5, refused: 5 });
   });
 });
 

@@ -156,6 +156,24 @@ const REFUSED: [CepErrorCode, string, string | null, () => unknown][] = [
     () => compile(begin(begin('x').optional()).oneOrMore()),
   ],
   [
+    'UNTIL_LEADS_NOWHERE',
+    'an optional greedy loop with until() behind a NOT and an optional stage',
+    'o',
+    () =>
+      compile(
+        a
+          .notFollowedBy('n')
+          .followedBy('o')
+          .optional()
+          .followedBy('l')
+          .oneOrMore()
+          .greedy()
+          .optional()
+          .until(never)
+          .followedBy('e'),
+      ),
+  ],
+  [
     'PROCEED_CYCLE',
     'such a group behind what lifts a NOT stage',
     'x',
@@ -196,6 +214,7 @@ const OF_PATTERNS: readonly CepErrorCode[] = [
   'WINDOW_GAP_TOO_LARGE',
   'SKIP_TO_UNKNOWN_STAGE',
   'PROCEED_CYCLE',
+  'UNTIL_LEADS_NOWHERE',
 ];
 
 describe('refused', () => {

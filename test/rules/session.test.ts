@@ -2,6 +2,8 @@
 // itself. S3 is shown by session.prop.test.ts.
 
 import { describe, expect, test } from 'vitest';
+import type { StateLimits } from '../../src/automaton/limits.js';
+import type { CepEvent } from '../../src/event.js';
 import { skipToFirst } from '../../src/pattern/after-match-skip.js';
 import { begin } from '../../src/pattern/pattern.js';
 import type { PlannedAlert } from '../../src/rules/alert.js';
@@ -181,19 +183,37 @@ describe('limits', () => {
     const limits = { partialMatches: 2, policy: 'fail' } as const;
     const session = new Session(journeyOf({ ...ab, limits }), 'k');
     play(session, kinds('a a a b'), 4);
-    expect(countsOf(session).ab).toMatchObject({ matches: 0, failures: 1, dropped: 0 });
+    expect(countsOf(session).ab).toMatchObject({ matches: 0, failures: 1, dropped: 3 });
     expect(session.view()[0]?.lastError).toMatch(/limit of 2 partial matches/);
   });
 
-  test('an event for which too many others wait is refused by all rules', () => {
+  test('where too many wait, they are refused by all rules and nothing is made up of the rest', () => {
     const limits = { bufferedEvents: 2 };
     const session = new Session(journeyOf({ ...ab, limits }, { ...ab, id: 'other' }), 'k');
-    expect(kinds('a b a').map((event) => session.accept(event))).toEqual([
+    session.accept(eventAt(1, { kind: 'a' }));
+    session.advance(1);
+    const events = kinds('x a x b').slice(1);
+    const refused: CepEvent[] = [];
+    expect(events.map((event) => session.accept(event, refused))).toEqual([
       'TAKEN',
       'TAKEN',
       'REFUSED',
     ]);
-    expect(lines(session.advance(5)).length).toBe(2);
+    expect(refused).toEqual(events);
+    // Neither the first "a" nor the second times out: their "b" was refused.
+    expect(session.advance(100)).toEqual([]);
+    expect(countsOf(session).ab).toMatchObject({ failures: 1, dropped: 1, timeouts: 0 });
+    expect(countsOf(session).other).toMatchObject({ failures: 1, dropped: 1, timeouts: 0 });
+  });
+
+  test.each<[Partial<StateLimits>, RegExp]>([
+    [{ partialMatches: 0 }, /the limit "partialMatches" is 0: use a number of 1 or more/],
+    [{ bytes: Number.NaN }, /"bytes" is NaN/],
+    [{ policy: 'refuse' as never }, /"policy" is refuse: use drop-oldest, refuse-new, fail/],
+    [{ matches: 5 } as never, /no limit "matches": use partialMatches/],
+  ])('%o is refused, with the rule’s name', (limits, message) => {
+    expect(() => journeyOf({ ...ab, limits })).toThrow(message);
+    expect(() => journeyOf({ ...ab, limits })).toThrow(/journey "test", rule "ab"/);
   });
 });
 
