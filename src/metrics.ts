@@ -30,7 +30,7 @@ export function workerMetrics(registry: Registry): {
   });
   const refused = new Counter({
     name: 'temporal_cep_session_refused_events_total',
-    help: 'Events for which too many others waited in their session',
+    help: 'Events that waited in their session when there was no room for more',
     registers: [registry],
   });
   const dropped = new Counter({

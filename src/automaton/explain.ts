@@ -8,7 +8,8 @@
 //   X1. A run is one partial match: lists do not fork here. Runs are numbered in order of beginning.
 //   X2. Everything that the automaton has after a step is accounted for by a run, and what it lacks was
 //       pruned: only an after-match skip strategy takes away what the transitions gave.
-//   X3. Time goes from deadline to deadline, as in a session: the same matches and timeouts come out.
+//   X3. Time goes from deadline to deadline, as in a session: the same matches and timeouts come out, but for
+//       what a session has dropped at a limit.
 
 import { assert } from '../assert.js';
 import { CepError } from '../errors.js';

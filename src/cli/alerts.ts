@@ -19,7 +19,7 @@ export function addAlertOptions(command: Command): Command {
     .option('--alerts-topic <topic>', 'publish alerts to this Kafka topic, with their id as key')
     .option(
       '--session-late-topic <topic>',
-      'publish events too late for their session here (default: the log)',
+      'publish events that their session did not take, mostly too late, here (default: the log)',
     );
 }
 

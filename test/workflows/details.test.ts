@@ -42,10 +42,37 @@ function stateOf(session: Session, change: Partial<SessionState['counts']> = {},
     nextDeadline: session.nextDeadline,
     rules: session.view(openMax),
     sources: [],
-    counts: { events: 5, repeats: 0, late: 0, skipped: 0, alerts: 0, failedEffects: 0, ...change },
+    counts: {
+      events: 5,
+      repeats: 0,
+      late: 0,
+      refused: 0,
+      skipped: 0,
+      alerts: 0,
+      failedEffects: 0,
+      ...change,
+    },
     publishing: 0,
   } as unknown as SessionState;
 }
+
+test('what a limit took away is told in bold', () => {
+  const pattern = begin('cart')
+    .where(isKind('cart'))
+    .followedBy('purchase')
+    .where(isKind('purchase'))
+    .within(minutes(10));
+  const limited = journeyOf({ id: 'few', pattern, limits: { partialMatches: 1 } });
+  const session = new Session(limited, 'k');
+  play(
+    session,
+    [0, 1, 2].map((n) => eventAt(START + n, { eventType: 'cart' }, n)),
+    START + 2,
+  );
+  const text = detailsOf(stateOf(session, { refused: 7 }));
+  expect(text).toMatch(/5 events, 0 alerts, \*\*7 refused for want of room\*\*\./);
+  expect(text).toMatch(/ \*\*\d partial matches dropped at the limit\*\*\./);
+});
 
 test('a session in the middle of two rules', () => {
   const session = new Session(journey, 'k');
