@@ -746,10 +746,10 @@ describe('after a crash in a silence', () => {
     );
     // The repeat of 1 a session knows by its offset, before it is asked.
     expect(verdicts).toEqual([
-      [[1, true]],
+      [[1, 'TAKEN']],
       [
-        [1, false],
-        [2, false],
+        [1, 'LATE'],
+        [2, 'LATE'],
       ],
       [],
     ]);
