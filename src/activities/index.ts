@@ -71,10 +71,4 @@ export function withLedger(name: string, effect: Effect, ledger: AlertLedger): E
 }
 
 export { type AlertLedger, memoryLedger } from './ledger.js';
-export {
-  type AlertSink,
-  consoleAlerts,
-  fileAlerts,
-  type LateSink,
-  loggedLate,
-} from './sinks.js';
+export { type AlertSink, consoleAlerts, fileAlerts, type LateSink, loggedLate } from './sinks.js';

@@ -45,7 +45,9 @@ const POLICIES: readonly unknown[] = ['drop-oldest', 'refuse-new', 'fail'] satis
  *
  * @throws CepError `JOURNEYS_INVALID` for what is no limit
  */
-export function limitsFrom(given: Partial<StateLimits> = {}): StateLimits {
+export function limitsFrom(given?: Partial<StateLimits>): StateLimits {
+  // Most rules have none of their own, and every session asks for each of its rules.
+  if (given === undefined) return DEFAULT_LIMITS;
   const limits = { ...DEFAULT_LIMITS, ...given };
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) {

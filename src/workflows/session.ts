@@ -52,6 +52,7 @@ import { detailsOf } from './details.js';
 import {
   EVENTS_SIGNAL,
   type EventBatch,
+  type NotTakenReason,
   type PartitionProgress,
   SEARCH_ATTRIBUTES,
   type SessionRef,
@@ -76,7 +77,8 @@ const HISTORY_PER_RUN = 8_000;
 /** Longest inbox, as JSON in characters, that a run hands to the next: one payload holds 2 MB. */
 const CARRIED_INBOX_MAX = 500_000;
 /**
- * Alerts handed to activities in one activation, as JSON in characters, once per activity that gets them (W5):
+ * Alerts handed to activities in one activation, as JSON in characters, once per activity that gets them (W5), and
+ * late events in one activity:
  * the server ends a workflow that schedules an activity with more than 2 MB.
  */
 const ALERTS_LENGTH_MAX = 500_000;
@@ -336,11 +338,27 @@ class SessionShell {
       }
     }
     this.#sources.promise(batch, batch);
-    if (late.length > 0) this.#publish(publishLate(this.#ref(), late, 'LATE_FOR_SESSION'));
-    if (refused.length > 0) {
-      this.#counts.refused += refused.length;
-      this.#publish(publishLate(this.#ref(), refused, 'NO_ROOM_IN_SESSION'));
+    this.#counts.refused += refused.length;
+    this.#publishNotTaken(late, 'LATE_FOR_SESSION');
+    this.#publishNotTaken(refused, 'NO_ROOM_IN_SESSION');
+  }
+
+  /** In portions that an activity can take: thousands may be refused at once. */
+  #publishNotTaken(events: readonly CepEvent[], reason: NotTakenReason): void {
+    let portion: CepEvent[] = [];
+    let length = 0;
+    const publish = () => this.#publish(publishLate(this.#ref(), portion, reason));
+    for (const event of events) {
+      const own = JSON.stringify(event).length;
+      if (portion.length > 0 && length + own > ALERTS_LENGTH_MAX) {
+        publish();
+        portion = [];
+        length = 0;
+      }
+      portion.push(event);
+      length += own;
     }
+    if (portion.length > 0) publish();
   }
 
   /** Whether some rule still holds an event of this id. */

@@ -231,9 +231,9 @@ describe.concurrent('deliveries', () => {
 });
 
 describe.concurrent('limits of a rule', () => {
-  const step = (offset: number, n = offset): BatchedEvent => {
+  const step = (offset: number, n = offset, padding = ''): BatchedEvent => {
     const timestamp = T0 + offset;
-    return { offset, timestamp, data: { n, eventTime: timestamp, userSession: '' } };
+    return { offset, timestamp, data: { n, eventTime: timestamp, userSession: '', padding } };
   };
 
   test('what is dropped is counted, told to the worker, and said in the details', async () => {
@@ -253,20 +253,23 @@ describe.concurrent('limits of a rule', () => {
 
   test('where too many wait for the watermark they are published, and counted', async () => {
     const session = sessionOf('limited', 'refusing');
-    const events = [0, 1, 2, 3, 4, 5].map((n) => step(n));
+    // Together more than one activity is given.
+    const events = [0, 1, 2, 3, 4, 5].map((n) => step(n, n, '.'.repeat(150_000)));
     await session.send(events, { watermark: T0 - 1 });
-    await until('they were published', () =>
-      late.some(({ session: { key } }) => key === 'refusing'),
+    const published = () => late.filter(({ session: { key } }) => key === 'refusing');
+    await until(
+      'they were published',
+      () => published().flatMap((each) => each.events).length >= 5,
     );
-    expect(late.filter(({ session: { key } }) => key === 'refusing')).toEqual([
-      {
-        session: session.ref,
-        events: events
-          .slice(0, 5)
-          .map((event) => ({ source: 'clicks', partition: session.partition, ...event })),
-        reason: 'NO_ROOM_IN_SESSION',
-      },
+    expect(published().map((each) => [each.reason, each.events.length])).toEqual([
+      ['NO_ROOM_IN_SESSION', 3],
+      ['NO_ROOM_IN_SESSION', 2],
     ]);
+    const from = { source: 'clicks', partition: session.partition };
+    expect(published().flatMap((each) => each.events)).toEqual(
+      events.slice(0, 5).map((event) => ({ ...from, ...event })),
+    );
+    expect(published()[0]?.session).toEqual(session.ref);
     expect(await session.counts()).toEqual({ ...NOTHING, events: 5, refused: 5 });
   });
 });
