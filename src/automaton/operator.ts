@@ -52,16 +52,20 @@ export interface OpenMatch {
   readonly deadline: Timestamp | null;
 }
 
-/** Everything an operator knows, as JSON. */
-export interface OperatorSnapshot {
+/**
+ * Everything an operator knows, as JSON.
+ *
+ * @typeParam E - an event, or what stands for it in a snapshot that shares its events with others
+ */
+export interface OperatorSnapshot<E = CepEvent> {
   readonly watermark: Timestamp;
   readonly conditionErrors: number;
-  readonly matches: NFASnapshot;
+  readonly matches: NFASnapshot<E>;
   /** Partial matches that were dropped at a limit. */
   readonly dropped?: number;
   readonly size?: SizeSnapshot;
   /** Events that wait for the watermark, in time order. */
-  readonly buffered: readonly CepEvent[];
+  readonly buffered: readonly E[];
   /** Due times; only under `flink`. */
   readonly timers: readonly Timestamp[];
 }
@@ -216,10 +220,23 @@ export class CepOperator {
     if (excess > 0) this.#drop(excess, `${partialMatches} partial matches`, output);
     if (!this.#size.isDue) return;
     while (!this.#size.measure(writeState(this.#nfa, this.#state))) {
-      const open = countOpen(this.#state);
-      if (open === 0) return;
-      this.#drop(ceil(open / 16), `${bytes} bytes`, output);
+      if (!this.shrink(1 / 16, `${bytes} bytes`, output)) return;
     }
+  }
+
+  /**
+   * Drops a share of what is open, as the limits' policy says.
+   *
+   * @param share - between 0 and 1
+   * @param limit - what was passed, in words
+   * @param output - where finished matches go that only those dropped held back
+   * @returns false when nothing is open
+   * @throws CepError `STATE_LIMIT` where the policy is to fail, `SKIP_MISSED`; the operator is of no further use then
+   */
+  shrink(share: number, limit: string, output: OperatorOutput): boolean {
+    const open = countOpen(this.#state);
+    if (open > 0) this.#drop(ceil(open * share), limit, output);
+    return open > 0;
   }
 
   #drop(count: number, limit: string, output: OperatorOutput): void {

@@ -14,10 +14,11 @@ import { type Branches, Fork, nodesAt, nodesBehind, Taken } from './taken.js';
 /** Position of a state in `NFA.states`, and the rows in `taken` where its lists end: none for the start state. */
 type MatchRow = readonly [state: number, ...taken: number[]];
 
-export interface NFASnapshot {
+/** @typeParam E - an event, or what stands for it in a snapshot that shares its events with others */
+export interface NFASnapshot<E = CepEvent> {
   /** Of the automaton that this belongs to. */
   readonly fingerprint: string;
-  readonly events: readonly (readonly [sequence: number, event: CepEvent])[];
+  readonly events: readonly (readonly [sequence: number, event: E])[];
   /** A row stands behind the rows it refers to; one without is a first event, one with several forks. */
   readonly taken: readonly (readonly [stage: number, event: number, ...previous: number[]])[];
   /** In the order of the state's list or array. */

@@ -9,6 +9,7 @@
 //       are spaced, unless more events wait than may.
 
 import { assert } from '../assert.js';
+import { jsonBytes } from '../automaton/limits.js';
 import type { OpenMatch } from '../automaton/operator.js';
 import {
   CepOperator,
@@ -21,6 +22,7 @@ import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import { outputKey, type PlannedAlert, planAlert } from './alert.js';
 import type { CompiledJourney, CompiledRule } from './compiled.js';
+import { EventTable, unpack } from './shared-events.js';
 
 // A look-up of a global is dear in the workflow sandbox.
 const { max, min } = Math;
@@ -71,17 +73,29 @@ interface RuleRun {
 /** A session's rules as JSON. */
 export interface SessionRulesSnapshot {
   readonly watermark: Timestamp;
+  /** All that some rule holds, each once. */
+  readonly events: readonly CepEvent[];
   readonly rules: Readonly<
     Record<
       string,
       {
         readonly hash: string;
-        readonly operator: OperatorSnapshot;
+        /** With rows of `events` in place of events. */
+        readonly operator: OperatorSnapshot<number>;
         readonly counts: RuleCounts;
         readonly lastError: string | null;
       }
     >
   >;
+}
+
+/** What a snapshot has of one rule's operator; undefined where it has no such rule. */
+export function operatorOf(
+  { rules, events }: SessionRulesSnapshot,
+  rule: string,
+): OperatorSnapshot | undefined {
+  const known = Object.hasOwn(rules, rule) ? rules[rule] : undefined;
+  return known && unpack(known.operator, events);
 }
 
 /** A rule's part of a session, for people. */
@@ -114,9 +128,14 @@ export class Session {
       const same = known?.hash === compiled.hash ? known : undefined;
       return {
         compiled,
-        operator: same
-          ? new CepOperator(compiled.nfa, operatorOptions(compiled), same.operator)
-          : freshOperator(compiled, this.#watermark),
+        operator:
+          snapshot && same
+            ? new CepOperator(
+                compiled.nfa,
+                operatorOptions(compiled),
+                unpack(same.operator, snapshot.events),
+              )
+            : freshOperator(compiled, this.#watermark),
         counts: { ...NO_COUNTS, ...known?.counts },
         lastError: known?.lastError ?? null,
       };
@@ -162,9 +181,7 @@ export class Session {
   accept(event: CepEvent, refused: CepEvent[] = []): Acceptance {
     if (event.timestamp <= this.#watermark) return 'LATE';
     if (this.#rules.some(({ operator }) => operator.isFull)) {
-      const waiting = this.#rules.flatMap(({ operator }) => operator.buffered);
-      for (const each of new Set(waiting).add(event)) refused.push(each);
-      for (const run of this.#rules) this.#overflow(run);
+      refused.push(...this.refuseWaiting(), event);
       return 'REFUSED';
     }
     for (const { operator } of this.#rules) {
@@ -172,6 +189,18 @@ export class Session {
       assert(taken, 'a rule is never ahead of its session');
     }
     return 'TAKEN';
+  }
+
+  /** The events that wait for the watermark, each once. */
+  get waiting(): ReadonlySet<CepEvent> {
+    return new Set(this.#rules.flatMap(({ operator }) => operator.buffered));
+  }
+
+  /** Gives up the events that wait, and what is open with them. @returns those events */
+  refuseWaiting(): ReadonlySet<CepEvent> {
+    const { waiting } = this;
+    for (const run of this.#rules) this.#overflow(run);
+    return waiting;
   }
 
   #overflow(run: RuleRun): void {
@@ -206,17 +235,26 @@ export class Session {
   }
 
   #step(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
+    this.#let(run, alerts, (operator, output) => operator.advanceWatermark(watermark, output));
+  }
+
+  /** Lets the operator do something, with what follows from it. */
+  #let(
+    run: RuleRun,
+    alerts: PlannedAlert[],
+    act: (operator: CepOperator, output: OperatorOutput) => void,
+  ): void {
     const { compiled, counts, operator } = run;
     const output: OperatorOutput = [];
     const { conditionErrors, dropped } = operator;
     try {
-      operator.advanceWatermark(watermark, output);
+      act(operator, output);
     } catch (error) {
       if (!(error instanceof CepError)) throw error;
       counts.failures++;
       if (error.code === 'STATE_LIMIT') counts.dropped += operator.openCount;
       run.lastError = messageOf(error);
-      run.operator = replacementOf(operator, compiled, watermark);
+      run.operator = replacementOf(operator, compiled, this.#watermark);
     }
     counts.errors += operator.conditionErrors - conditionErrors;
     counts.dropped += operator.dropped - dropped;
@@ -284,11 +322,38 @@ export class Session {
   }
 
   snapshot(): SessionRulesSnapshot {
-    const rules = this.#rules.map(({ compiled, operator, counts, lastError }) => [
-      compiled.rule.id,
-      { hash: compiled.hash, operator: operator.snapshot(), counts: { ...counts }, lastError },
-    ]);
-    return { watermark: this.#watermark, rules: Object.fromEntries(rules) };
+    const table = new EventTable();
+    const rules = this.#rules.map(({ compiled, operator, counts, lastError }) => {
+      const packed = table.pack(operator.snapshot());
+      const rule = { hash: compiled.hash, operator: packed, counts: { ...counts }, lastError };
+      return [compiled.rule.id, rule];
+    });
+    return {
+      watermark: this.#watermark,
+      events: table.events,
+      rules: Object.fromEntries(rules),
+    };
+  }
+
+  /**
+   * Drops of what is open until the snapshot has no more than so many bytes as JSON, of the largest rule first. What
+   * waits for the watermark stays.
+   *
+   * @returns alerts of finished matches that only those dropped held back
+   */
+  shrink(bytes: number): PlannedAlert[] {
+    const alerts: PlannedAlert[] = [];
+    while (jsonBytes(this.snapshot()) > bytes) {
+      const sizes = this.#rules
+        .filter(({ operator }) => operator.openCount > 0)
+        .map((run) => ({ run, size: jsonBytes(run.operator.snapshot().matches) }));
+      const largest = sizes.sort((a, b) => b.size - a.size)[0];
+      if (!largest) break;
+      this.#let(largest.run, alerts, (operator, output) => {
+        operator.shrink(1 / 4, `${bytes} bytes for all rules`, output);
+      });
+    }
+    return alerts;
   }
 }
 

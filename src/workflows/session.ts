@@ -12,6 +12,8 @@
 //   W3. Nothing is awaited between the last look at the inbox and continue-as-new or the end.
 //   W4. The session ends only when no match is open and nothing it took can be delivered again.
 //   W5. The work of one activation is bounded, far below the deadlock limit.
+//   W6. A full run continues as new in the activation of a signal, while the next one is not yet due, or when
+//       there has been none for a while: a signal that arrives during that task makes the server refuse it.
 
 import { defineSearchAttributeKey } from '@temporalio/common';
 import {
@@ -30,6 +32,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { SessionActivities } from '../activities/index.js';
+import { jsonBytes } from '../automaton/limits.js';
 import { messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
@@ -74,8 +77,16 @@ const EVENTS_PER_ACTIVATION = 2_000;
 /** Signals and history after which a run continues as new, whatever the server suggests. */
 const SIGNALS_PER_RUN = 2_000;
 const HISTORY_PER_RUN = 8_000;
-/** Longest inbox, as JSON in characters, that a run hands to the next: one payload holds 2 MB. */
-const CARRIED_INBOX_MAX = 500_000;
+/** Without a signal for so long a full run need not wait for the next one (W6). */
+const NO_SIGNAL_MS: Millis = 5_000;
+/** What a run hands to the next, as JSON in bytes. The server ends a workflow that hands on more than 2 MB. */
+const CARRIED_MAX = 1_800_000;
+/**
+ * History, in events and bytes, after which what is too large to be handed on is given up. The server ends a run at
+ * 51,200 events or 50 MB.
+ */
+const HISTORY_MAX = 30_000;
+const HISTORY_BYTES_MAX = 30_000_000;
 /**
  * Alerts handed to activities in one activation, as JSON in characters, once per activity that gets them (W5), and
  * late events in one activity:
@@ -108,7 +119,7 @@ export interface SessionInput extends SessionRef {
 /** What a session hands to its next run. */
 export interface SessionSnapshot {
   /** Of this layout; raised when it changes. */
-  readonly format: 1;
+  readonly format: 2;
   readonly rules: SessionRulesSnapshot;
   readonly sources: readonly PartitionSnapshot[];
   readonly counts: SessionCounts;
@@ -116,6 +127,8 @@ export interface SessionSnapshot {
   readonly since: Timestamp | null;
   /** Signals that were accepted and not yet taken: the batches of each. */
   readonly inbox: readonly (readonly EventBatch[])[];
+  /** Alerts that are found and not yet told. */
+  readonly planned: readonly PlannedAlert[];
 }
 
 /** What a session has seen since its first run. */
@@ -181,6 +194,11 @@ class SessionShell {
   #heldIds: Set<string> | null = null;
   readonly #inbox: (readonly EventBatch[])[];
   #signals = 0;
+  /** How many of them earlier activations have seen, and when the last one was seen. */
+  #signalsSeen = 0;
+  #signalSeenAt: Timestamp = MIN_TIMESTAMP;
+  /** This run hands nothing more to activities: when those under way are done, the next one goes on. */
+  #isEnding = false;
   /** Alerts whose activities are not scheduled yet, and their length. */
   readonly #planned: { readonly alert: PlannedAlert; readonly length: number }[] = [];
   #plannedLength = 0;
@@ -227,6 +245,7 @@ class SessionShell {
     };
     this.#since = carried?.since ?? null;
     this.#inbox = [...(carried?.inbox ?? [])];
+    this.#plan(carried?.planned ?? []);
     setHandler(eventsSignal, (...batches) => {
       this.#signals++;
       this.#inbox.push(batches);
@@ -236,23 +255,27 @@ class SessionShell {
 
   async run(): Promise<SessionResult> {
     for (;;) {
-      const full = this.#isRunFull();
-      if (!full || !this.#canCarryInbox()) this.#drain();
+      if (!this.#isEnding) this.#drain();
       // W1: whatever the activity read is younger than all that was in the inbox.
       if (this.#inbox.length === 0) this.#applyReadings();
+      this.#isEnding ||= this.#isTimeToEnd();
+      if (this.#isEnding && this.#publishing.size === 0) {
+        const carried = this.#carried();
+        if (carried) return this.#continueAsNew(carried);
+        this.#isEnding = false;
+      }
+      if (this.#isEnding) {
+        await condition(() => this.#publishing.size === 0);
+        continue;
+      }
       this.#publishPlanned();
       this.#readingEnded = false;
       if (this.#timerFired) this.#readProgress();
       this.#armTimer();
       this.#show();
-      const isEnding = full && this.#canCarryInbox();
-      if (this.#isQuiet) {
-        if (isEnding) return this.#continueAsNew();
-        if (this.#isOver()) return this.#result();
-      }
+      if (this.#isQuiet && this.#isOver()) return this.#result();
       // W5: the rest of a long inbox, or of many alerts, is for the next activation.
-      if (this.#canPublish || (this.#canDrain && !isEnding)) await sleep(1);
-      else if (isEnding) await condition(() => this.#isQuiet || this.#canPublish);
+      if (this.#canPublish || this.#canDrain) await sleep(1);
       else await condition(() => this.#hasNews());
     }
   }
@@ -338,9 +361,13 @@ class SessionShell {
       }
     }
     this.#sources.promise(batch, batch);
-    this.#counts.refused += refused.length;
     this.#publishNotTaken(late, 'LATE_FOR_SESSION');
-    this.#publishNotTaken(refused, 'NO_ROOM_IN_SESSION');
+    this.#refuse(refused);
+  }
+
+  #refuse(events: readonly CepEvent[]): void {
+    this.#counts.refused += events.length;
+    this.#publishNotTaken(events, 'NO_ROOM_IN_SESSION');
   }
 
   /** In portions that an activity can take: thousands may be refused at once. */
@@ -369,11 +396,16 @@ class SessionShell {
   }
 
   #advance(): void {
-    for (const alert of this.#session.advance(this.#sources.watermark)) {
+    const alerts = this.#session.advance(this.#sources.watermark);
+    this.#counts.alerts += alerts.length;
+    this.#plan(alerts);
+  }
+
+  #plan(alerts: readonly PlannedAlert[]): void {
+    for (const alert of alerts) {
       const length = JSON.stringify(alert.alert).length * (1 + alert.effects.length);
       this.#planned.push({ alert, length });
       this.#plannedLength += length;
-      this.#counts.alerts++;
     }
   }
 
@@ -521,25 +553,52 @@ class SessionShell {
     );
   }
 
-  /** A run may be full before it took anything, when many signals came while no worker was there. */
-  #canCarryInbox(): boolean {
-    let length = 0;
-    return this.#inbox.every((batches) => {
-      length += JSON.stringify(batches).length;
-      return length <= CARRIED_INBOX_MAX;
-    });
+  /** W6. */
+  #isTimeToEnd(): boolean {
+    const hasSignals = this.#signals > this.#signalsSeen;
+    this.#signalsSeen = this.#signals;
+    if (hasSignals) this.#signalSeenAt = Date.now();
+    return (hasSignals || Date.now() - this.#signalSeenAt > NO_SIGNAL_MS) && this.#isRunFull();
   }
 
-  #continueAsNew(): Promise<never> {
-    const { journey, key, settings } = this.#input;
-    const carried: SessionSnapshot = {
-      format: 1,
+  /**
+   * What the next run gets; null while some of it has to go elsewhere first: signals to the rules, alerts to
+   * activities, and what waits for the watermark into matches.
+   */
+  #carried(): SessionSnapshot | null {
+    const carried = this.#snapshot();
+    const bytes = jsonBytes(carried);
+    if (bytes <= CARRIED_MAX) return carried;
+    if (this.#inbox.length > 0 || this.#planned.length > 0) return null;
+    const { waiting } = this.#session;
+    if (waiting.size > 0) {
+      const { historyLength, historySize } = workflowInfo();
+      if (historyLength >= HISTORY_MAX || historySize >= HISTORY_BYTES_MAX) {
+        this.#refuse([...this.#session.refuseWaiting()]);
+      }
+      return null;
+    }
+    const rest = bytes - jsonBytes(carried.rules);
+    const alerts = this.#session.shrink(CARRIED_MAX - rest);
+    this.#counts.alerts += alerts.length;
+    this.#plan(alerts);
+    return alerts.length > 0 ? null : this.#snapshot();
+  }
+
+  #snapshot(): SessionSnapshot {
+    return {
+      format: 2,
       rules: this.#session.snapshot(),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
       since: this.#since,
       inbox: this.#inbox,
+      planned: this.#planned.map(({ alert }) => alert),
     };
+  }
+
+  #continueAsNew(carried: SessionSnapshot): Promise<never> {
+    const { journey, key, settings } = this.#input;
     return continueAsNew<(input: SessionInput) => Promise<SessionResult>>({
       journey,
       key,

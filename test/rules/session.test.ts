@@ -2,13 +2,13 @@
 // itself. S3 is shown by session.prop.test.ts.
 
 import { describe, expect, test } from 'vitest';
-import type { StateLimits } from '../../src/automaton/limits.js';
+import { jsonBytes, type StateLimits } from '../../src/automaton/limits.js';
 import type { CepEvent } from '../../src/event.js';
 import { skipToFirst } from '../../src/pattern/after-match-skip.js';
 import { begin } from '../../src/pattern/pattern.js';
 import type { PlannedAlert } from '../../src/rules/alert.js';
 import type { Rule } from '../../src/rules/rule.js';
-import { repeatKey, Session } from '../../src/rules/session.js';
+import { type RuleView, repeatKey, Session } from '../../src/rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../src/time.js';
 import { eventAt, journeyOf, play } from './helpers.js';
 
@@ -165,6 +165,62 @@ describe('restored', () => {
     expect(restored.rulesInProgress()).toEqual(['other']);
     expect(lines(play(restored, [eventAt(4, { kind: 'b' })]))).toEqual(['other MATCH at 4']);
     expect(Object.values(countsOf(restored)).map(({ matches }) => matches)).toEqual([1, 2, 0]);
+  });
+});
+
+describe('a snapshot', () => {
+  test('holds an event once, whatever number of rules hold it', () => {
+    const rules = ['one', 'two', 'three'].map((id) => ({ ...ab, id }));
+    const session = new Session(journeyOf(...rules), 'k');
+    const events = kinds('a a a');
+    for (const event of events) session.accept(event);
+    // One is in matches, two wait.
+    session.advance(1);
+    const snapshot = session.snapshot();
+    expect(snapshot.events).toEqual(events);
+    const restored = new Session(journeyOf(...rules), 'k', JSON.parse(JSON.stringify(snapshot)));
+    expect(restored.snapshot()).toEqual(snapshot);
+    expect(restored.waiting.size).toBe(2);
+  });
+
+  test('shrinks to what can be handed on: of the largest rule first, by its policy, counted', () => {
+    const pattern = begin('a').where(is('a')).followedBy('b').where(is('b')).within(1_000);
+    const large = { ...ab, id: 'large', pattern };
+    const newest = { ...ab, id: 'newest', pattern, limits: { policy: 'refuse-new' } as const };
+    const small = { ...ab, id: 'small', pattern, limits: { partialMatches: 3 } };
+    const session = new Session(journeyOf(large, newest, small), 'k');
+    play(session, kinds('a '.repeat(300).trim()), 300);
+    const before = jsonBytes(session.snapshot());
+    expect(session.shrink(before)).toEqual([]);
+    expect(jsonBytes(session.snapshot())).toBe(before);
+
+    expect(session.shrink(before / 2)).toEqual([]);
+    expect(jsonBytes(session.snapshot())).toBeLessThanOrEqual(before / 2);
+    const [first, second, third] = session.view() as [RuleView, RuleView, RuleView];
+    expect(first.openCount).toBeLessThan(300);
+    expect(first.counts.dropped).toBe(300 - first.openCount);
+    expect(first.open.at(-1)?.events.a?.[0]?.offset).toBe(300);
+    expect(second.counts.dropped).toBe(300 - second.openCount);
+    expect(second.open[0]?.events.a?.[0]?.offset).toBe(1);
+    expect(third.openCount).toBe(3);
+  });
+
+  test('drops all there is where that is not enough', () => {
+    const session = new Session(journeyOf(ab), 'k');
+    play(session, kinds('a a a a'), 4);
+    session.shrink(0);
+    expect(session.isIdle).toBe(true);
+    expect(countsOf(session).ab?.dropped).toBe(4);
+  });
+
+  test('policy fail: shrinking fails the rule, which goes on afresh', () => {
+    const session = new Session(journeyOf({ ...ab, limits: { policy: 'fail' } }), 'k');
+    play(session, kinds('a a a'), 3);
+    session.shrink(0);
+    expect(countsOf(session).ab).toMatchObject({ failures: 1, dropped: 3 });
+    expect(lines(play(session, [eventAt(4, { kind: 'a' }), eventAt(5, { kind: 'b' })]))).toEqual([
+      'ab MATCH at 5',
+    ]);
   });
 });
 

@@ -11,6 +11,7 @@ import type { RawRecord } from '../../ingest/record.js';
 import { routeEvent } from '../../ingest/route.js';
 import { loadJourneys } from '../../journeys-module.js';
 import type { CompiledJourney, CompiledJourneys, CompiledRule } from '../../rules/compiled.js';
+import { operatorOf, type SessionRulesSnapshot } from '../../rules/session.js';
 import { MAX_TIMESTAMP } from '../../time.js';
 import { isDocument, naming, oneLine, readJson, readPattern } from '../pattern-file.js';
 import { note, print } from '../terminal.js';
@@ -181,13 +182,11 @@ function inLine({ source, offset }: { source: string; offset: number }, cause: C
 /** Of an operator, or of a session of which one rule is asked for. */
 function readState(file: string, rule: string | null): OperatorSnapshot {
   const what = 'name the JSON of an operator.snapshot(), or of a session with this rule';
-  const json = readJson(file, 'state', what) as {
-    rules?: Record<string, { operator?: unknown }>;
-  } | null;
-  const found = (json?.rules ? json.rules[rule ?? '']?.operator : json) as
-    | Partial<OperatorSnapshot>
-    | null
-    | undefined;
+  const json = readJson(file, 'state', what) as object | null;
+  const isOfSession = json !== null && 'rules' in json && 'events' in json;
+  const found: Partial<OperatorSnapshot> | null | undefined = isOfSession
+    ? operatorOf(json as SessionRulesSnapshot, rule ?? '')
+    : json;
   const isSnapshot =
     typeof found?.watermark === 'number' &&
     Array.isArray(found.buffered) &&
