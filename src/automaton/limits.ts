@@ -141,7 +141,7 @@ export function jsonBytes(value: unknown): number {
 }
 
 /** The same, or more, and found without writing it: for events, of which most are never looked at again. */
-function bytesAtMost(value: unknown): number {
+export function bytesAtMost(value: unknown): number {
   // Six for an escaped control character; people's texts have three at most for a character.
   if (typeof value === 'string') return 2 + 3 * value.length;
   if (typeof value !== 'object' || value === null) return 24;

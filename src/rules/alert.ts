@@ -3,10 +3,16 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import Mustache from 'mustache';
+import { bytesAtMost, jsonBytes } from '../automaton/limits.js';
 import { dataByStage } from '../automaton/match.js';
 import type { EventsByStage, Match, Timeout } from '../automaton/operator.js';
 import { coordinates, type EventData, type MatchedEvents } from '../event.js';
 import type { Alert, Outcome, Rule } from './rule.js';
+
+/** Of an alert as JSON: a Kafka broker takes records of 1 MB unless told, Temporal payloads of 2 MB. */
+const ALERT_BYTES_MAX = 900_000;
+/** What is left of a message where even that is too long, in characters. */
+const MESSAGE_LENGTH_MAX = 10_000;
 
 /** The address of a session: its journey and the key's value. */
 export interface AlertOrigin {
@@ -51,7 +57,32 @@ export function planAlert(
     at: output.at,
     match,
   };
-  return { alert, effects: outcome.effects ?? [] };
+  return { alert: fitted(alert), effects: outcome.effects ?? [] };
+}
+
+/**
+ * Cuts an alert to what one payload can hold: first the events between the first and the last of each stage are left
+ * out, then all events and the end of the message.
+ */
+function fitted(alert: Alert): Alert {
+  if (bytesAtMost(alert) <= ALERT_BYTES_MAX || jsonBytes(alert) <= ALERT_BYTES_MAX) return alert;
+  const ends = withMatch(alert, (events) =>
+    events.length > 2 ? [events[0], events.at(-1)] : events,
+  );
+  if (jsonBytes(ends) <= ALERT_BYTES_MAX) return ends;
+  return { ...withMatch(alert, () => []), message: alert.message.slice(0, MESSAGE_LENGTH_MAX) };
+}
+
+function withMatch(
+  alert: Alert,
+  choose: (events: readonly unknown[]) => readonly unknown[],
+): Alert {
+  const stages = Object.entries(alert.match);
+  const match = Object.fromEntries(stages.map(([stage, events]) => [stage, choose(events)]));
+  const omitted = Object.fromEntries(
+    stages.map(([stage, events]) => [stage, events.length - (match[stage] as unknown[]).length]),
+  );
+  return { ...alert, match, omitted };
 }
 
 /** Names an output by what it is, so that a repetition of it has the same name. */

@@ -52,4 +52,6 @@ export interface Alert {
   /** Event time: of the last matched event, or of the deadline for a timeout or an absence. */
   readonly at: Timestamp;
   readonly match: MatchedEvents;
+  /** How many events `match` lacks, by stage, where all would not fit into one alert. */
+  readonly omitted?: Readonly<Record<string, number>>;
 }

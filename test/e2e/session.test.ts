@@ -29,7 +29,7 @@ import {
   temporalGateway,
 } from './support/built.js';
 import { type Dev, startDev, until } from './support/dev.js';
-import { eventsOf, type HistoryEvent, scheduledActivity } from './support/history.js';
+import { type HistoryEvent, runsOf, scheduledActivity, taskFailures } from './support/history.js';
 import type { Click, Step } from './support/session-journeys.js';
 
 const MODULE = new URL('support/session-journeys.ts', import.meta.url);
@@ -446,27 +446,12 @@ describe('many events', () => {
   const withKey = (events: readonly BatchedEvent[], key: string) =>
     events.map((event) => ({ ...event, data: { ...event.data, userSession: key } }));
 
-  /** The histories of all runs, first one first. */
-  async function runsOf(workflowId: string): Promise<HistoryEvent[][]> {
-    const runs: HistoryEvent[][] = [];
-    for (let runId: string | undefined; ; ) {
-      const events = await eventsOf(dev.client, workflowId, runId);
-      runs.unshift(events);
-      const before = events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
-      if (!before) return runs;
-      runId = before;
-    }
-  }
-
   /** Why tasks failed: never because of what the workflow did. */
   function troubles(runs: readonly HistoryEvent[][]): string[] {
-    return runs.flat().flatMap((event) => {
-      if (event.workflowTaskTimedOutEventAttributes) return ['timed out'];
-      const failed = event.workflowTaskFailedEventAttributes;
-      const cause: string[] = failed ? [JSON.parse(JSON.stringify(failed)).cause] : [];
-      // A signal that came during a task which was to end a run: the server has it done again.
-      return cause.filter((each) => !/(UNHANDLED|FORCE_CLOSE)_COMMAND$/.test(each));
-    });
+    // A signal that came during a task which was to end a run: the server has it done again.
+    return runs
+      .flatMap(taskFailures)
+      .filter((cause) => !/(UNHANDLED|FORCE_CLOSE)_COMMAND$/.test(cause));
   }
 
   test('4,500 signals: several runs, nothing lost, doubled or out of order', async () => {
@@ -495,7 +480,7 @@ describe('many events', () => {
       alerts: 45,
     });
     expect(inOrder(session.alerts())).toEqual(expected);
-    const runs = await runsOf(session.handle.workflowId);
+    const runs = await runsOf(dev.client, session.handle.workflowId);
     // A worker that is behind takes more than 2,000 signals in one run.
     expect(runs.length).toBeGreaterThanOrEqual(2);
     expect(troubles(runs)).toEqual([]);
@@ -516,7 +501,7 @@ describe('many events', () => {
     await session.send([], { lowWater: 15_000 });
     expect((await session.result()).counts.events).toBe(15_000);
     expect(inOrder(session.alerts())).toEqual(expected);
-    expect(troubles(await runsOf(session.handle.workflowId))).toEqual([]);
+    expect(troubles(await runsOf(dev.client, session.handle.workflowId))).toEqual([]);
   });
 
   test('more alerts from one batch than an activity can take: all of them, in portions', async () => {
@@ -536,7 +521,7 @@ describe('many events', () => {
     expect(await session.counts()).toEqual({ ...NOTHING, events: 700, alerts: 691 });
     expect(inOrder(session.alerts())).toEqual(expected);
     expect(inOrder(couponsOf('overlapping'))).toEqual(expected);
-    const runs = await runsOf(session.handle.workflowId);
+    const runs = await runsOf(dev.client, session.handle.workflowId);
     expect(troubles(runs)).toEqual([]);
     // And not one by one.
     const published = runs.flat().filter((e) => scheduledActivity(e) === 'publishAlerts');

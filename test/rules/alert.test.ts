@@ -1,7 +1,9 @@
 // From a match to an alert: its identity, its text, and whether there is one.
 
 import { describe, expect, test } from 'vitest';
+import { jsonBytes } from '../../src/automaton/limits.js';
 import type { EventsByStage } from '../../src/automaton/operator.js';
+import { coordinates } from '../../src/event.js';
 import { begin } from '../../src/pattern/pattern.js';
 import { hashOf, planAlert } from '../../src/rules/alert.js';
 import type { Outcome, Rule } from '../../src/rules/rule.js';
@@ -167,5 +169,47 @@ describe('whether there is one', () => {
       { events: { a: [eventAt(1, { userId: null })] } },
     )?.alert;
     expect([alert?.userId, alert?.userSession]).toEqual([null, null]);
+  });
+});
+
+describe('one too large for a payload', () => {
+  const many = (count: number, text: string) =>
+    Array.from({ length: count }, (_, n) => eventAt(n, { n, text }));
+  const whole = plan({ alert: 'ALERT' }, { events: { a: many(2, 'x') } })?.alert;
+
+  test('keeps the first and the last event of each stage, and says how many it lacks', () => {
+    const large = plan(
+      { alert: 'ALERT' },
+      { events: { a: many(2, 'x'), b: many(2_000, 'y'.repeat(1_000)) } },
+    );
+    expect(large?.alert.match.a).toEqual(whole?.match.a);
+    expect(large?.alert.match.b?.map((event) => (event as { n: number }).n)).toEqual([0, 1_999]);
+    expect(large?.alert.omitted).toEqual({ a: 0, b: 1_998 });
+    expect(jsonBytes(large?.alert)).toBeLessThan(900_000);
+  });
+
+  test('has the identity that the whole one would have', () => {
+    const events = { a: many(2_000, 'y'.repeat(1_000)) };
+    const stages = [['a', events.a.map(coordinates)]];
+    expect(plan({ alert: 'ALERT' }, { events })?.alert.id).toBe(
+      hashOf(['shopping', 'k', 'h', 'match', 3, stages, 0]),
+    );
+  });
+
+  test('keeps no event, and the begin of the message, where two are too much', () => {
+    const text = 'é'.repeat(500_000);
+    const alert = plan(
+      { alert: 'ALERT', message: '{{a.0.text}}' },
+      { events: { a: many(3, text) } },
+    )?.alert;
+    expect(alert?.match).toEqual({ a: [] });
+    expect(alert?.omitted).toEqual({ a: 3 });
+    expect(alert?.message).toBe('é'.repeat(10_000));
+  });
+
+  test('one that fits is left alone, however many events it has', () => {
+    const alert = plan({ alert: 'ALERT' }, { events: { a: many(5_000, 'x') } })?.alert;
+    expect(alert?.match.a).toHaveLength(5_000);
+    expect(alert).not.toHaveProperty('omitted');
   });
 });

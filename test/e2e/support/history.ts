@@ -14,6 +14,27 @@ export async function eventsOf(
   return events ?? [];
 }
 
+/** The histories of all runs, first one first. */
+export async function runsOf(client: Client, workflowId: string): Promise<HistoryEvent[][]> {
+  const runs: HistoryEvent[][] = [];
+  for (let runId: string | undefined; ; ) {
+    const events = await eventsOf(client, workflowId, runId);
+    runs.unshift(events);
+    const before = events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
+    if (!before) return runs;
+    runId = before;
+  }
+}
+
+/** Why workflow tasks of a run failed or timed out. */
+export function taskFailures(events: readonly HistoryEvent[]): string[] {
+  return events.flatMap((event) => {
+    if (event.workflowTaskTimedOutEventAttributes) return ['timed out'];
+    const failed = event.workflowTaskFailedEventAttributes;
+    return failed ? [JSON.parse(JSON.stringify(failed)).cause as string] : [];
+  });
+}
+
 /** Type of the activity that the event schedules, or else undefined. */
 export function scheduledActivity(event: HistoryEvent): string | undefined {
   return event.activityTaskScheduledEventAttributes?.activityType?.name ?? undefined;
