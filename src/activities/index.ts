@@ -1,27 +1,39 @@
+import { Context } from '@temporalio/activity';
 import type { CepEvent } from '../event.js';
 import { failpoint } from '../failpoints.js';
 import type { Alert } from '../rules/rule.js';
 import type {
   NotTakenReason,
   PartitionProgress,
+  ProgressQuestion,
   SessionRef,
-  SourcePartition,
 } from '../workflows/messages.js';
+import { awaitProgress } from './await-progress.js';
 import type { AlertLedger } from './ledger.js';
 import type { AlertSink, LateSink } from './sinks.js';
 
 /** What sessions ask of the outside world. */
 export interface SessionActivities {
-  /** Publishes the alerts of one step. A repetition with the same ids changes nothing. */
-  publishAlerts(alerts: readonly Alert[]): Promise<void>;
+  /**
+   * Publishes the alerts of one step. A repetition with the same ids changes nothing.
+   *
+   * @param questions - answered as by `readProgress`, once the alerts are published
+   */
+  publishAlerts(
+    alerts: readonly Alert[],
+    questions?: readonly ProgressQuestion[],
+  ): Promise<(PartitionProgress | null)[]>;
   /** Puts events that the session did not take into the late output. */
   publishLate(
     session: SessionRef,
     events: readonly CepEvent[],
     reason: NotTakenReason,
   ): Promise<void>;
-  /** How far source partitions are; null for one that nobody has read yet. */
-  readProgress(partitions: readonly SourcePartition[]): Promise<(PartitionProgress | null)[]>;
+  /**
+   * How far source partitions are; null for one that nobody has read yet. Where what is asked for may come within
+   * some seconds the answer waits for it.
+   */
+  readProgress(questions: readonly ProgressQuestion[]): Promise<(PartitionProgress | null)[]>;
 }
 
 /** Knows how far ingestors are. */
@@ -45,19 +57,24 @@ export interface ActivityDependencies {
 /** The activities a worker runs for its sessions. The ledger stands in front of the sink. */
 export function createActivities(deps: ActivityDependencies): SessionActivities {
   const { progress, ledger, alerts: sink, late, onPublished } = deps;
+  const publish = async (alerts: readonly Alert[]): Promise<void> => {
+    const fresh = await ledger.record(alerts);
+    if (fresh.length === 0) return;
+    await sink.publish(fresh);
+    failpoint('alerts-sent');
+    await ledger.published(fresh.map(({ id }) => id));
+    onPublished?.(fresh);
+    failpoint('alerts-recorded');
+  };
+  const read = (questions: readonly ProgressQuestion[]) =>
+    awaitProgress(progress, questions, Context.current().cancellationSignal);
   return {
-    publishAlerts: async (alerts) => {
-      const fresh = await ledger.record(alerts);
-      if (fresh.length === 0) return;
-      await sink.publish(fresh);
-      failpoint('alerts-sent');
-      await ledger.published(fresh.map(({ id }) => id));
-      onPublished?.(fresh);
-      failpoint('alerts-recorded');
+    publishAlerts: async (alerts, questions = []) => {
+      await publish(alerts);
+      return questions.length > 0 ? read(questions) : [];
     },
     publishLate: (session, events, reason) => late.publish(session, events, reason),
-    readProgress: (partitions) =>
-      Promise.all(partitions.map(({ source, partition }) => progress.read(source, partition))),
+    readProgress: read,
   };
 }
 

@@ -9,6 +9,7 @@ import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
 import { messageOf } from '../errors.js';
 import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.js';
+import { patienceOf } from '../ingest/patience.js';
 import type { Lag } from '../ingest/read-kafka.js';
 import { fileRejects, type RejectSink } from '../ingest/rejects.js';
 import { temporalGateway } from '../ingest/temporal-gateway.js';
@@ -38,6 +39,7 @@ export interface IngestFlags extends AlertFlags {
   readonly dataFolder: string;
   readonly brokers?: string;
   readonly outOfOrderness: Millis;
+  readonly patience?: Millis;
   readonly late?: string;
   readonly lateTopic?: string;
   readonly deadLetters?: string;
@@ -60,6 +62,11 @@ export function addIngestOptions(command: Command): Command {
       'Kafka brokers, host:port separated by commas (default: the environment)',
     )
     .option('--out-of-orderness <duration>', 'how late an event may be', duration, seconds(2))
+    .option(
+      '--patience <duration>',
+      'how long an event that can complete no match may wait for others of its session, which holds back timeouts (default: a hundredth of the shortest window, 30 s at most)',
+      duration,
+    )
     .option('--late <file>', 'append late events here (default: the log)')
     .option('--late-topic <topic>', 'publish late events to this Kafka topic')
     .option('--dead-letters <file>', 'append records that cannot be used here (default: the log)')
@@ -169,14 +176,20 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     ingestMetrics(registry, { counts: () => counts, lags: () => lags?.() ?? [] });
     cleanUp.push(await showMetrics(registry, flags.metricsPort));
     const client = new Client({ connection, namespace });
+    const patienceMs = flags.patience ?? patienceOf(journeys);
     const result = await ingest({
       ...input,
+      dispatch: { patienceMs, ...input.dispatch },
       journeys,
       gateway: temporalGateway({
         journeys,
         client,
         taskQueue: flags.taskQueue,
-        settings: { outOfOrdernessMs: flags.outOfOrderness, publicationIntervalMs: seconds(2) },
+        settings: {
+          outOfOrdernessMs: flags.outOfOrderness,
+          publicationIntervalMs: seconds(2),
+          patienceMs,
+        },
       }),
       store: store.progress,
       parked: store.parked,

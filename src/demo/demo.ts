@@ -7,6 +7,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { runOffline } from '../backtest/offline.js';
 import { CepError } from '../errors.js';
 import { type IngestCounts, ingest } from '../ingest/ingest.js';
+import { patienceOf } from '../ingest/patience.js';
 import type { RawRecord, Read } from '../ingest/record.js';
 import { temporalGateway } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
@@ -156,6 +157,7 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
         settings: {
           outOfOrdernessMs: OUT_OF_ORDERNESS_MS,
           publicationIntervalMs: seconds(1),
+          patienceMs: patienceOf(journeys),
         },
       }),
       store: store.progress,

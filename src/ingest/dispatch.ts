@@ -10,6 +10,8 @@
 //       its retry budget. Only time in which others get through counts: when the server is away
 //       altogether nobody is given up.
 //   D5. A session that stays hot gets fewer, larger batches; one that fills them is not held back further.
+//   D6. An event that can complete no match waits longer for company: all but the last signal of a session are
+//       about such events. It goes with the first that can, when the batch is full, or when room is wanted.
 
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import { messageOf } from '../errors.js';
@@ -26,6 +28,11 @@ import type { Clock } from './record.js';
 export interface DispatchSettings {
   /** How long an event waits for company. */
   readonly lingerMs: Millis;
+  /**
+   * How long one waits that can complete no match, where that is longer. It holds the watermark back, and so every
+   * timeout. For ingest() a hundredth of the journeys' shortest window, and 30 s at most.
+   */
+  readonly patienceMs: Millis;
   readonly batchEventsMax: number;
   /** Length of a batch's events as JSON, in characters. */
   readonly batchLengthMax: number;
@@ -40,6 +47,7 @@ export interface DispatchSettings {
 
 export const DISPATCH_DEFAULTS: DispatchSettings = {
   lingerMs: 100,
+  patienceMs: 0,
   batchEventsMax: 500,
   batchLengthMax: 512_000,
   hotGapMs: 200,
@@ -98,11 +106,19 @@ interface Queue {
   readonly journey: CompiledJourney;
   readonly waiting: Outgoing[];
   inFlight: boolean;
-  scheduled: boolean;
-  dueAt: number;
+  /** Its place among those that are due; an earlier one may take over. */
+  due: Due | null;
+  /** Whether some event of those that wait can complete a match. */
+  isUrgent: boolean;
   sentAt: number;
   gapMs: Millis;
   parked: boolean;
+}
+
+/** When a queue is due. */
+interface Due {
+  readonly queue: Queue;
+  at: number;
 }
 
 export class Dispatcher {
@@ -110,7 +126,7 @@ export class Dispatcher {
   readonly #deps: DispatchDeps;
   readonly #settings: DispatchSettings;
   readonly #queues = new Map<string, Queue>();
-  readonly #due = new PriorityQueue<Queue>((a, b) => a.dueAt - b.dueAt);
+  readonly #due = new PriorityQueue<Due>((a, b) => a.at - b.at);
   #calls = 0;
   #held = 0;
   #lastSuccess = Number.NEGATIVE_INFINITY;
@@ -145,6 +161,7 @@ export class Dispatcher {
       return;
     }
     queue.waiting.push(outgoing);
+    queue.isUrgent ||= journey.canComplete(outgoing.event);
     this.#schedule(queue);
   }
 
@@ -172,6 +189,7 @@ export class Dispatcher {
 
   /** Resolves once no more than `max` events are held. */
   async room(max: number): Promise<void> {
+    if (this.#held > max) this.#hurry();
     while (this.#held > max) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
@@ -180,8 +198,6 @@ export class Dispatcher {
   /** Sends everything without lingering. Resolves when all is settled. */
   async drain(): Promise<void> {
     this.#flushing = true;
-    for (const queue of this.#due.items) queue.dueAt = 0;
-    this.#pump();
     await this.room(0);
     this.#flushing = false;
   }
@@ -211,8 +227,8 @@ export class Dispatcher {
       journey,
       waiting: [],
       inFlight: false,
-      scheduled: false,
-      dueAt: 0,
+      due: null,
+      isUrgent: false,
       sentAt: Number.NEGATIVE_INFINITY,
       gapMs: this.#settings.hotGapMs,
       parked: false,
@@ -224,20 +240,43 @@ export class Dispatcher {
   // ---- when to send
 
   #schedule(queue: Queue): void {
-    if (this.#stopped || queue.inFlight || queue.scheduled) return;
+    if (this.#stopped || queue.inFlight) return;
     const now = this.#deps.clock.monotonic();
-    const isFull = queue.waiting.length >= this.#settings.batchEventsMax;
-    const linger = this.#flushing || isFull ? 0 : this.#settings.lingerMs;
-    queue.dueAt = Math.max(now + linger, this.#flushing ? 0 : queue.sentAt + queue.gapMs);
-    queue.scheduled = true;
-    this.#due.offer(queue);
+    const at = Math.max(
+      now + this.#lingerOf(queue),
+      this.#flushing ? 0 : queue.sentAt + queue.gapMs,
+    );
+    // The place it had stays behind, and nobody comes to it.
+    if (queue.due && queue.due.at <= at) return;
+    queue.due = { queue, at };
+    this.#due.offer(queue.due);
     this.#arm();
   }
 
+  /** D6. */
+  #lingerOf({ waiting, isUrgent }: Queue): Millis {
+    const { batchEventsMax, lingerMs, patienceMs } = this.#settings;
+    if (this.#flushing || waiting.length >= batchEventsMax) return 0;
+    return isUrgent || this.#waiters.length > 0 ? lingerMs : Math.max(lingerMs, patienceMs);
+  }
+
+  /** Somebody waits for room: nobody else waits for company. */
+  #hurry(): void {
+    const waiting = this.#due.items.filter((due) => due.queue.due === due);
+    this.#due.removeIf(() => true);
+    const now = this.#deps.clock.monotonic();
+    for (const due of waiting) {
+      const { sentAt, gapMs } = due.queue;
+      due.at = Math.min(due.at, this.#flushing ? now : Math.max(now, sentAt + gapMs));
+      this.#due.offer(due);
+    }
+    this.#pump();
+  }
+
   #arm(): void {
-    const first = this.#due.peek();
+    const first = this.#nextDue();
     if (this.#stopped || !first || this.#calls >= this.#settings.callsMax) return;
-    const at = this.#isAway() ? Math.max(first.dueAt, this.#probeAt) : first.dueAt;
+    const at = this.#isAway() ? Math.max(first.at, this.#probeAt) : first.at;
     if (this.#timer) {
       if (this.#timer.at <= at) return;
       clearTimeout(this.#timer.id);
@@ -259,18 +298,26 @@ export class Dispatcher {
         retry();
         continue;
       }
-      const first = this.#due.peek();
-      if (!first || first.dueAt > now) break;
+      const first = this.#nextDue();
+      if (!first || first.at > now) break;
       if (this.#isAway()) {
         if (now < this.#probeAt) break;
         this.#probeAt = now + AWAY_MS;
       }
       this.#due.poll();
-      first.scheduled = false;
+      first.queue.due = null;
       this.#calls++;
-      this.#send(first).catch((error) => this.#deps.fail(error));
+      this.#send(first.queue).catch((error) => this.#deps.fail(error));
     }
     this.#arm();
+  }
+
+  #nextDue(): Due | undefined {
+    for (let first = this.#due.peek(); first; first = this.#due.peek()) {
+      if (first.queue.due === first) return first;
+      this.#due.poll();
+    }
+    return undefined;
   }
 
   /** Resolves when a call may be made. */
@@ -303,6 +350,7 @@ export class Dispatcher {
     const isHot = now - queue.sentAt < 2 * queue.gapMs && queue.waiting.length === 0;
     queue.gapMs = isHot ? Math.min(queue.gapMs * 2, hotGapMaxMs) : hotGapMs;
     queue.sentAt = now;
+    queue.isUrgent = queue.waiting.some(({ event }) => queue.journey.canComplete(event));
     const isBeginning = sent.some(({ event }) => queue.journey.canBegin(event));
     try {
       const answer = await this.#deliver(queue.ref, batches, isBeginning);
@@ -485,7 +533,7 @@ export class Dispatcher {
     const id = `${journey}/${key}`;
     setTimeout(() => {
       const isCold =
-        !queue.parked && !queue.inFlight && !queue.scheduled && queue.waiting.length === 0;
+        !queue.parked && !queue.inFlight && queue.due === null && queue.waiting.length === 0;
       if (isCold && this.#queues.get(id) === queue) this.#queues.delete(id);
     }, this.#settings.hotGapMaxMs).unref();
   }

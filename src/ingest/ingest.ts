@@ -17,6 +17,7 @@ import { type SessionGateway, SessionRefused } from './gateway.js';
 import { EventOrder } from './order.js';
 import type { ParkedSessions } from './parked.js';
 import { type Held, Partition } from './partition.js';
+import { patienceOf } from './patience.js';
 import type { Claim, ProgressStore, Publication } from './progress.js';
 import {
   type Assignment,
@@ -173,7 +174,8 @@ class Ingestor {
     this.#log = options.log ?? createLogger();
     this.#late = options.late ?? loggedRejects(this.#log, 'late event');
     this.#deadLetters = options.deadLetters ?? loggedRejects(this.#log, 'dead letter');
-    this.#dispatch = { ...DISPATCH_DEFAULTS, ...options.dispatch };
+    const patienceMs = patienceOf(options.journeys);
+    this.#dispatch = { ...DISPATCH_DEFAULTS, patienceMs, ...options.dispatch };
     this.#stopped = aborted(options.signal);
     this.#failed = new Promise((_, reject) => {
       this.#fail = (error) => {

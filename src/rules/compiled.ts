@@ -4,6 +4,7 @@ import { Automaton } from '../automaton/automaton.js';
 import { compile } from '../automaton/compile.js';
 import { limitsFrom } from '../automaton/limits.js';
 import type { NFA } from '../automaton/nfa.js';
+import { completionTest } from '../automaton/urgency.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { Condition } from '../pattern/condition.js';
@@ -25,6 +26,8 @@ export interface CompiledJourney {
   readonly rules: readonly CompiledRule[];
   /** Whether the event can begin a match of some rule; other events need no session. */
   canBegin(event: CepEvent): boolean;
+  /** Whether the event can complete a match of some rule; others may wait for company. */
+  canComplete(event: CepEvent): boolean;
 }
 
 export interface CompiledJourneys {
@@ -56,10 +59,12 @@ export function compileJourneys(journeys: JourneySet<never>): CompiledJourneys {
 function compileJourney(journey: Journey): CompiledJourney {
   const rules = journey.rules.map((rule) => compileRule(journey, rule));
   const automata = rules.map(({ nfa }) => new Automaton(nfa));
+  const completions = rules.map(({ nfa }) => completionTest(nfa));
   return {
     journey,
     rules,
     canBegin: (event) => automata.some((automaton) => automaton.canBegin(event)),
+    canComplete: (event) => completions.some((canComplete) => canComplete(event)),
   };
 }
 

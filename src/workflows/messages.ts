@@ -53,6 +53,12 @@ export interface SourcePartition {
   readonly partition: number;
 }
 
+/** A partition whose progress is asked for, and what would be worth a moment's wait. */
+export interface ProgressQuestion extends SourcePartition {
+  readonly watermark?: Timestamp;
+  readonly lowWater?: number;
+}
+
 /** What an ingestor promises of one of its partitions at this moment. */
 export interface PartitionProgress {
   /** Every event with time <= watermark was accepted by Temporal, or is late or a dead letter. */
@@ -68,6 +74,8 @@ export interface SessionSettings {
   readonly outOfOrdernessMs: Millis;
   /** How long a published watermark may be under way. Default 1 s. */
   readonly publicationIntervalMs: Millis;
+  /** How long the ingestor may hold events back, and with them the watermark. Default 0. */
+  readonly patienceMs?: Millis;
 }
 
 /** A session's address. */

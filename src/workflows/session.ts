@@ -57,6 +57,7 @@ import {
   type EventBatch,
   type NotTakenReason,
   type PartitionProgress,
+  type ProgressQuestion,
   SEARCH_ATTRIBUTES,
   type SessionRef,
   type SessionSettings,
@@ -203,10 +204,12 @@ class SessionShell {
   readonly #planned: { readonly alert: PlannedAlert; readonly length: number }[] = [];
   #plannedLength = 0;
   /** Activities that must be done before this run ends. */
-  readonly #publishing = new Set<Promise<void>>();
+  readonly #publishing = new Set<Promise<unknown>>();
   #timer: { firesAt: Timestamp; scope: CancellationScope } | null = null;
   #timerFired = false;
   #isReading = false;
+  /** The same is asked together with alerts that are being published. */
+  #isAsking = false;
   /** A question was answered, if only by "unknown": time to decide what to wait for next. */
   #readingEnded = false;
   readonly #read: [partition: SourcePartition, progress: PartitionProgress][] = [];
@@ -270,7 +273,7 @@ class SessionShell {
       }
       this.#publishPlanned();
       this.#readingEnded = false;
-      if (this.#timerFired) this.#readProgress();
+      if (this.#timerFired || this.#isAboutToEnd) this.#readProgress();
       this.#armTimer();
       this.#show();
       if (this.#isQuiet && this.#isOver()) return this.#result();
@@ -423,7 +426,20 @@ class SessionShell {
       count++;
     }
     const step = this.#planned.splice(0, count).map(({ alert }) => alert);
-    this.#publish(publishAlerts(step.map(({ alert }) => alert)));
+    const isLast = this.#planned.length === 0 && this.#isAboutToEnd;
+    const questions = isLast ? this.#ask() : [];
+    if (isLast) this.#isAsking = true;
+    const published = publishAlerts(
+      step.map(({ alert }) => alert),
+      questions,
+    );
+    this.#publish(
+      published.then((answers) => {
+        if (!isLast) return;
+        this.#isAsking = false;
+        this.#answered(questions, answers);
+      }),
+    );
     for (const { alert, effects } of step) {
       for (const effect of effects) this.#publish(this.#runEffect(effect, alert));
     }
@@ -444,8 +460,8 @@ class SessionShell {
     }
   }
 
-  #publish(activity: Promise<void>): void {
-    const done = activity.finally(() => this.#publishing.delete(done));
+  #publish(activity: Promise<unknown>): void {
+    const done: Promise<unknown> = activity.finally(() => this.#publishing.delete(done));
     this.#publishing.add(done);
   }
 
@@ -488,13 +504,13 @@ class SessionShell {
     const deadline = this.#session.nextDeadline;
     const now = Date.now();
     if (deadline === null) {
-      if (!this.#session.isIdle || this.#sources.canForget) return null;
+      if (!this.#session.isIdle || this.#isAsking || this.#sources.canForget) return null;
       const idleMs = Math.min(REREAD_MAX_MS, IDLE_MS * 2 ** this.#idleReads);
       return { firesAt: now + idleMs, summary: 'idle: are the offsets committed?' };
     }
-    const { outOfOrdernessMs, publicationIntervalMs } = this.#input.settings;
+    const { outOfOrdernessMs, publicationIntervalMs, patienceMs = 0 } = this.#input.settings;
     const summary = `until ${readableTimestamp(deadline)}: ${this.#session.rulesDueAt(deadline).join(', ')}`;
-    const firesAt = deadline + outOfOrdernessMs + publicationIntervalMs;
+    const firesAt = deadline + outOfOrdernessMs + publicationIntervalMs + patienceMs;
     if (firesAt > now) return { firesAt, summary };
     // The deadline has passed on the clock, but not in event time: the stream is historic or behind.
     const behind = Math.min(
@@ -504,30 +520,59 @@ class SessionShell {
     return { firesAt: now + behind * (1 + Math.random() / 10), summary };
   }
 
+  /** Nothing is open any more, and nobody has asked yet whether what it took is committed. */
+  get #isAboutToEnd(): boolean {
+    return (
+      this.#idleReads === 0 &&
+      !this.#isReading &&
+      !this.#isAsking &&
+      this.#inbox.length === 0 &&
+      this.#session.isIdle &&
+      !this.#sources.canForget
+    );
+  }
+
+  /** What to ask of the ingestors of the partitions: what the session waits for is worth a moment. */
+  #ask(): ProgressQuestion[] {
+    const { isIdle, nextDeadline } = this.#session;
+    if (isIdle) this.#idleReads++;
+    return this.#sources.unfinished().map(({ source, partition, highest }) => ({
+      source,
+      partition,
+      ...(nextDeadline === null ? {} : { watermark: nextDeadline }),
+      ...(isIdle ? { lowWater: highest + 1 } : {}),
+    }));
+  }
+
+  #answered(
+    questions: readonly ProgressQuestion[],
+    answers: readonly (PartitionProgress | null)[],
+  ): void {
+    answers.forEach((progress, i) => {
+      if (progress) this.#read.push([questions[i] as ProgressQuestion, progress]);
+    });
+    this.#readingEnded = true;
+  }
+
   /** Asks how far the ingestors of the partitions are. */
   #readProgress(): void {
     this.#timerFired = false;
     this.#isReading = true;
-    if (this.#session.isIdle) this.#idleReads++;
-    const partitions = this.#sources
-      .unfinished()
-      .map(({ source, partition }) => ({ source, partition }));
-    const names = partitions.map(({ source, partition }) => `${source}/${partition}`);
+    const questions = this.#ask();
+    const names = questions.map(({ source, partition }) => `${source}/${partition}`);
     const { readProgress } = proxyActivities<SessionActivities>({
       startToCloseTimeout: '10 seconds',
       retry: RETRY,
       summary: `watermark of ${names.join(', ')}`.slice(0, SUMMARY_LENGTH_MAX),
     });
-    readProgress(partitions)
-      .then((answers) => {
-        answers.forEach((progress, i) => {
-          if (progress) this.#read.push([partitions[i] as SourcePartition, progress]);
-        });
+    readProgress(questions)
+      .catch((error) => {
+        log.warn('watermark not read', { reason: messageOf(error) });
+        return [];
       })
-      .catch((error) => log.warn('watermark not read', { reason: messageOf(error) }))
-      .finally(() => {
+      .then((answers) => {
         this.#isReading = false;
-        this.#readingEnded = true;
+        this.#answered(questions, answers);
       });
   }
 

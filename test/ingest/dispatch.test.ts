@@ -386,6 +386,70 @@ describe('D5: a hot session', () => {
   });
 });
 
+describe('D6: an event that can complete no match', () => {
+  const PATIENT = { lingerMs: 100, patienceMs: 6_000, hotGapMs: 0 };
+  // Every event of type "b" completes a match of the journey.
+  const sentAt = async (run: (add: ReturnType<typeof setUp>['add']) => Promise<void> | void) => {
+    vi.useFakeTimers();
+    const { gateway, add, dispatcher } = setUp(PATIENT);
+    const begin = performance.now();
+    const times: number[] = [];
+    gateway.before = () => void times.push(performance.now() - begin);
+    await run(add);
+    await vi.advanceTimersByTimeAsync(20_000);
+    dispatcher.stop();
+    return { times, offsets: gateway.batches('shop/k').map((b) => b.events.map((e) => e.offset)) };
+  };
+
+  test('waits for company', async () => {
+    const { times, offsets } = await sentAt(async (add) => {
+      add('k', 0);
+      await vi.advanceTimersByTimeAsync(3_000);
+      add('k', 1);
+    });
+    expect(times).toEqual([6_000]);
+    expect(offsets).toEqual([[0, 1]]);
+  });
+
+  test('goes with the first that can', async () => {
+    const { times, offsets } = await sentAt(async (add) => {
+      add('k', 0);
+      await vi.advanceTimersByTimeAsync(3_000);
+      add('k', 1, 1, 'b');
+      add('k', 2);
+      await vi.advanceTimersByTimeAsync(3_000);
+      add('k', 3);
+    });
+    expect(times).toEqual([3_100, 12_000]);
+    expect(offsets).toEqual([[0, 1, 2], [3]]);
+  });
+
+  test('goes when the batch is full', async () => {
+    const { times } = await sentAt((add) => {
+      for (let offset = 0; offset < 500; offset++) add('k', offset);
+    });
+    expect(times).toEqual([0]);
+  });
+
+  test('goes when somebody waits for room, and at a drain', async () => {
+    vi.useFakeTimers();
+    const { gateway, add, dispatcher } = setUp(PATIENT);
+    for (const [offset, key] of ['k', 'l', 'm'].entries()) add(key, offset);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(gateway.calls).toBe(0);
+    const room = dispatcher.room(2);
+    await vi.advanceTimersByTimeAsync(1);
+    await room;
+    expect(gateway.calls).toBe(3);
+    add('n', 3);
+    const drained = dispatcher.drain();
+    await vi.advanceTimersByTimeAsync(1);
+    await drained;
+    expect(gateway.calls).toBe(4);
+    expect(dispatcher.held).toBe(0);
+  });
+});
+
 test('random interleavings: each session gets its events once, in order, one batch at a time', async () => {
   const events = fc.array(fc.record({ key: fc.constantFrom('x', 'y', 'z'), waits: fc.boolean() }), {
     minLength: 1,

@@ -175,7 +175,7 @@ export function run(options: Partial<IngestOptions> & Pick<IngestOptions, 'recor
     deadLetters: (reject) => void dead.push(reject),
     log,
     ...options,
-    dispatch: { lingerMs: 5, hotGapMs: 0, ...dispatch },
+    dispatch: { lingerMs: 5, patienceMs: 0, hotGapMs: 0, ...dispatch },
   });
   return { done, gateway, store, late, dead, log };
 }

@@ -51,7 +51,7 @@ async function setUp(partitions: number, options: SetUpOptions = {}) {
     },
     onPublished: async (some) => void published.push(...some),
     ...rest,
-    dispatch: { lingerMs: 0, ...rest.dispatch },
+    dispatch: { lingerMs: 0, patienceMs: 0, ...rest.dispatch },
   });
   const assign = async () => {
     const assigned = await store.claim('test', [...offsets.keys()]);

@@ -468,7 +468,13 @@ async function live(
     publishMs: 1,
     heldMax,
     // The manual clock never lets a batch wait.
-    dispatch: { lingerMs: clock ? 0 : 1, hotGapMs: 0, hotGapMaxMs: clock ? 0 : 1, batchEventsMax },
+    dispatch: {
+      lingerMs: clock ? 0 : 1,
+      patienceMs: clock ? 0 : 3,
+      hotGapMs: 0,
+      hotGapMaxMs: clock ? 0 : 1,
+      batchEventsMax,
+    },
     ...(clock && { clock, graceMs: GRACE }),
     late: sinkInto(world.late),
     deadLetters: sinkInto(world.dead),

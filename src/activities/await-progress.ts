@@ -1,0 +1,56 @@
+// How far ingestors are, answered a moment later where that spares the session another question: a timer, a
+// workflow task and an activity more.
+
+import type { Millis } from '../time.js';
+import type { PartitionProgress, ProgressQuestion } from '../workflows/messages.js';
+import type { ProgressReader } from './index.js';
+
+/** How long an answer is held back. */
+const WAIT_MS: Millis = 3_000;
+const LOOK_MS: Millis = 200;
+
+/**
+ * Reads how far partitions are, and waits up to 3 s for what is asked for where it may come by then.
+ *
+ * @param cancelled - ends the wait: the worker shuts down
+ * @returns an answer for each question; null for a partition that nobody has read yet
+ */
+export async function awaitProgress(
+  reader: ProgressReader,
+  questions: readonly ProgressQuestion[],
+  cancelled: AbortSignal,
+): Promise<(PartitionProgress | null)[]> {
+  const until = performance.now() + WAIT_MS;
+  const aborted = new Promise<void>((resolve) => {
+    cancelled.addEventListener('abort', () => resolve(), { once: true });
+  });
+  for (;;) {
+    const answers = await Promise.all(
+      questions.map(({ source, partition }) => reader.read(source, partition)),
+    );
+    const open = questions.filter((question, i) => !isReached(question, answers[i] ?? null));
+    const isNear = questions.every((question, i) => mayCome(question, answers[i] ?? null));
+    if (open.length === 0 || !isNear || performance.now() >= until || cancelled.aborted) {
+      return answers;
+    }
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), aborted]);
+  }
+}
+
+function isReached(
+  { watermark, lowWater }: ProgressQuestion,
+  answer: PartitionProgress | null,
+): boolean {
+  if (answer === null) return false;
+  return (
+    answer.finished ||
+    ((watermark === undefined || answer.watermark >= watermark) &&
+      (lowWater === undefined || answer.lowWater >= lowWater))
+  );
+}
+
+/** A watermark moves with the clock; one that is far behind won't be there in time. */
+function mayCome({ watermark }: ProgressQuestion, answer: PartitionProgress | null): boolean {
+  if (answer === null) return false;
+  return answer.finished || watermark === undefined || watermark - answer.watermark <= WAIT_MS;
+}
