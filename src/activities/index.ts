@@ -14,15 +14,8 @@ import type { AlertSink, LateSink } from './sinks.js';
 
 /** What sessions ask of the outside world. */
 export interface SessionActivities {
-  /**
-   * Publishes the alerts of one step. A repetition with the same ids changes nothing.
-   *
-   * @param questions - answered as by `readProgress`, once the alerts are published
-   */
-  publishAlerts(
-    alerts: readonly Alert[],
-    questions?: readonly ProgressQuestion[],
-  ): Promise<(PartitionProgress | null)[]>;
+  /** Publishes the alerts of one step. A repetition with the same ids changes nothing. */
+  publishAlerts(alerts: readonly Alert[]): Promise<void>;
   /** Puts events that the session did not take into the late output. */
   publishLate(
     session: SessionRef,
@@ -57,24 +50,19 @@ export interface ActivityDependencies {
 /** The activities a worker runs for its sessions. The ledger stands in front of the sink. */
 export function createActivities(deps: ActivityDependencies): SessionActivities {
   const { progress, ledger, alerts: sink, late, onPublished } = deps;
-  const publish = async (alerts: readonly Alert[]): Promise<void> => {
-    const fresh = await ledger.record(alerts);
-    if (fresh.length === 0) return;
-    await sink.publish(fresh);
-    failpoint('alerts-sent');
-    await ledger.published(fresh.map(({ id }) => id));
-    onPublished?.(fresh);
-    failpoint('alerts-recorded');
-  };
-  const read = (questions: readonly ProgressQuestion[]) =>
-    awaitProgress(progress, questions, Context.current().cancellationSignal);
   return {
-    publishAlerts: async (alerts, questions = []) => {
-      await publish(alerts);
-      return questions.length > 0 ? read(questions) : [];
+    publishAlerts: async (alerts) => {
+      const fresh = await ledger.record(alerts);
+      if (fresh.length === 0) return;
+      await sink.publish(fresh);
+      failpoint('alerts-sent');
+      await ledger.published(fresh.map(({ id }) => id));
+      onPublished?.(fresh);
+      failpoint('alerts-recorded');
     },
     publishLate: (session, events, reason) => late.publish(session, events, reason),
-    readProgress: read,
+    readProgress: (questions) =>
+      awaitProgress(progress, questions, Context.current().cancellationSignal),
   };
 }
 

@@ -24,6 +24,7 @@ import {
   defineSignal,
   log,
   proxyActivities,
+  proxyLocalActivities,
   proxySinks,
   setCurrentDetails,
   setHandler,
@@ -37,6 +38,7 @@ import { messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
+import type { Alert } from '../rules/rule.js';
 import {
   type RuleCounts,
   type RuleView,
@@ -57,7 +59,6 @@ import {
   type EventBatch,
   type NotTakenReason,
   type PartitionProgress,
-  type ProgressQuestion,
   SEARCH_ATTRIBUTES,
   type SessionRef,
   type SessionSettings,
@@ -96,6 +97,9 @@ const HISTORY_BYTES_MAX = 30_000_000;
 const ALERTS_LENGTH_MAX = 500_000;
 /** Activities that publish or run effects at one time; the server allows 2,000. */
 const PUBLISHING_MAX = 500;
+/** How long publishing may hold up the workflow task, which itself has 10 s, and how long it is not tried after a failure. */
+const LOCAL_MS: Millis = 2_000;
+const LOCAL_AGAIN_MS: Millis = 60_000;
 /** Bounds of the wait before the watermark is read again. */
 const REREAD_MIN_MS: Millis = 1_000;
 const REREAD_MAX_MS: Millis = 60_000;
@@ -175,6 +179,11 @@ const { publishAlerts, publishLate } = proxyActivities<SessionActivities>({
   retry: RETRY,
 });
 
+const local = proxyLocalActivities<Pick<SessionActivities, 'publishAlerts'>>({
+  startToCloseTimeout: LOCAL_MS,
+  retry: { maximumAttempts: 1 },
+});
+
 const { session: told } = proxySinks<SessionSinks>();
 
 /** The workflow function over the journeys of one bundle. */
@@ -203,13 +212,13 @@ class SessionShell {
   /** Alerts whose activities are not scheduled yet, and their length. */
   readonly #planned: { readonly alert: PlannedAlert; readonly length: number }[] = [];
   #plannedLength = 0;
+  /** From when on alerts are published in the workflow task again. */
+  #localAgainAt: Timestamp = MIN_TIMESTAMP;
   /** Activities that must be done before this run ends. */
   readonly #publishing = new Set<Promise<unknown>>();
   #timer: { firesAt: Timestamp; scope: CancellationScope } | null = null;
   #timerFired = false;
   #isReading = false;
-  /** The same is asked together with alerts that are being published. */
-  #isAsking = false;
   /** A question was answered, if only by "unknown": time to decide what to wait for next. */
   #readingEnded = false;
   readonly #read: [partition: SourcePartition, progress: PartitionProgress][] = [];
@@ -426,23 +435,29 @@ class SessionShell {
       count++;
     }
     const step = this.#planned.splice(0, count).map(({ alert }) => alert);
-    const isLast = this.#planned.length === 0 && this.#isAboutToEnd;
-    const questions = isLast ? this.#ask() : [];
-    if (isLast) this.#isAsking = true;
-    const published = publishAlerts(
-      step.map(({ alert }) => alert),
-      questions,
-    );
-    this.#publish(
-      published.then((answers) => {
-        if (!isLast) return;
-        this.#isAsking = false;
-        this.#answered(questions, answers);
-      }),
-    );
+    this.#publish(this.#publishAlerts(step.map(({ alert }) => alert)));
     for (const { alert, effects } of step) {
       for (const effect of effects) this.#publish(this.#runEffect(effect, alert));
     }
+  }
+
+  /**
+   * In the workflow task at hand where that works: an activity of its own costs another task and a way through the
+   * server. Where it fails or is slow, as one that is tried until it works.
+   */
+  async #publishAlerts(alerts: readonly Alert[]): Promise<void> {
+    if (Date.now() >= this.#localAgainAt) {
+      try {
+        await local.publishAlerts(alerts);
+        return;
+      } catch (error) {
+        this.#localAgainAt = Date.now() + LOCAL_AGAIN_MS;
+        log.warn('alerts not published at once', {
+          reason: messageOf((error as Error).cause ?? error),
+        });
+      }
+    }
+    await publishAlerts(alerts);
   }
 
   async #runEffect(effect: string, alert: PlannedAlert['alert']): Promise<void> {
@@ -504,7 +519,7 @@ class SessionShell {
     const deadline = this.#session.nextDeadline;
     const now = Date.now();
     if (deadline === null) {
-      if (!this.#session.isIdle || this.#isAsking || this.#sources.canForget) return null;
+      if (!this.#session.isIdle || this.#sources.canForget) return null;
       const idleMs = Math.min(REREAD_MAX_MS, IDLE_MS * 2 ** this.#idleReads);
       return { firesAt: now + idleMs, summary: 'idle: are the offsets committed?' };
     }
@@ -525,40 +540,24 @@ class SessionShell {
     return (
       this.#idleReads === 0 &&
       !this.#isReading &&
-      !this.#isAsking &&
       this.#inbox.length === 0 &&
       this.#session.isIdle &&
       !this.#sources.canForget
     );
   }
 
-  /** What to ask of the ingestors of the partitions: what the session waits for is worth a moment. */
-  #ask(): ProgressQuestion[] {
+  /** Asks how far the ingestors of the partitions are; what the session waits for is worth a moment. */
+  #readProgress(): void {
+    this.#timerFired = false;
+    this.#isReading = true;
     const { isIdle, nextDeadline } = this.#session;
     if (isIdle) this.#idleReads++;
-    return this.#sources.unfinished().map(({ source, partition, highest }) => ({
+    const questions = this.#sources.unfinished().map(({ source, partition, highest }) => ({
       source,
       partition,
       ...(nextDeadline === null ? {} : { watermark: nextDeadline }),
       ...(isIdle ? { lowWater: highest + 1 } : {}),
     }));
-  }
-
-  #answered(
-    questions: readonly ProgressQuestion[],
-    answers: readonly (PartitionProgress | null)[],
-  ): void {
-    answers.forEach((progress, i) => {
-      if (progress) this.#read.push([questions[i] as ProgressQuestion, progress]);
-    });
-    this.#readingEnded = true;
-  }
-
-  /** Asks how far the ingestors of the partitions are. */
-  #readProgress(): void {
-    this.#timerFired = false;
-    this.#isReading = true;
-    const questions = this.#ask();
     const names = questions.map(({ source, partition }) => `${source}/${partition}`);
     const { readProgress } = proxyActivities<SessionActivities>({
       startToCloseTimeout: '10 seconds',
@@ -566,13 +565,15 @@ class SessionShell {
       summary: `watermark of ${names.join(', ')}`.slice(0, SUMMARY_LENGTH_MAX),
     });
     readProgress(questions)
-      .catch((error) => {
-        log.warn('watermark not read', { reason: messageOf(error) });
-        return [];
-      })
       .then((answers) => {
+        answers.forEach((progress, i) => {
+          if (progress) this.#read.push([questions[i] as SourcePartition, progress]);
+        });
+      })
+      .catch((error) => log.warn('watermark not read', { reason: messageOf(error) }))
+      .finally(() => {
         this.#isReading = false;
-        this.#answered(questions, answers);
+        this.#readingEnded = true;
       });
   }
 

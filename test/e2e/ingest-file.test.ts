@@ -28,7 +28,7 @@ import {
   runOffline,
 } from './support/built.js';
 import { type Ended, environment, ROOT, run, start } from './support/cli.js';
-import { eventsOf, scheduledActivity } from './support/history.js';
+import { eventsOf, localActivity, scheduledActivity } from './support/history.js';
 
 const LITERAL = join(ROOT, 'examples/literal-journeys.ts');
 const LIVE = join(ROOT, 'test/e2e/support/journeys.ts');
@@ -421,7 +421,7 @@ describe('a file that grows', () => {
     const history = await eventsOf(client, 'quick/ann');
     const fired = history.findIndex((event) => event.timerFiredEventAttributes);
     const asked = history.findIndex((event) => scheduledActivity(event) === 'readProgress');
-    const alerted = history.findIndex((event) => scheduledActivity(event) === 'publishAlerts');
+    const alerted = history.findIndex((event) => localActivity(event) === 'publishAlerts');
     expect(fired).toBeGreaterThan(0);
     expect(asked).toBeGreaterThan(fired);
     expect(alerted).toBeGreaterThan(asked);

@@ -19,7 +19,7 @@ import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundleJourneys, quietTemporal } from './support/built.js';
-import { historyFromJson, scheduledActivity } from './support/history.js';
+import { historyFromJson, localActivity, scheduledActivity } from './support/history.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDER = new URL('../replay/', import.meta.url);
@@ -30,7 +30,7 @@ const recordings = readdirSync(FOLDER)
     const text = readFileSync(new URL(file, FOLDER), 'utf8');
     return { name: file.replace('.json', ''), text, history: historyFromJson(text) };
   });
-const alerting = recordings.filter(({ history }) => schedules(history, 'publishAlerts'));
+const alerting = recordings.filter(({ history }) => publishes(history));
 
 beforeAll(quietTemporal);
 
@@ -39,7 +39,7 @@ test('the recordings hold what they are there for, and nothing of the machine', 
     name,
     timer: history.events?.some((event) => event.timerFiredEventAttributes) ?? false,
     read: schedules(history, 'readProgress'),
-    alert: schedules(history, 'publishAlerts'),
+    alert: publishes(history),
     ends: history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes ? 'anew' : 'done',
   }));
   expect(shown).toEqual([
@@ -78,14 +78,14 @@ describe('a workflow that calls another activity', () => {
     }
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
     const session = join(copy, 'dist/workflows/session.js');
-    const [before, after, ...more] = readFileSync(session, 'utf8').split('const { publishAlerts,');
+    const [before, after, ...more] = readFileSync(session, 'utf8').split('local.publishAlerts(');
     expect([typeof before, typeof after, more.length]).toEqual(['string', 'string', 0]);
-    writeFileSync(session, `${before}const { publishAlert: publishAlerts,${after}`);
+    writeFileSync(session, `${before}local.publishAlert(${after}`);
     const worker = (await import(
       /* @vite-ignore */ pathToFileURL(join(copy, 'dist/worker.js')).href
     )) as typeof import('../../src/worker.js');
     bundle = await worker.bundleJourneys(join(copy, JOURNEYS));
-    expect(bundle.code).toContain('publishAlert: publishAlerts');
+    expect(bundle.code).toContain('local.publishAlert(');
   });
 
   test.each(alerting)('does not replay $name', async ({ name, history }) => {
@@ -93,6 +93,10 @@ describe('a workflow that calls another activity', () => {
     await expect(replayed).rejects.toThrow(DeterminismViolationError);
   });
 });
+
+function publishes({ events }: History): boolean {
+  return events?.some((event) => localActivity(event) === 'publishAlerts') ?? false;
+}
 
 function schedules({ events }: History, activity: string): boolean {
   return events?.some((event) => scheduledActivity(event) === activity) ?? false;

@@ -40,6 +40,13 @@ export function scheduledActivity(event: HistoryEvent): string | undefined {
   return event.activityTaskScheduledEventAttributes?.activityType?.name ?? undefined;
 }
 
+/** Type of the local activity whose result the event holds, or else undefined. */
+export function localActivity({ markerRecordedEventAttributes: marker }: HistoryEvent) {
+  if (marker?.markerName !== 'core_local_activity') return undefined;
+  const data = marker.details?.data?.payloads?.[0]?.data;
+  return data ? (JSON.parse(Buffer.from(data).toString()).activity_type as string) : undefined;
+}
+
 /** When the event was written, in ms since the epoch. */
 export function timeOf({ eventTime }: HistoryEvent): number {
   return Number(eventTime?.seconds ?? 0) * 1_000 + Number(eventTime?.nanos ?? 0) / 1e6;
