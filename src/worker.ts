@@ -6,6 +6,7 @@ import {
   type InjectedSinks,
   type Logger as TemporalLogger,
   Worker,
+  type WorkerDeploymentOptions,
   type WorkerOptions,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
@@ -78,6 +79,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     onPublished,
     onDropped,
     bundle,
+    workerDeploymentOptions,
     ...workerOptions
   } = options;
   const { path, journeys } = await loadJourneys(module);
@@ -127,6 +129,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     // Sessions share one V8 context: a fifth of the memory (the default, but relied upon here).
     reuseV8Context: true,
     ...workerOptions,
+    ...deploymentOf(workerDeploymentOptions),
     taskQueue,
     activities: { ...effects, ...own },
     workflowBundle: bundle ?? (await bundleJourneys(path)),
@@ -165,6 +168,13 @@ export async function bundleJourneys(
     }),
     logger,
   });
+}
+
+/** A session takes a worker that says the name of its deployment for a versioned one. */
+function deploymentOf(options: WorkerDeploymentOptions | undefined): Partial<WorkerOptions> {
+  if (!options) return {};
+  if (options.useWorkerVersioning) return { workerDeploymentOptions: options };
+  return { buildId: options.version.buildId };
 }
 
 function invalid(message: string): CepError {

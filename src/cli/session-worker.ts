@@ -1,6 +1,6 @@
 // The worker of a command: alone, or in the process of an ingestor.
 
-import type { NativeConnection } from '@temporalio/worker';
+import type { NativeConnection, WorkerDeploymentOptions } from '@temporalio/worker';
 import type { Registry } from 'prom-client';
 import { type AlertSink, type LateSink, loggedLate } from '../activities/index.js';
 import type { Logger } from '../log.js';
@@ -19,6 +19,8 @@ export interface SessionWorkerOptions {
   readonly alerts: AlertSink | null;
   /** The log where there is none. */
   readonly late: LateSink | null;
+  /** Its version, where it takes part in worker versioning. */
+  readonly workerDeploymentOptions?: WorkerDeploymentOptions;
   /** Gets the worker's counters. */
   readonly registry: Registry;
   readonly log: Logger;

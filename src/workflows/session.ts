@@ -17,7 +17,6 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
   condition,
-  continueAsNew,
   defineQuery,
   defineSignal,
   log,
@@ -62,6 +61,7 @@ import {
   STATE_QUERY,
 } from './messages.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
+import { continueOnCurrentVersion, NextRun } from './versioning.js';
 
 const CEP_RULES = defineSearchAttributeKey('CepRules', SEARCH_ATTRIBUTES.CepRules);
 const CEP_NEXT_DEADLINE = defineSearchAttributeKey(
@@ -196,6 +196,7 @@ class SessionShell {
   #idleReads = 0;
   /** Partial matches dropped at a limit that were told of, by rule. */
   readonly #toldDropped = new Map<string, number>();
+  readonly #next = new NextRun();
   #shownRules = '';
   #shownDeadline: Timestamp | null = null;
 
@@ -263,7 +264,7 @@ class SessionShell {
       this.#canPublish ||
       this.#readingEnded ||
       this.#timerFired ||
-      (this.#isQuiet && this.#isOver())
+      (this.#isQuiet && (this.#isOver() || this.#next.isDue))
     );
   }
 
@@ -517,7 +518,10 @@ class SessionShell {
   #isRunFull(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     return (
-      continueAsNewSuggested || historyLength >= HISTORY_PER_RUN || this.#signals >= SIGNALS_PER_RUN
+      continueAsNewSuggested ||
+      historyLength >= HISTORY_PER_RUN ||
+      this.#signals >= SIGNALS_PER_RUN ||
+      this.#next.isDue
     );
   }
 
@@ -540,7 +544,7 @@ class SessionShell {
       since: this.#since,
       inbox: this.#inbox,
     };
-    return continueAsNew<(input: SessionInput) => Promise<SessionResult>>({
+    return continueOnCurrentVersion<(input: SessionInput) => Promise<SessionResult>>({
       journey,
       key,
       settings,

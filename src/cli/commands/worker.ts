@@ -4,6 +4,12 @@ import { loadJourneys } from '../../journeys-module.js';
 import { createLogger } from '../../log.js';
 import { TASK_QUEUE } from '../../workflows/messages.js';
 import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from '../alerts.js';
+import {
+  addDeploymentOptions,
+  type DeploymentFlags,
+  deploymentOptions,
+  howToMakeCurrent,
+} from '../deployment.js';
 import { portNumber, showMetrics } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
 import { connectNative, SERVER_HELP } from '../server.js';
@@ -11,7 +17,7 @@ import { startSessionWorker } from '../session-worker.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
 
-interface WorkerFlags extends AlertFlags {
+interface WorkerFlags extends AlertFlags, DeploymentFlags {
   readonly journeys: string;
   readonly taskQueue: string;
   readonly database?: string;
@@ -33,7 +39,7 @@ export function workerCommand(): Command {
     )
     .option('--task-queue <name>', 'task queue of sessions and activities', TASK_QUEUE)
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber);
-  return addAlertOptions(command)
+  return addAlertOptions(addDeploymentOptions(command))
     .addHelpText(
       'after',
       `${SERVER_HELP}
@@ -53,6 +59,7 @@ async function run(flags: WorkerFlags): Promise<void> {
   const log = createLogger('info');
   const cleanUp: (() => Promise<unknown>)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
+  const deployment = deploymentOptions(flags);
   await loadJourneys(journeys);
   const place = sharedStore(flags.database);
   try {
@@ -73,10 +80,12 @@ async function run(flags: WorkerFlags): Promise<void> {
       store,
       alerts: sinks.alerts,
       late: sinks.late,
+      ...(deployment ? { workerDeploymentOptions: deployment } : {}),
       registry,
       log,
     });
     cleanUp.push(() => worker.stop());
+    if (deployment) note(howToMakeCurrent(deployment, namespace));
     note(`Worker is ready on task queue ${taskQueue} at ${address}; Ctrl-C stops it`);
     await Promise.race([worker.ended, whenAborted(signal)]);
   } finally {
