@@ -11,7 +11,10 @@ export interface DeploymentFlags {
 
 export function addDeploymentOptions(command: Command): Command {
   return command
-    .option('--deployment <name>', 'take part in worker versioning, as a version of this deployment')
+    .option(
+      '--deployment <name>',
+      'take part in worker versioning, as a version of this deployment',
+    )
     .option('--build-id <id>', 'the version; another one for each change');
 }
 

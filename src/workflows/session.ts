@@ -33,13 +33,7 @@ import { messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
-import {
-  type RuleCounts,
-  type RuleView,
-  repeatKey,
-  Session,
-  type SessionRulesSnapshot,
-} from '../rules/session.js';
+import { type RuleCounts, type RuleView, repeatKey, Session } from '../rules/session.js';
 import {
   DATE_MAX,
   MIN_TIMESTAMP,
@@ -60,6 +54,12 @@ import {
   type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
+import {
+  readSnapshot,
+  type SessionSnapshot,
+  SNAPSHOT_FORMAT,
+  type StoredSnapshot,
+} from './session-snapshot.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
 import { continueOnCurrentVersion, NextRun } from './versioning.js';
 
@@ -96,26 +96,19 @@ const SUMMARY_LENGTH_MAX = 100;
 /** How long an idle session waits before it first asks whether its offsets are committed; then twice that, ... */
 const IDLE_MS: Millis = 2_000;
 
+/** Said of the matches that a session could not take along. */
+const LOST = {
+  RULE_CHANGED: 'a rule has changed, and its open matches are lost',
+  RULE_REMOVED: 'a rule is no longer there, and its open matches are lost',
+} as const;
+
 export const eventsSignal = defineSignal<EventBatch[]>(EVENTS_SIGNAL);
 export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
 
 /** Argument of the workflow. `carried` is there from the second run on. */
 export interface SessionInput extends SessionRef {
   readonly settings: SessionSettings;
-  readonly carried?: SessionSnapshot;
-}
-
-/** What a session hands to its next run. */
-export interface SessionSnapshot {
-  /** Of this layout; raised when it changes. */
-  readonly format: 1;
-  readonly rules: SessionRulesSnapshot;
-  readonly sources: readonly PartitionSnapshot[];
-  readonly counts: SessionCounts;
-  /** Time of the event it began with; null before there was one. */
-  readonly since: Timestamp | null;
-  /** Signals that were accepted and not yet taken: the batches of each. */
-  readonly inbox: readonly (readonly EventBatch[])[];
+  readonly carried?: StoredSnapshot;
 }
 
 /** What a session has seen since its first run. */
@@ -208,12 +201,16 @@ class SessionShell {
         `this worker has no journey "${input.journey}": start it with the module that defines it, or deploy it before the ingestor`,
       );
     }
-    const { carried } = input;
+    const carried = input.carried && readSnapshot(input.carried);
     this.#input = input;
     this.#session = new Session(journey, input.key, carried?.rules);
     this.#journey = journey;
     for (const { rule, counts } of this.#session.view(0)) {
       this.#toldDropped.set(rule, counts.dropped);
+    }
+    for (const { rule, partialMatches, why } of this.#session.lost) {
+      log.warn(LOST[why], { rule, partialMatches });
+      told.dropped(input.journey, rule, partialMatches);
     }
     this.#sources = new Sources(carried?.sources);
     this.#counts = {
@@ -537,7 +534,7 @@ class SessionShell {
   #continueAsNew(): Promise<never> {
     const { journey, key, settings } = this.#input;
     const carried: SessionSnapshot = {
-      format: 1,
+      format: SNAPSHOT_FORMAT,
       rules: this.#session.snapshot(),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
