@@ -1,6 +1,7 @@
 // The worker: bundles a journeys module into the session workflow and runs sessions and activities.
 
 import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
 import {
   bundleWorkflowCode,
   type InjectedSinks,
@@ -53,7 +54,7 @@ export interface CreateWorkerOptions
   readonly onPublished?: (alerts: readonly Alert[]) => void;
   /** Called when a session has dropped partial matches at a limit of a rule. */
   readonly onDropped?: (journey: string, rule: string, partialMatches: number) => void;
-  /** Made before by {@link bundleJourneys}, to start faster. */
+  /** Made before by {@link bundleJourneys}, to start faster; with the same data converter. */
   readonly bundle?: WorkflowBundleWithSourceMap;
 }
 
@@ -132,7 +133,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     ...deploymentOf(workerDeploymentOptions),
     taskQueue,
     activities: { ...effects, ...own },
-    workflowBundle: bundle ?? (await bundleJourneys(path)),
+    workflowBundle: bundle ?? (await bundleJourneys(path, quietLogger, options.dataConverter)),
     sinks: {
       ...workerOptions.sinks,
       ...sinks,
@@ -146,18 +147,23 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
  *
  * @param module - path relative to the working directory, or a file URL
  * @param logger - gets the bundler's messages; by default only warnings and errors are shown
+ * @param dataConverter - that of the worker: its converters run in the workflow, its codecs do not
  */
 export async function bundleJourneys(
   module: string | URL,
   logger: TemporalLogger = quietLogger,
+  dataConverter: DataConverter = {},
 ): Promise<WorkflowBundleWithSourceMap> {
   const { path } = await loadJourneys(module);
+  const { payloadConverterPath, failureConverterPath } = dataConverter;
   const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
   return bundleWorkflowCode({
     workflowsPath: ours('./workflows/bundle-entry.js'),
     ...(isAnyFailpointArmed
       ? { workflowInterceptorModules: [ours('./workflows/failpoint-interceptor.js')] }
       : {}),
+    ...(payloadConverterPath ? { payloadConverterPath } : {}),
+    ...(failureConverterPath ? { failureConverterPath } : {}),
     preloadModules: [ours('./workflows/compiled-journeys.js')],
     webpackConfigHook: (config) => ({
       ...config,
@@ -181,6 +187,7 @@ function invalid(message: string): CepError {
   return new CepError('JOURNEYS_INVALID', message);
 }
 
+export { loadDataConverter } from './data-converter.js';
 export {
   type Alert,
   type AlertSink,
