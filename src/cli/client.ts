@@ -3,7 +3,7 @@
 
 import type { Connection } from '@temporalio/client';
 import { Client } from '@temporalio/client';
-import type { DataConverter } from '@temporalio/common';
+import { type DataConverter, ValueError } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Command } from 'commander';
 import { loadDataConverter } from '../data-converter.js';
@@ -65,3 +65,10 @@ export function keySecret(): string | undefined {
     `${SECRET_VARIABLE} must have at least ${SECRET_LENGTH_MIN} characters: make one with openssl rand -hex 32`,
   );
 }
+
+/** What the SDK throws where it meets an encoding of somebody's codec. */
+export function isEncoded(error: unknown): boolean {
+  return error instanceof ValueError && error.message.startsWith('Unknown encoding');
+}
+
+export const ENCODED = `what Temporal keeps of the sessions is encoded: name the module that encodes it by --data-converter or ${CONVERTER_VARIABLE}`;
