@@ -1,11 +1,13 @@
 // The worker: bundles a journeys module into the session workflow and runs sessions and activities.
 
 import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
 import {
   bundleWorkflowCode,
   type InjectedSinks,
   type Logger as TemporalLogger,
   Worker,
+  type WorkerDeploymentOptions,
   type WorkerOptions,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
@@ -52,7 +54,7 @@ export interface CreateWorkerOptions
   readonly onPublished?: (alerts: readonly Alert[]) => void;
   /** Called when a session has dropped partial matches at a limit of a rule. */
   readonly onDropped?: (journey: string, rule: string, partialMatches: number) => void;
-  /** Made before by {@link bundleJourneys}, to start faster. */
+  /** Made before by {@link bundleJourneys}, to start faster; with the same data converter. */
   readonly bundle?: WorkflowBundleWithSourceMap;
 }
 
@@ -78,6 +80,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     onPublished,
     onDropped,
     bundle,
+    workerDeploymentOptions,
     ...workerOptions
   } = options;
   const { path, journeys } = await loadJourneys(module);
@@ -127,9 +130,10 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     // Sessions share one V8 context: a fifth of the memory (the default, but relied upon here).
     reuseV8Context: true,
     ...workerOptions,
+    ...deploymentOf(workerDeploymentOptions),
     taskQueue,
     activities: { ...effects, ...own },
-    workflowBundle: bundle ?? (await bundleJourneys(path)),
+    workflowBundle: bundle ?? (await bundleJourneys(path, quietLogger, options.dataConverter)),
     sinks: {
       ...workerOptions.sinks,
       ...sinks,
@@ -143,18 +147,23 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
  *
  * @param module - path relative to the working directory, or a file URL
  * @param logger - gets the bundler's messages; by default only warnings and errors are shown
+ * @param dataConverter - that of the worker: its converters run in the workflow, its codecs do not
  */
 export async function bundleJourneys(
   module: string | URL,
   logger: TemporalLogger = quietLogger,
+  dataConverter: DataConverter = {},
 ): Promise<WorkflowBundleWithSourceMap> {
   const { path } = await loadJourneys(module);
+  const { payloadConverterPath, failureConverterPath } = dataConverter;
   const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
   return bundleWorkflowCode({
     workflowsPath: ours('./workflows/bundle-entry.js'),
     ...(isAnyFailpointArmed
       ? { workflowInterceptorModules: [ours('./workflows/failpoint-interceptor.js')] }
       : {}),
+    ...(payloadConverterPath ? { payloadConverterPath } : {}),
+    ...(failureConverterPath ? { failureConverterPath } : {}),
     preloadModules: [ours('./workflows/compiled-journeys.js')],
     webpackConfigHook: (config) => ({
       ...config,
@@ -167,10 +176,18 @@ export async function bundleJourneys(
   });
 }
 
+/** A session takes a worker that says the name of its deployment for a versioned one. */
+function deploymentOf(options: WorkerDeploymentOptions | undefined): Partial<WorkerOptions> {
+  if (!options) return {};
+  if (options.useWorkerVersioning) return { workerDeploymentOptions: options };
+  return { buildId: options.version.buildId };
+}
+
 function invalid(message: string): CepError {
   return new CepError('JOURNEYS_INVALID', message);
 }
 
+export { loadDataConverter } from './data-converter.js';
 export {
   type Alert,
   type AlertSink,

@@ -19,7 +19,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   analytics: [],
   workflows: ['automaton', 'rules', 'pattern', 'type:activities', 'type:failpoints'],
   log: [],
-  'journeys-module': ['rules'],
+  'user-module': [],
+  'journeys-module': ['rules', 'user-module'],
+  'data-converter': ['user-module'],
   // What an activity says to a workflow stands in workflows/messages.
   failpoints: [],
   activities: ['rules', 'automaton', 'log', 'workflows/messages', 'failpoints'],

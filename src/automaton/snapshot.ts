@@ -60,6 +60,16 @@ export function writeState(nfa: NFA, state: NFAState): NFASnapshot {
   };
 }
 
+/** How many partial matches a snapshot holds, known without its automaton. */
+export function openCountOf({ partial, taken }: NFASnapshot<unknown>): number {
+  const lists: number[] = [];
+  const sumOf = (rows: readonly number[]) => rows.reduce((sum, row) => sum + (lists[row] ?? 0), 0);
+  for (const [, , ...previous] of taken) {
+    lists.push(previous.length === 0 ? 1 : sumOf(previous));
+  }
+  return partial.reduce((sum, [, ...ends]) => sum + sumOf(ends), 0);
+}
+
 /**
  * Reads a state back.
  *

@@ -3,7 +3,7 @@
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
@@ -22,6 +22,13 @@ import type { Store } from '../store/store.js';
 import { formatTimestamp, type Millis, parseDuration, seconds } from '../time.js';
 import { SESSION_WORKFLOW, TASK_QUEUE } from '../workflows/messages.js';
 import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from './alerts.js';
+import {
+  addDataConverterOption,
+  type DataConverterFlags,
+  dataConverterOf,
+  keySecret,
+  openClient,
+} from './client.js';
 import { connectKafka } from './kafka.js';
 import { connectNative } from './server.js';
 import { startSessionWorker } from './session-worker.js';
@@ -31,7 +38,7 @@ import { note, progress } from './terminal.js';
 /** How far Temporal's list of workflows may lag behind them. */
 const VISIBILITY_MS: Millis = 1_000;
 
-export interface IngestFlags extends AlertFlags {
+export interface IngestFlags extends AlertFlags, DataConverterFlags {
   readonly journeys: string;
   readonly taskQueue: string;
   readonly database?: string;
@@ -77,7 +84,7 @@ export function addIngestOptions(command: Command): Command {
     .option('--task-queue <name>', 'task queue of the workers', TASK_QUEUE)
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
     .option('--json', 'print the counts as JSON');
-  return addAlertOptions(command);
+  return addAlertOptions(addDataConverterOption(command));
 }
 
 export function duration(text: string): Millis {
@@ -128,6 +135,8 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
   const cleanUp: (() => Promise<unknown> | undefined)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
   const { journeys } = await loadJourneys(flags.journeys);
+  const dataConverter = await dataConverterOf(flags);
+  const secret = keySecret();
   const place = flags.withWorker
     ? ownStore(flags.database, flags.dataFolder)
     : sharedStore(flags.database);
@@ -154,6 +163,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
         connection,
         namespace,
         store,
+        dataConverter,
         alerts: sinks.alerts,
         late: sinks.late,
         registry,
@@ -175,7 +185,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     let counts: IngestCounts | null = null;
     ingestMetrics(registry, { counts: () => counts, lags: () => lags?.() ?? [] });
     cleanUp.push(await showMetrics(registry, flags.metricsPort));
-    const client = new Client({ connection, namespace });
+    const client = openClient({ connection, namespace }, dataConverter);
     const patienceMs = flags.patience ?? patienceOf(journeys);
     const result = await ingest({
       ...input,
@@ -185,6 +195,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
         journeys,
         client,
         taskQueue: flags.taskQueue,
+        ...(secret === undefined ? {} : { keySecret: secret }),
         settings: {
           outOfOrdernessMs: flags.outOfOrderness,
           publicationIntervalMs: seconds(2),

@@ -7,6 +7,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import { Command } from 'commander';
 import { CepError, messageOf } from '../errors.js';
 import { quietTemporal } from '../temporal-runtime.js';
+import { ENCODED, isEncoded } from './client.js';
 import { demoCommand } from './commands/demo.js';
 import { diagramCommand } from './commands/diagram.js';
 import { explainCommand } from './commands/explain.js';
@@ -67,6 +68,7 @@ function sayErrorsInOneLine(command: Command, path: string): void {
 
 function describe(error: unknown): string {
   if (error instanceof CepError) return messageOf(error);
+  if (isEncoded(error)) return ENCODED;
   const grpc = isGrpcServiceError(error) ? error : (error as { cause?: unknown })?.cause;
   if (isGrpcServiceError(grpc)) {
     const said = grpc.details || messageOf(grpc);

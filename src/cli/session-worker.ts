@@ -1,6 +1,7 @@
 // The worker of a command: alone, or in the process of an ingestor.
 
-import type { NativeConnection } from '@temporalio/worker';
+import type { DataConverter } from '@temporalio/common';
+import type { NativeConnection, WorkerDeploymentOptions } from '@temporalio/worker';
 import type { Registry } from 'prom-client';
 import { type AlertSink, type LateSink, loggedLate } from '../activities/index.js';
 import type { Logger } from '../log.js';
@@ -15,10 +16,14 @@ export interface SessionWorkerOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly store: Store;
+  /** That of Temporal where there is none. */
+  readonly dataConverter: DataConverter | null;
   /** Printed where there is none. */
   readonly alerts: AlertSink | null;
   /** The log where there is none. */
   readonly late: LateSink | null;
+  /** Its version, where it takes part in worker versioning. */
+  readonly workerDeploymentOptions?: WorkerDeploymentOptions;
   /** Gets the worker's counters. */
   readonly registry: Registry;
   readonly log: Logger;
@@ -28,12 +33,13 @@ export interface SessionWorkerOptions {
 export async function startSessionWorker(
   options: SessionWorkerOptions,
 ): Promise<{ ended: Promise<void>; stop(): Promise<void> }> {
-  const { alerts, registry, ...rest } = options;
+  const { alerts, registry, dataConverter, ...rest } = options;
   const late = options.late ?? loggedLate(options.log);
   const metrics = workerMetrics(registry);
   const worker = await createWorker({
     ...rest,
     ...(alerts ? { alerts } : {}),
+    ...(dataConverter ? { dataConverter } : {}),
     late: {
       publish: async (session, events, reason) => {
         await late.publish(session, events, reason);

@@ -15,7 +15,7 @@ import {
   TASK_QUEUE,
 } from '../workflows/messages.js';
 import type { SessionInput } from '../workflows/session.js';
-import { sessionWorkflowId } from '../workflows/session-id.js';
+import { keyName, sessionWorkflowId } from '../workflows/session-id.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
 
 const CEP_JOURNEY = defineSearchAttributeKey('CepJourney', SEARCH_ATTRIBUTES.CepJourney);
@@ -38,14 +38,17 @@ const GRPC_FAILED_PRECONDITION = 9;
  * @param options.journeys - what the sessions run, for their description in the Temporal UI
  * @param options.settings - what sessions must know of this ingestor to place their timers
  * @param options.taskQueue - of the workers; default `temporal-cep`
+ * @param options.keySecret - names sessions by a keyed hash: then neither workflow ids nor CepKey tell their keys. It must
+ *   stay the same, or events of open sessions start others
  */
 export function temporalGateway(options: {
   client: Client;
   journeys?: CompiledJourneys;
   settings: SessionSettings;
   taskQueue?: string;
+  keySecret?: string;
 }): SessionGateway {
-  const { client, journeys, settings, taskQueue = TASK_QUEUE } = options;
+  const { client, journeys, settings, taskQueue = TASK_QUEUE, keySecret } = options;
   const details = new Map(
     [...(journeys?.byId ?? [])].map(([id, { journey }]) => [id, detailsOf(journey)]),
   );
@@ -54,7 +57,7 @@ export function temporalGateway(options: {
       const input: SessionInput = { ...ref, settings };
       await call(client, () =>
         client.workflow.signalWithStart(SESSION_WORKFLOW, {
-          workflowId: sessionWorkflowId(ref),
+          workflowId: sessionWorkflowId(ref, keySecret),
           taskQueue,
           args: [input],
           signal: EVENTS_SIGNAL,
@@ -64,7 +67,7 @@ export function temporalGateway(options: {
           staticDetails: details.get(ref.journey) ?? '',
           typedSearchAttributes: new TypedSearchAttributes([
             { key: CEP_JOURNEY, value: ref.journey },
-            { key: CEP_KEY, value: ref.key.slice(0, KEYWORD_LENGTH_MAX) },
+            { key: CEP_KEY, value: keyName(ref.key, keySecret).slice(0, KEYWORD_LENGTH_MAX) },
           ]),
         }),
       );
@@ -73,7 +76,7 @@ export function temporalGateway(options: {
       try {
         await call(client, () =>
           client.workflow
-            .getHandle(sessionWorkflowId(ref))
+            .getHandle(sessionWorkflowId(ref, keySecret))
             .signal<EventBatch[]>(EVENTS_SIGNAL, ...batches),
         );
         return 'accepted';

@@ -17,6 +17,7 @@ import {
   type OperatorOutput,
   type OperatorSnapshot,
 } from '../automaton/operator.js';
+import { openCountOf } from '../automaton/snapshot.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
@@ -98,6 +99,13 @@ export function operatorOf(
   return known && unpack(known.operator, events);
 }
 
+/** Open matches of a snapshot that could not be taken over. */
+export interface LostMatches {
+  readonly rule: string;
+  readonly partialMatches: number;
+  readonly why: 'RULE_CHANGED' | 'RULE_REMOVED';
+}
+
 /** A rule's part of a session, for people. */
 export interface RuleView {
   readonly rule: string;
@@ -116,16 +124,25 @@ export class Session {
   readonly #key: string;
   readonly #rules: RuleRun[];
   #watermark: Timestamp;
+  /** What the rules of its snapshot held open and those of today can't go on with. */
+  readonly lost: readonly LostMatches[];
 
-  /** @param snapshot - to go on from. A rule whose hash has changed since begins afresh. */
+  /**
+   * @param snapshot - to go on from. A rule whose hash has changed since begins afresh; what it held open counts as
+   *   dropped
+   */
   constructor(journey: CompiledJourney, key: string, snapshot?: SessionRulesSnapshot) {
     this.#journey = journey;
     this.#key = key;
     this.#watermark = snapshot?.watermark ?? MIN_TIMESTAMP;
+    this.lost = lostOf(journey, snapshot);
     this.#rules = journey.rules.map((compiled): RuleRun => {
       const { id } = compiled.rule;
       const known = snapshot && Object.hasOwn(snapshot.rules, id) ? snapshot.rules[id] : undefined;
       const same = known?.hash === compiled.hash ? known : undefined;
+      const lost = this.lost.find(({ rule }) => rule === id)?.partialMatches ?? 0;
+      const counts = { ...NO_COUNTS, ...known?.counts };
+      counts.dropped += lost;
       return {
         compiled,
         operator:
@@ -136,8 +153,11 @@ export class Session {
                 unpack(same.operator, snapshot.events),
               )
             : freshOperator(compiled, this.#watermark),
-        counts: { ...NO_COUNTS, ...known?.counts },
-        lastError: known?.lastError ?? null,
+        counts,
+        lastError:
+          lost > 0
+            ? `the rule changed while ${lost} partial matches were open`
+            : (known?.lastError ?? null),
       };
     });
   }
@@ -355,6 +375,16 @@ export class Session {
     }
     return alerts;
   }
+}
+
+function lostOf(journey: CompiledJourney, snapshot?: SessionRulesSnapshot): LostMatches[] {
+  const hashes = new Map(journey.rules.map(({ rule, hash }) => [rule.id, hash]));
+  return Object.entries(snapshot?.rules ?? {}).flatMap(([rule, { hash, operator }]) => {
+    const today = hashes.get(rule);
+    const partialMatches = today === hash ? 0 : openCountOf(operator.matches);
+    const why = today === undefined ? 'RULE_REMOVED' : 'RULE_CHANGED';
+    return partialMatches > 0 ? [{ rule, partialMatches, why }] : [];
+  });
 }
 
 /** Names an event by its source and its record's own id. */

@@ -1,6 +1,7 @@
 // A user's journeys on the time-skipping server: send events, let days go by in milliseconds, look at the
 // alerts. Ingest is played by the harness, everything behind it is real: workflow, timers, activities.
 
+import type { DataConverter } from '@temporalio/common';
 import { memoryLedger, type ProgressReader } from '../activities/index.js';
 import { CepError } from '../errors.js';
 import type { EventData } from '../event.js';
@@ -31,6 +32,8 @@ export interface JourneyTestOptions {
   readonly journey: string;
   /** The user's own activities by name, as for `createWorker`. */
   readonly activities?: Readonly<Record<string, Effect>>;
+  /** As for `createWorker`. */
+  readonly dataConverter?: DataConverter;
 }
 
 /** A journey under test. */
@@ -76,7 +79,8 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
   }
   const { journey } = compiled;
   quietTemporal();
-  const env = await startTimeSkipping();
+  const { dataConverter } = options;
+  const env = await startTimeSkipping(dataConverter ? { client: { dataConverter } } : {});
   const alerts: Alert[] = [];
   const published = new Set<string>();
   const sent = new Map<string, SessionRef>();
@@ -94,6 +98,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
     store: { progress, ledger: memoryLedger() },
     connection: env.nativeConnection,
     log: createLogger('warn'),
+    ...(dataConverter ? { dataConverter } : {}),
     ...(options.activities ? { activities: options.activities } : {}),
     alerts: {
       publish: async (step) => {

@@ -36,7 +36,9 @@ function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
     `${matches} matches`,
     `${timeouts} timeouts`,
     ...(errors > 0 ? [`${errors} condition errors`] : []),
-    ...(dropped > 0 ? [`**${dropped} partial matches dropped at the limit**`] : []),
+    ...(dropped > 0
+      ? [`**${dropped} partial matches dropped** at the limit, or as the rule changed`]
+      : []),
   ].join(', ');
   const lines = [`### ${escapeMarkdown(rule.rule)}`];
   if (rule.description) lines.push(`*${escapeMarkdown(rule.description)}*`, '');

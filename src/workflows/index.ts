@@ -1,6 +1,7 @@
 // For those who talk to sessions, or bundle them themselves.
 export {
   type BatchedEvent,
+  CONTINUE_SIGNAL,
   EVENTS_SIGNAL,
   type EventBatch,
   type PartitionProgress,

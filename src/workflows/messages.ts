@@ -7,6 +7,8 @@ import type { Millis, Timestamp } from '../time.js';
 export const SESSION_WORKFLOW = 'session';
 /** Signal that carries {@link EventBatch}es: one argument for each source partition it has events of. */
 export const EVENTS_SIGNAL = 'events';
+/** Signal, without arguments, that asks a session to continue as new. */
+export const CONTINUE_SIGNAL = 'continueAsNew';
 /** Query for a session's whole state. */
 export const STATE_QUERY = 'state';
 /** Default task queue of the workers. */

@@ -19,7 +19,6 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
   condition,
-  continueAsNew,
   defineQuery,
   defineSignal,
   log,
@@ -39,13 +38,7 @@ import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Alert } from '../rules/rule.js';
-import {
-  type RuleCounts,
-  type RuleView,
-  repeatKey,
-  Session,
-  type SessionRulesSnapshot,
-} from '../rules/session.js';
+import { type RuleCounts, type RuleView, repeatKey, Session } from '../rules/session.js';
 import {
   DATE_MAX,
   MIN_TIMESTAMP,
@@ -66,7 +59,14 @@ import {
   type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
+import {
+  readSnapshot,
+  type SessionSnapshot,
+  SNAPSHOT_FORMAT,
+  type StoredSnapshot,
+} from './session-snapshot.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
+import { continueOnCurrentVersion, NextRun } from './versioning.js';
 
 const CEP_RULES = defineSearchAttributeKey('CepRules', SEARCH_ATTRIBUTES.CepRules);
 const CEP_NEXT_DEADLINE = defineSearchAttributeKey(
@@ -112,28 +112,19 @@ const SUMMARY_LENGTH_MAX = 100;
 /** How long an idle session waits before it first asks whether its offsets are committed; then twice that, ... */
 const IDLE_MS: Millis = 2_000;
 
+/** Said of the matches that a session could not take along. */
+const LOST = {
+  RULE_CHANGED: 'a rule has changed, and its open matches are lost',
+  RULE_REMOVED: 'a rule is no longer there, and its open matches are lost',
+} as const;
+
 export const eventsSignal = defineSignal<EventBatch[]>(EVENTS_SIGNAL);
 export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
 
 /** Argument of the workflow. `carried` is there from the second run on. */
 export interface SessionInput extends SessionRef {
   readonly settings: SessionSettings;
-  readonly carried?: SessionSnapshot;
-}
-
-/** What a session hands to its next run. */
-export interface SessionSnapshot {
-  /** Of this layout; raised when it changes. */
-  readonly format: 2;
-  readonly rules: SessionRulesSnapshot;
-  readonly sources: readonly PartitionSnapshot[];
-  readonly counts: SessionCounts;
-  /** Time of the event it began with; null before there was one. */
-  readonly since: Timestamp | null;
-  /** Signals that were accepted and not yet taken: the batches of each. */
-  readonly inbox: readonly (readonly EventBatch[])[];
-  /** Alerts that are found and not yet told. */
-  readonly planned: readonly PlannedAlert[];
+  readonly carried?: StoredSnapshot;
 }
 
 /** What a session has seen since its first run. */
@@ -226,6 +217,7 @@ class SessionShell {
   #idleReads = 0;
   /** Partial matches dropped at a limit that were told of, by rule. */
   readonly #toldDropped = new Map<string, number>();
+  readonly #next = new NextRun();
   #shownRules = '';
   #shownDeadline: Timestamp | null = null;
 
@@ -237,12 +229,16 @@ class SessionShell {
         `this worker has no journey "${input.journey}": start it with the module that defines it, or deploy it before the ingestor`,
       );
     }
-    const { carried } = input;
+    const carried = input.carried && readSnapshot(input.carried);
     this.#input = input;
     this.#session = new Session(journey, input.key, carried?.rules);
     this.#journey = journey;
     for (const { rule, counts } of this.#session.view(0)) {
       this.#toldDropped.set(rule, counts.dropped);
+    }
+    for (const { rule, partialMatches, why } of this.#session.lost) {
+      log.warn(LOST[why], { rule, partialMatches });
+      told.dropped(input.journey, rule, partialMatches);
     }
     this.#sources = new Sources(carried?.sources);
     this.#counts = {
@@ -298,7 +294,7 @@ class SessionShell {
       this.#canPublish ||
       this.#readingEnded ||
       this.#timerFired ||
-      (this.#isQuiet && this.#isOver())
+      (this.#isQuiet && (this.#isOver() || this.#next.isDue))
     );
   }
 
@@ -595,7 +591,10 @@ class SessionShell {
   #isRunFull(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     return (
-      continueAsNewSuggested || historyLength >= HISTORY_PER_RUN || this.#signals >= SIGNALS_PER_RUN
+      continueAsNewSuggested ||
+      historyLength >= HISTORY_PER_RUN ||
+      this.#signals >= SIGNALS_PER_RUN ||
+      this.#next.isDue
     );
   }
 
@@ -633,7 +632,7 @@ class SessionShell {
 
   #snapshot(): SessionSnapshot {
     return {
-      format: 2,
+      format: SNAPSHOT_FORMAT,
       rules: this.#session.snapshot(),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
@@ -645,7 +644,7 @@ class SessionShell {
 
   #continueAsNew(carried: SessionSnapshot): Promise<never> {
     const { journey, key, settings } = this.#input;
-    return continueAsNew<(input: SessionInput) => Promise<SessionResult>>({
+    return continueOnCurrentVersion<(input: SessionInput) => Promise<SessionResult>>({
       journey,
       key,
       settings,

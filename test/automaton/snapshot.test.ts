@@ -5,7 +5,9 @@ import { expect, test } from 'vitest';
 import { compile } from '../../src/automaton/compile.js';
 import { NO_LIMITS } from '../../src/automaton/limits.js';
 import { CepOperator } from '../../src/automaton/operator.js';
+import { openCountOf } from '../../src/automaton/snapshot.js';
 import { CepError } from '../../src/errors.js';
+import { skipPastLastEvent } from '../../src/pattern/after-match-skip.js';
 import { begin } from '../../src/pattern/pattern.js';
 import { days } from '../../src/time.js';
 import { eventOf, eventsOf, is } from './helpers.js';
@@ -134,4 +136,29 @@ test('a snapshot is not changed by what its operator does next', () => {
   for (const event of eventsOf('v@4 c@5')) operator.processElement(event);
   operator.advanceWatermark(9);
   expect(JSON.stringify(snapshot)).toBe(before);
+});
+
+test.each([
+  ['one stage', begin('a').where(is('v')).followedBy('b').where(is('c'))],
+  [
+    'any of several',
+    begin('a').where(is('v')).followedByAny('b').where(is('v')).next('c').where(is('c')),
+  ],
+  [
+    'combinations under a skip strategy',
+    begin('a')
+      .where(is('v'))
+      .oneOrMore()
+      .allowCombinations()
+      .followedBy('b')
+      .where(is('c'))
+      .afterMatch(skipPastLastEvent()),
+  ],
+])('how many partial matches it holds can be told without its automaton: %s', (_, pattern) => {
+  const operator = new CepOperator(compile(pattern));
+  expect(openCountOf(operator.snapshot().matches)).toBe(0);
+  for (let i = 1; i <= 6; i++) operator.processElement(eventOf(i, i, { kind: 'v' }));
+  operator.advanceWatermark(6);
+  expect(operator.openCount).toBeGreaterThan(5);
+  expect(openCountOf(operator.snapshot().matches)).toBe(operator.openCount);
 });

@@ -1,7 +1,14 @@
 // What is asked of Temporal for a session, and what is made of its answers. The client is a stand-in; real
 // servers are met in test/e2e.
 
-import { type Client, ServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { createHmac } from 'node:crypto';
+import {
+  type Client,
+  ServiceError,
+  WorkflowNotFoundError,
+  type WorkflowSignalWithStartOptions,
+} from '@temporalio/client';
+import type { TypedSearchAttributes } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { SessionRefused } from '../../src/ingest/gateway.js';
 import { temporalGateway } from '../../src/ingest/temporal-gateway.js';
@@ -106,4 +113,22 @@ test.each([
     throw error;
   });
   await expect(gateway.signal({ journey: 'shop', key: 'k' }, batch)).rejects.toBe(error);
+});
+
+test('under a secret neither id nor search attribute tells the key, and both stay the same', async () => {
+  const asked: unknown[][] = [];
+  const ask = async (...args: unknown[]) => void asked.push(args);
+  const client = {
+    withDeadline: (_: number, make: () => Promise<unknown>) => make(),
+    workflow: { signalWithStart: ask, getHandle: (id: string) => ({ signal: () => ask(id) }) },
+  } as unknown as Client;
+  const gateway = temporalGateway({ client, settings, keySecret: 'secret' });
+  await gateway.signalWithStart({ journey: 'shop', key: 'ann' }, batch);
+  await gateway.signal({ journey: 'shop', key: 'ann' }, batch);
+  // printf ann | openssl dgst -sha256 -hmac secret
+  const name = createHmac('sha256', 'secret').update('ann').digest('hex');
+  const [[, started], [signalled]] = asked as [[string, WorkflowSignalWithStartOptions], [string]];
+  expect([started.workflowId, signalled]).toEqual([`shop/${name}`, `shop/${name}`]);
+  const attributes = started.typedSearchAttributes as TypedSearchAttributes;
+  expect(attributes.getAll().map(({ value }) => value)).toEqual(['shop', name]);
 });

@@ -166,6 +166,34 @@ describe('restored', () => {
     expect(lines(play(restored, [eventAt(4, { kind: 'b' })]))).toEqual(['other MATCH at 4']);
     expect(Object.values(countsOf(restored)).map(({ matches }) => matches)).toEqual([1, 2, 0]);
   });
+
+  test('what a changed or removed rule held open is told, and counted as dropped', () => {
+    const rules = ['same', 'changed', 'idle', 'gone'].map((id) => ({ ...ab, id }));
+    const session = new Session(journeyOf(...rules), 'k');
+    play(session, kinds('a a'), 2);
+    const today = journeyOf(
+      { ...ab, id: 'same' },
+      { ...ab, id: 'changed', version: 2 },
+      { ...ab, id: 'new' },
+    );
+    const { idle, ...others } = stored(session).rules;
+    const nothing = new Session(journeyOf(ab), 'k').snapshot().rules.ab;
+    const snapshot = { ...stored(session), rules: { ...others, idle: nothing } };
+    const restored = new Session(today, 'k', snapshot);
+    expect(restored.lost).toEqual([
+      { rule: 'changed', partialMatches: 2, why: 'RULE_CHANGED' },
+      { rule: 'gone', partialMatches: 2, why: 'RULE_REMOVED' },
+    ]);
+    expect(
+      restored.view().map(({ rule, counts, lastError }) => [rule, counts.dropped, lastError]),
+    ).toEqual([
+      ['same', 0, null],
+      ['changed', 2, 'the rule changed while 2 partial matches were open'],
+      ['new', 0, null],
+    ]);
+    // Told once: the next run finds nothing lost.
+    expect(new Session(today, 'k', stored(restored)).lost).toEqual([]);
+  });
 });
 
 describe('a snapshot', () => {

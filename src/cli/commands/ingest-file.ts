@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { type FileFormat, fileSource, readFileRecords } from '../../ingest/read-file.js';
+import { PRIVACY_HELP } from '../client.js';
 import { addIngestOptions, countsAsText, type IngestFlags, runIngest } from '../ingest-process.js';
 import { KAFKA_HELP } from '../kafka.js';
 import { SERVER_HELP } from '../server.js';
@@ -35,6 +36,7 @@ export function ingestFileCommand(): Command {
       `${SERVER_HELP}
 ${DATABASE_HELP}
 ${KAFKA_HELP}
+${PRIVACY_HELP}
 
 At the end of a file, or of a pipe, all open windows end, as at the end of a bounded stream in Flink. With
 --follow, and when Ctrl-C ends it early, they stay open until an ingest of the same source goes on where

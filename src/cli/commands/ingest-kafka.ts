@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { openKafkaReader } from '../../ingest/read-kafka.js';
 import { type Millis, seconds } from '../../time.js';
+import { PRIVACY_HELP } from '../client.js';
 import {
   addIngestOptions,
   countsAsText,
@@ -52,6 +53,7 @@ export function ingestKafkaCommand(): Command {
       `${SERVER_HELP}
 ${DATABASE_HELP}
 ${KAFKA_HELP}
+${PRIVACY_HELP}
 
 A record's value is a JSON object; its key may be {"id": ...}, as upsert-kafka connectors write it, and then
 names the event: records of one id are one event. A record without a value is a tombstone, and passed over.

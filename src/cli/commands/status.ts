@@ -1,11 +1,19 @@
-import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { Command } from 'commander';
 import { CepError, messageOf } from '../../errors.js';
 import type { Store } from '../../store/store.js';
 import { DATE_MAX, formatDuration, formatTimestamp, MAX_TIMESTAMP, seconds } from '../../time.js';
 import { STATE_QUERY } from '../../workflows/messages.js';
 import type { SessionState } from '../../workflows/session.js';
-import { sessionWorkflowId } from '../../workflows/session-id.js';
+import { keyName, sessionWorkflowId } from '../../workflows/session-id.js';
+import {
+  addDataConverterOption,
+  type DataConverterFlags,
+  dataConverterOf,
+  keySecret,
+  openClient,
+  PRIVACY_HELP,
+} from '../client.js';
 import { connectClient, SERVER_HELP } from '../server.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { print, table } from '../terminal.js';
@@ -16,27 +24,30 @@ const ANSWER_MS = seconds(10);
 const KEYWORD_LENGTH_MAX = 255;
 
 export function statusCommand(): Command {
-  return new Command('status')
+  const command = new Command('status')
     .description('show what the sessions of a key hold; without a key, how far the ingestors are')
     .argument('[key]', 'the key, for all journeys, or <journey>/<key> for one')
     .option('--database <address>', 'without a key: the database (default: the environment)')
-    .option('--json', 'print sessions, or partitions and parked sessions, as JSON')
+    .option('--json', 'print sessions, or partitions and parked sessions, as JSON');
+  return addDataConverterOption(command)
     .addHelpText(
       'after',
       `${SERVER_HELP}
 ${DATABASE_HELP}
+${PRIVACY_HELP}
 
 Exits with 1 where no session is open for the key. A worker has to run: it answers for its sessions.`,
     )
     .action(run);
 }
 
-interface StatusFlags {
+interface StatusFlags extends DataConverterFlags {
   readonly database?: string;
   readonly json?: boolean;
 }
 
-async function run(key: string | undefined, { database, json }: StatusFlags): Promise<void> {
+async function run(key: string | undefined, flags: StatusFlags): Promise<void> {
+  const { database, json } = flags;
   if (key === undefined) {
     const store = await openPlace(sharedStore(database));
     try {
@@ -46,9 +57,12 @@ async function run(key: string | undefined, { database, json }: StatusFlags): Pr
     }
     return;
   }
+  const secret = keySecret();
+  const dataConverter = await dataConverterOf(flags);
   const { connection, namespace } = await connectClient();
   try {
-    const sessions = await statesOf(new Client({ connection, namespace }), key);
+    const client = openClient({ connection, namespace }, dataConverter);
+    const sessions = await statesOf(client, key, secret);
     if (sessions.length === 0) {
       throw new CepError(
         'INPUT_MISSING',
@@ -86,14 +100,14 @@ async function progressOf({ progress, parked }: Store, asJson: boolean): Promise
 }
 
 /** By its id where the key names a journey; or else of all journeys, as far as the server lists them. */
-async function statesOf(client: Client, key: string): Promise<SessionState[]> {
+async function statesOf(client: Client, key: string, secret?: string): Promise<SessionState[]> {
   const slash = key.indexOf('/');
   if (slash > 0) {
     const ref = { journey: key.slice(0, slash), key: key.slice(slash + 1) };
-    const state = await stateOf(client, sessionWorkflowId(ref));
+    const state = await stateOf(client, sessionWorkflowId(ref, secret));
     if (state) return [state];
   }
-  const value = key.slice(0, KEYWORD_LENGTH_MAX).replace(/[\\']/g, '\\$&');
+  const value = keyName(key, secret).slice(0, KEYWORD_LENGTH_MAX).replace(/[\\']/g, '\\$&');
   const states: SessionState[] = [];
   const query = `CepKey = '${value}' AND ExecutionStatus = 'Running'`;
   for await (const { workflowId } of client.workflow.list({ query })) {

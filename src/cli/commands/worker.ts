@@ -4,6 +4,18 @@ import { loadJourneys } from '../../journeys-module.js';
 import { createLogger } from '../../log.js';
 import { TASK_QUEUE } from '../../workflows/messages.js';
 import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from '../alerts.js';
+import {
+  addDataConverterOption,
+  type DataConverterFlags,
+  dataConverterOf,
+  PRIVACY_HELP,
+} from '../client.js';
+import {
+  addDeploymentOptions,
+  type DeploymentFlags,
+  deploymentOptions,
+  howToMakeCurrent,
+} from '../deployment.js';
 import { portNumber, showMetrics } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
 import { connectNative, SERVER_HELP } from '../server.js';
@@ -11,7 +23,7 @@ import { startSessionWorker } from '../session-worker.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
 
-interface WorkerFlags extends AlertFlags {
+interface WorkerFlags extends AlertFlags, DataConverterFlags, DeploymentFlags {
   readonly journeys: string;
   readonly taskQueue: string;
   readonly database?: string;
@@ -33,12 +45,13 @@ export function workerCommand(): Command {
     )
     .option('--task-queue <name>', 'task queue of sessions and activities', TASK_QUEUE)
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber);
-  return addAlertOptions(command)
+  return addAlertOptions(addDeploymentOptions(addDataConverterOption(command)))
     .addHelpText(
       'after',
       `${SERVER_HELP}
 ${DATABASE_HELP}
 ${KAFKA_HELP}
+${PRIVACY_HELP}
 
 Alerts are recorded in the database, whatever else becomes of them. Runs until Ctrl-C or SIGTERM: it then
 finishes the activities under way and exits with 0. Sessions go on with the next worker. Rules with effects
@@ -53,6 +66,8 @@ async function run(flags: WorkerFlags): Promise<void> {
   const log = createLogger('info');
   const cleanUp: (() => Promise<unknown>)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
+  const deployment = deploymentOptions(flags);
+  const dataConverter = await dataConverterOf(flags);
   await loadJourneys(journeys);
   const place = sharedStore(flags.database);
   try {
@@ -71,12 +86,15 @@ async function run(flags: WorkerFlags): Promise<void> {
       connection,
       namespace,
       store,
+      dataConverter,
       alerts: sinks.alerts,
       late: sinks.late,
+      ...(deployment ? { workerDeploymentOptions: deployment } : {}),
       registry,
       log,
     });
     cleanUp.push(() => worker.stop());
+    if (deployment) note(howToMakeCurrent(deployment, namespace));
     note(`Worker is ready on task queue ${taskQueue} at ${address}; Ctrl-C stops it`);
     await Promise.race([worker.ended, whenAborted(signal)]);
   } finally {

@@ -31,3 +31,9 @@ export const { temporalGateway } = (await load(
 export const { quietTemporal } = (await load(
   'temporal-runtime.js',
 )) as typeof import('../../../src/temporal-runtime.js');
+export const { loadDataConverter } = (await load(
+  'data-converter.js',
+)) as typeof import('../../../src/data-converter.js');
+export const { startJourneyTest } = (await load(
+  'testing/index.js',
+)) as typeof import('../../../src/testing/index.js');

@@ -1,0 +1,3 @@
+import { journeysOfBuild } from './versioned-journeys.js';
+
+export default journeysOfBuild(2);

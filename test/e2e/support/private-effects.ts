@@ -1,0 +1,3 @@
+import { privateJourneys } from './private-journeys.js';
+
+export default privateJourneys(['coupon']);
