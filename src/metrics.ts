@@ -35,7 +35,7 @@ export function workerMetrics(registry: Registry): {
   });
   const dropped = new Counter({
     name: 'temporal_cep_dropped_partial_matches_total',
-    help: 'Partial matches dropped at a limit of their rule',
+    help: 'Partial matches dropped at a limit of their rule, or because it changed or went',
     labelNames: ['journey', 'rule'] as const,
     registers: [registry],
   });

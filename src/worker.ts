@@ -52,7 +52,7 @@ export interface CreateWorkerOptions
   readonly log?: Logger;
   /** Called with the alerts that the sink has just taken. */
   readonly onPublished?: (alerts: readonly Alert[]) => void;
-  /** Called when a session has dropped partial matches at a limit of a rule. */
+  /** Called when a session has dropped partial matches: at a limit of a rule, or because it changed or went. */
   readonly onDropped?: (journey: string, rule: string, partialMatches: number) => void;
   /** Made before by {@link bundleJourneys}, to start faster; with the same data converter. */
   readonly bundle?: WorkflowBundleWithSourceMap;

@@ -1,4 +1,4 @@
-// Recorded sessions replay under the workflow of today: the histories in test/replay, of sessions with a
+// Recorded sessions replay under the workflow of today: the histories of each release in test/replay, of sessions with a
 // timeout by timer, a match, and a continue-as-new on both sides of it, give the same commands again. So that
 // this can fail, the same is done with a copy of dist in which one command is another: there it must not.
 
@@ -24,8 +24,10 @@ import { historyFromJson, localActivity, scheduledActivity } from './support/his
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDER = new URL('../replay/', import.meta.url);
 const JOURNEYS = 'test/e2e/support/journeys.ts';
-const recordings = readdirSync(FOLDER)
-  .filter((file) => file.endsWith('.json'))
+const recordings = readdirSync(FOLDER, { recursive: true })
+  .map((file) => `${file}`.replaceAll('\\', '/'))
+  .filter((file) => /^[^/]+\/[^/]+\.json$/.test(file))
+  .sort()
   .map((file) => {
     const text = readFileSync(new URL(file, FOLDER), 'utf8');
     return { name: file.replace('.json', ''), text, history: historyFromJson(text) };
@@ -43,10 +45,10 @@ test('the recordings hold what they are there for, and nothing of the machine', 
     ends: history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes ? 'anew' : 'done',
   }));
   expect(shown).toEqual([
-    { name: 'continued-from', timer: false, read: false, alert: false, ends: 'anew' },
-    { name: 'continued-to', timer: false, read: false, alert: true, ends: 'done' },
-    { name: 'match', timer: true, read: true, alert: true, ends: 'done' },
-    { name: 'timeout', timer: true, read: true, alert: true, ends: 'done' },
+    { name: '0.1.0/continued-from', timer: false, read: false, alert: false, ends: 'anew' },
+    { name: '0.1.0/continued-to', timer: false, read: false, alert: true, ends: 'done' },
+    { name: '0.1.0/match', timer: true, read: true, alert: true, ends: 'done' },
+    { name: '0.1.0/timeout', timer: true, read: true, alert: true, ends: 'done' },
   ]);
   for (const { name, text } of recordings) {
     const identities = text.match(/"identity": ?"[^"]*"/g) ?? [];

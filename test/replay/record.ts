@@ -1,8 +1,8 @@
-// Records the histories of this folder anew, on a dev server: `npm run build`, then
-// `npx jiti test/replay/record.ts`. Only after a change that is meant to break old histories: what lies here
-// stands for the sessions that run at a user's.
+// Records the histories of this release anew, on a dev server: `npm run build`, then `npx jiti test/replay/record.ts`. They
+// go into the folder of the version in package.json, which a release closes: what lies in the folder of a version that
+// is out stands for the sessions that run at its users', and is never written again.
 
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
@@ -26,6 +26,11 @@ const SOURCE = 'recorded';
 const TASK_QUEUE = 'recorded';
 /** History events after which this server suggests to continue as new: the recordings stay short. */
 const SUGGEST_AFTER = 50;
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+const FOLDER = new URL(`${version}/`, import.meta.url);
+mkdirSync(FOLDER, { recursive: true });
 
 quietTemporal();
 const address = `127.0.0.1:${await freePort()}`;
@@ -92,7 +97,7 @@ function sender(journey: string, key: string) {
 
 async function save(name: string, workflowId: string, runId?: string): Promise<void> {
   const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-  writeFileSync(new URL(`${name}.json`, import.meta.url), `${historyToJson(history)}\n`);
+  writeFileSync(new URL(`${name}.json`, FOLDER), `${historyToJson(history)}\n`);
   console.error(`${name}: ${history.events?.length} events`);
 }
 
