@@ -499,6 +499,25 @@ export function earliestDeadline(nfa: NFA, { first, open }: NFAState): Timestamp
   return earliest;
 }
 
+/** The same of the partial matches that are complete when they end. */
+export function earliestCompletion(nfa: NFA, state: NFAState): Timestamp {
+  let earliest: Timestamp = MAX_TIMESTAMP;
+  for (const match of openMatches(state)) {
+    if (match.state.type === 'PENDING') earliest = min(earliest, deadlineOf(nfa, match));
+  }
+  return earliest;
+}
+
+/** When the last of the partial matches ends, or a little before; MIN_TIMESTAMP where none ever does. */
+export function latestDeadline(nfa: NFA, state: NFAState): Timestamp {
+  let latest: Timestamp = MIN_TIMESTAMP;
+  for (const match of openMatches(state)) {
+    const deadline = deadlineOf(nfa, match);
+    if (deadline < MAX_TIMESTAMP) latest = max(latest, deadline);
+  }
+  return latest;
+}
+
 /** When a partial match, or the first of several, ends at the latest; MAX_TIMESTAMP for never. */
 function deadlineOf(nfa: NFA, { state, last, origin }: PartialMatch): Timestamp {
   if (last === null || origin === null) return MAX_TIMESTAMP;

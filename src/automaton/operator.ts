@@ -14,8 +14,10 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import {
   Automaton,
   countOpen,
+  earliestCompletion,
   earliestDeadline,
   endOf,
+  latestDeadline,
   type NFAState,
   openMatches,
 } from './automaton.js';
@@ -264,6 +266,26 @@ export class CepOperator {
     const buffered = this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP;
     const next = min(buffered, earliestDeadline(this.#nfa, this.#state));
     return next < MAX_TIMESTAMP ? next : null;
+  }
+
+  /**
+   * The earliest time at which a watermark alone would bring something forth; null when only an event can. Windows that
+   * just discard what is open do so with the next event too.
+   *
+   * @param timeouts - whether timeouts count
+   */
+  nextResult(timeouts: boolean): Timestamp | null {
+    const isAny = timeouts || this.#state.completed.length > 0 || this.#options.timers === 'flink';
+    if (isAny) return this.nextDeadline;
+    const buffered = this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP;
+    const next = min(buffered, earliestCompletion(this.#nfa, this.#state));
+    return next < MAX_TIMESTAMP ? next : null;
+  }
+
+  /** When the last of what is open ends, or a little before; null where nothing ends by time. */
+  get lastDeadline(): Timestamp | null {
+    const latest = latestDeadline(this.#nfa, this.#state);
+    return latest > MIN_TIMESTAMP ? latest : null;
   }
 
   /** The events that wait for the watermark, in time order. */

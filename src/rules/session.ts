@@ -181,6 +181,21 @@ export class Session {
     return next < MAX_TIMESTAMP ? next : null;
   }
 
+  /**
+   * When a watermark alone should be brought to it: when that brings an alert forth, or, where none would, when all is
+   * over. Null for never.
+   */
+  get wakesAt(): Timestamp | null {
+    let next: Timestamp = MAX_TIMESTAMP;
+    let last: Timestamp = MIN_TIMESTAMP;
+    for (const { operator, compiled } of this.#rules) {
+      next = min(next, operator.nextResult(tellsTimeouts(compiled)) ?? MAX_TIMESTAMP);
+      last = max(last, operator.lastDeadline ?? MIN_TIMESTAMP);
+    }
+    if (next < MAX_TIMESTAMP) return next;
+    return last > MIN_TIMESTAMP ? last : null;
+  }
+
   /** Coordinates-free test for repeats: the ids of the events that some rule still holds. */
   heldIds(): Set<string> {
     const ids = new Set<string>();
@@ -329,10 +344,12 @@ export class Session {
     }));
   }
 
-  /** Ids of the rules whose next deadline this is. */
-  rulesDueAt(deadline: Timestamp): string[] {
+  /** Ids of the rules for which it {@link wakesAt} this time. */
+  rulesDueAt(time: Timestamp): string[] {
     return this.#rules
-      .filter(({ operator }) => operator.nextDeadline === deadline)
+      .filter(({ operator, compiled }) =>
+        [operator.nextResult(tellsTimeouts(compiled)), operator.lastDeadline].includes(time),
+      )
       .map(({ compiled }) => compiled.rule.id);
   }
 
@@ -385,6 +402,10 @@ function lostOf(journey: CompiledJourney, snapshot?: SessionRulesSnapshot): Lost
     const why = today === undefined ? 'RULE_REMOVED' : 'RULE_CHANGED';
     return partialMatches > 0 ? [{ rule, partialMatches, why }] : [];
   });
+}
+
+function tellsTimeouts({ rule: { onTimeout } }: CompiledRule): boolean {
+  return onTimeout !== undefined;
 }
 
 /** Names an event by its source and its record's own id. */

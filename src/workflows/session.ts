@@ -278,7 +278,8 @@ class SessionShell {
       }
       this.#publishPlanned();
       this.#readingEnded = false;
-      if (this.#timerFired || this.#isAboutToEnd) this.#readProgress();
+      if (this.#isDue || this.#isAboutToEnd) this.#readProgress();
+      this.#timerFired = false;
       this.#armTimer();
       this.#show();
       if (this.#isQuiet && this.#isOver()) return this.#result();
@@ -512,16 +513,15 @@ class SessionShell {
   #wantedTimer(): { firesAt: Timestamp; summary: string } | null {
     // While a question is open its answer decides what to wait for.
     if (this.#isReading || this.#timerFired || this.#sources.unfinished().length === 0) return null;
-    const deadline = this.#session.nextDeadline;
+    const deadline = this.#session.wakesAt;
     const now = Date.now();
     if (deadline === null) {
       if (!this.#session.isIdle || this.#sources.canForget) return null;
       const idleMs = Math.min(REREAD_MAX_MS, IDLE_MS * 2 ** this.#idleReads);
       return { firesAt: now + idleMs, summary: 'idle: are the offsets committed?' };
     }
-    const { outOfOrdernessMs, publicationIntervalMs, patienceMs = 0 } = this.#input.settings;
     const summary = `until ${readableTimestamp(deadline)}: ${this.#session.rulesDueAt(deadline).join(', ')}`;
-    const firesAt = deadline + outOfOrdernessMs + publicationIntervalMs + patienceMs;
+    const firesAt = this.#firesAt(deadline);
     if (firesAt > now) return { firesAt, summary };
     // The deadline has passed on the clock, but not in event time: the stream is historic or behind.
     const behind = Math.min(
@@ -529,6 +529,18 @@ class SessionShell {
       Math.max(REREAD_MIN_MS, deadline - this.#sources.watermark),
     );
     return { firesAt: now + behind * (1 + Math.random() / 10), summary };
+  }
+
+  /** When a watermark at the deadline should be there. */
+  #firesAt(deadline: Timestamp): Timestamp {
+    const { outOfOrdernessMs, publicationIntervalMs, patienceMs = 0 } = this.#input.settings;
+    return deadline + outOfOrdernessMs + publicationIntervalMs + patienceMs;
+  }
+
+  /** Whether the timer fired for what is due still: what it was set for may have moved on meanwhile. */
+  get #isDue(): boolean {
+    const { wakesAt } = this.#session;
+    return this.#timerFired && (wakesAt === null || this.#firesAt(wakesAt) <= Date.now());
   }
 
   /** Nothing is open any more, and nobody has asked yet whether what it took is committed. */
@@ -544,14 +556,13 @@ class SessionShell {
 
   /** Asks how far the ingestors of the partitions are; what the session waits for is worth a moment. */
   #readProgress(): void {
-    this.#timerFired = false;
     this.#isReading = true;
-    const { isIdle, nextDeadline } = this.#session;
+    const { isIdle, wakesAt } = this.#session;
     if (isIdle) this.#idleReads++;
     const questions = this.#sources.unfinished().map(({ source, partition, highest }) => ({
       source,
       partition,
-      ...(nextDeadline === null ? {} : { watermark: nextDeadline }),
+      ...(wakesAt === null ? {} : { watermark: wakesAt }),
       ...(isIdle ? { lowWater: highest + 1 } : {}),
     }));
     const names = questions.map(({ source, partition }) => `${source}/${partition}`);
@@ -676,7 +687,7 @@ class SessionShell {
     setCurrentDetails(detailsOf(state));
     this.#tellDropped(state.rules);
     const rules = this.#session.rulesInProgress();
-    const deadline = this.#session.nextDeadline;
+    const deadline = this.#session.wakesAt;
     // An upsert is an event of history: only when the answer to people's questions changes.
     const shown = this.#shownDeadline;
     const isDeadlineStale =
