@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { DISPATCH_DEFAULTS } from '../../src/ingest/dispatch.js';
+import { DISPATCH_DEFAULTS, type DispatchSettings } from '../../src/ingest/dispatch.js';
 import { type Millis, seconds } from '../../src/time.js';
 import { sumOf } from './actions.js';
 import { PACE, WINDOW_MAX_MS } from './clicks.js';
@@ -62,6 +62,11 @@ const AT_ONCE: IngestTimes = {
 /** Far above what sessions of these scenarios need. */
 const CACHED_MAX = 4_000;
 
+/** A batch is what the stream brings at one time, and goes at once. */
+function batchesOf(perBatch: number): Partial<DispatchSettings> {
+  return { lingerMs: 10, batchEventsMax: perBatch, hotGapMs: 0, hotGapMaxMs: 1 };
+}
+
 // ---- steady: sessions that stay open, as fast as they are taken
 
 export interface SteadyOptions {
@@ -81,13 +86,7 @@ export async function steady(design: Design, options: SteadyOptions): Promise<Co
         design,
         stream,
         times: AT_ONCE,
-        // Whole batches only, one right after the other.
-        dispatch: {
-          lingerMs: seconds(60),
-          batchEventsMax: perBatch,
-          hotGapMs: 0,
-          hotGapMaxMs: 1,
-        },
+        dispatch: batchesOf(perBatch),
         heldMax: 32 * perBatch,
       });
     await feed({ type: 'open', from: 0, to: sessions });
@@ -276,7 +275,7 @@ export async function open(options: OpenOptions, told: (costs: OpenCosts) => voi
         design: 'ours',
         stream,
         times: AT_ONCE,
-        dispatch: { lingerMs: seconds(60), batchEventsMax: perBatch, hotGapMs: 0, hotGapMaxMs: 1 },
+        dispatch: batchesOf(perBatch),
         heldMax: 50_000,
       });
     let opened = 0;

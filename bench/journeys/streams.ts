@@ -58,13 +58,21 @@ export function streamOf(spec: StreamSpec): AsyncGenerator<Read> {
   return spec.type === 'rounds' ? rounds(spec) : clicks(spec);
 }
 
-function step(type: Step['type'], session: number): RawRecord {
-  const data: Step = { type, key: `s${session}`, eventTime: Date.now() };
+function step(type: Step['type'], session: number, eventTime: Timestamp): RawRecord {
+  const data: Step = { type, key: `s${session}`, eventTime };
   return record(JSON.stringify(data));
 }
 
+let lastTime: Timestamp = 0;
+
+/** Now, and later than before: what is read at one time is released as one. */
+function nextTime(): Timestamp {
+  lastTime = Math.max(Date.now(), lastTime + 1);
+  return lastTime;
+}
+
 async function* opened({ from, to }: OpenSpec): AsyncGenerator<Read> {
-  for (let session = from; session < to; session++) yield step('login', session);
+  for (let session = from; session < to; session++) yield step('login', session, nextTime());
 }
 
 async function* rounds(spec: RoundsSpec): AsyncGenerator<Read> {
@@ -79,7 +87,8 @@ async function* rounds(spec: RoundsSpec): AsyncGenerator<Read> {
     const batch = Math.floor(n / perBatch);
     const session = batch % sessions;
     const first = Math.floor(batch / sessions) * perBatch + phase(session);
-    for (let i = 0; i < perBatch; i++) yield step(stepType(first + i), session);
+    const time = nextTime();
+    for (let i = 0; i < perBatch; i++) yield step(stepType(first + i), session, time);
   }
 }
 
