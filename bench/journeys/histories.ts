@@ -1,6 +1,7 @@
 // What the workflows of a server have left in its histories.
 
 import type { Client } from '@temporalio/client';
+import type { Millis } from '../../src/time.js';
 import { type ActionKind, type Actions, actionsOf, type HistoryEvent, kindsOf } from './actions.js';
 
 const CALLS = 8;
@@ -11,6 +12,8 @@ export interface Run {
   readonly events: readonly HistoryEvent[];
   readonly bytes: number;
   readonly isClosed: boolean;
+  /** From its start to its end, or until now. */
+  readonly openMs: Millis;
 }
 
 /** Length and bytes of the history of each run, by run id. */
@@ -38,14 +41,15 @@ export async function runsOf(client: Client, least: number, before: Sizes): Prom
   const runs: Run[] = [];
   await each(await listed(client, least), async ({ workflowId, runId }) => {
     const handle = client.workflow.getHandle(workflowId, runId);
-    const { historySize, status } = await handle.describe();
+    const { historySize, startTime, closeTime } = await handle.describe();
     const { events } = await handle.fetchHistory();
     const known = before.get(runId);
     runs.push({
       runId,
       events: ((events ?? []) as HistoryEvent[]).slice(known?.events ?? 0),
       bytes: (historySize ?? 0) - (known?.bytes ?? 0),
-      isClosed: status.name !== 'RUNNING',
+      isClosed: closeTime !== undefined,
+      openMs: (closeTime?.getTime() ?? Date.now()) - startTime.getTime(),
     });
   });
   return runs;
@@ -55,6 +59,7 @@ export async function runsOf(client: Client, least: number, before: Sizes): Prom
 export interface HistorySums {
   readonly runs: number;
   readonly closed: number;
+  readonly openMs: Millis;
   readonly events: number;
   readonly bytes: number;
   readonly actions: Actions;
@@ -73,6 +78,7 @@ export function sumsOf(runs: readonly Run[]): HistorySums {
   return {
     runs: runs.length,
     closed: runs.filter(({ isClosed }) => isClosed).length,
+    openMs: runs.reduce((sum, { openMs }) => sum + openMs, 0),
     events: runs.reduce((sum, { events }) => sum + events.length, 0),
     bytes: runs.reduce((sum, { bytes }) => sum + bytes, 0),
     actions,

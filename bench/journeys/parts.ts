@@ -16,7 +16,7 @@ import {
   type Usages,
   withProcesses,
 } from './processes.js';
-import { alertsOf, type ClicksSpec, type RoundsSpec } from './streams.js';
+import { alertsOf, type ClicksSpec, excerpt, type RoundsSpec } from './streams.js';
 import type { Published } from './worker.js';
 
 export type Design = 'naive' | 'ours';
@@ -25,6 +25,8 @@ export type Design = 'naive' | 'ours';
 export interface Costs {
   readonly scenario: string;
   readonly design: Design;
+  /** How many keys there are. */
+  readonly sessions: number;
   readonly events: number;
   readonly signals: number;
   readonly seconds: number;
@@ -105,7 +107,7 @@ export async function steady(design: Design, options: SteadyOptions): Promise<Co
       scenario: `steady, ${perBatch} per batch`,
       design,
       alerts: alertsOf(rounds),
-      runs: sessions,
+      sessions,
       sizes,
       feed: () => feed(rounds),
     });
@@ -137,13 +139,14 @@ export async function peers(design: Design, options: PeersOptions): Promise<Cost
     // Until the last window has closed, and sessions have asked whether they may end.
     tailMs: WINDOW_MAX_MS + seconds(10),
   };
+  const sessions = new Set((await excerpt(stream)).map(({ userSession }) => userSession)).size;
   const journeys = module('clicks');
   return withProcesses({ journeys, maxCachedWorkflows: CACHED_MAX }, (processes) =>
     measured(processes, {
       scenario: 'peers',
       design,
       alerts: 0,
-      runs: 1,
+      sessions,
       sizes: new Map(),
       feed: () =>
         processes.feed({
@@ -173,8 +176,8 @@ interface Measured {
   readonly design: Design;
   /** How many alerts there will be, at least. */
   readonly alerts: number;
-  /** How many runs of workflows there will be, at least. */
-  readonly runs: number;
+  /** Sessions that are fed. */
+  readonly sessions: number;
   /** Of the histories before. */
   readonly sizes: Sizes;
   feed(): Promise<Fed>;
@@ -189,11 +192,12 @@ async function measured(processes: Processes, what: Measured): Promise<Costs> {
   const [load] = loadavg();
   const elapsed = (quietSince - began) / 1_000;
   const published = await processes.alerts();
-  const history = sumsOf(await runsOf(processes.client, what.runs, what.sizes));
+  const history = sumsOf(await runsOf(processes.client, Math.max(1, what.sizes.size), what.sizes));
   const cpuMs = cpuBetween(before, after);
   return {
     scenario: what.scenario,
     design: what.design,
+    sessions: what.sessions,
     events,
     signals,
     seconds: elapsed,
