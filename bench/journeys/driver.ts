@@ -25,7 +25,7 @@ import {
 import { sessionWorkflowId } from '../../src/workflows/session-id.js';
 import { answer, tell } from './calls.js';
 import { type StreamSpec, streamOf } from './streams.js';
-import { ownUsage } from './usage.js';
+import { collect, ownUsage } from './usage.js';
 
 export interface DriverStart {
   readonly address: string;
@@ -192,4 +192,4 @@ class NaiveSender {
   }
 }
 
-answer({ start, feed, usage: ownUsage });
+answer({ start, feed, usage: ownUsage, collect });

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DISPATCH_DEFAULTS, type DispatchSettings } from '../../src/ingest/dispatch.js';
 import { type Millis, seconds } from '../../src/time.js';
 import { sumOf } from './actions.js';
@@ -41,6 +42,8 @@ export interface Costs {
   readonly latencyMs: Readonly<Record<string, Latency>>;
   readonly skipped: number;
   readonly late: number;
+  /** CPU of all three in ms, per second in which nothing happens: part of what is measured. */
+  readonly idleMsPerSecond: number;
   /** Of the machine, over the last minute. */
   readonly load: number;
 }
@@ -61,6 +64,8 @@ const AT_ONCE: IngestTimes = {
   publishMs: seconds(1),
   publicationIntervalMs: seconds(2),
 };
+/** How long the three are watched doing nothing. */
+const IDLE_S = 2;
 /** Far above what sessions of these scenarios need. */
 const CACHED_MAX = 4_000;
 
@@ -77,10 +82,12 @@ export interface SteadyOptions {
   readonly events: number;
   /** 1 is for the naive design. */
   readonly perBatch: number;
+  /** One alert for so many events of a session; a multiple of ten. */
+  readonly eventsPerAlert: number;
 }
 
 export async function steady(design: Design, options: SteadyOptions): Promise<Costs> {
-  const { sessions, events, perBatch } = options;
+  const { sessions, events, perBatch, eventsPerAlert } = options;
   const journeys = module('visits');
   return withProcesses({ journeys, maxCachedWorkflows: CACHED_MAX }, async (processes) => {
     const feed = (stream: Feed['stream']) =>
@@ -96,6 +103,7 @@ export async function steady(design: Design, options: SteadyOptions): Promise<Co
       type: 'rounds',
       sessions,
       perBatch,
+      eventsPerAlert,
       rounds: perBatch === 1 ? 10 : 2,
     };
     await feed(warm);
@@ -148,6 +156,7 @@ export async function peers(design: Design, options: PeersOptions): Promise<Cost
       alerts: 0,
       sessions,
       sizes: new Map(),
+      isEnding: design === 'ours',
       feed: () =>
         processes.feed({
           design,
@@ -180,14 +189,17 @@ interface Measured {
   readonly sessions: number;
   /** Of the histories before. */
   readonly sizes: Sizes;
+  /** Whether all sessions end. */
+  readonly isEnding?: boolean;
   feed(): Promise<Fed>;
 }
 
 async function measured(processes: Processes, what: Measured): Promise<Costs> {
+  const idleMsPerSecond = await idle(processes);
   const before = await processes.usages();
   const began = performance.now();
   const { events, signals, skipped, late } = await what.feed();
-  const quietSince = await processes.settled(what.alerts);
+  const quietSince = await processes.settled(what.alerts, what.isEnding);
   const after = await processes.usages();
   const [load] = loadavg();
   const elapsed = (quietSince - began) / 1_000;
@@ -212,8 +224,15 @@ async function measured(processes: Processes, what: Measured): Promise<Costs> {
     latencyMs: latencies(published),
     skipped,
     late,
+    idleMsPerSecond,
     load: load as number,
   };
+}
+
+async function idle(processes: Processes): Promise<number> {
+  const before = await processes.usages();
+  await sleep(IDLE_S * 1_000);
+  return cpuSum(cpuBetween(before, await processes.usages())) / IDLE_S;
 }
 
 /** Timeouts wait for the watermark; they are told apart from matches. */
@@ -263,6 +282,7 @@ export interface OpenCosts {
 }
 
 const OPEN_BATCH = 10;
+const OPEN_EVENTS_PER_ALERT = 100;
 
 /** One server on which ever more sessions are open. */
 export async function open(options: OpenOptions, told: (costs: OpenCosts) => void) {
@@ -271,7 +291,6 @@ export async function open(options: OpenOptions, told: (costs: OpenCosts) => voi
   const setup = {
     journeys: module('visits'),
     maxCachedWorkflows,
-    workerFlags: ['--max-old-space-size=16384'],
   };
   await withProcesses(setup, async (processes) => {
     const feed = (stream: Feed['stream'], perBatch: number) =>
@@ -294,6 +313,7 @@ export async function open(options: OpenOptions, told: (costs: OpenCosts) => voi
         type: 'rounds',
         sessions: level,
         perBatch: OPEN_BATCH,
+        eventsPerAlert: OPEN_EVENTS_PER_ALERT,
         rounds: events / OPEN_BATCH / level,
         eventsPerSecond,
       };
@@ -303,6 +323,7 @@ export async function open(options: OpenOptions, told: (costs: OpenCosts) => voi
       await processes.settled(0);
       const after = await processes.usages();
       const cpuMs = cpuBetween(before, after);
+      await processes.collect();
       const costs = {
         open: level,
         events: fed.events,
@@ -310,7 +331,7 @@ export async function open(options: OpenOptions, told: (costs: OpenCosts) => voi
         cpuMs,
         latencyMs: latencies(await processes.alerts()),
         cpuMsPerStart: cpuSum(cpuBetween(first, begun)) / started,
-        rssMb: rssOf(after),
+        rssMb: rssOf(await processes.usages()),
         load: loadavg()[0] as number,
       };
       levelsCosts.push(costs);

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { type RunningServer, startDevServer } from '../../src/servers/dev-server.js';
 import { type Millis, seconds } from '../../src/time.js';
+import { TASK_QUEUE } from '../../src/workflows/messages.js';
 import { Child } from './calls.js';
 import type { DriverStart, Fed, Feed } from './driver.js';
 import { childWith, type Usage, usageOf } from './usage.js';
@@ -27,9 +28,10 @@ export interface ProcessOptions {
   /** URL of the journeys module. */
   readonly journeys: string;
   readonly maxCachedWorkflows: number;
-  readonly workerFlags?: readonly string[];
 }
 
+/** Of node: room for many sessions, and a way to free memory before it is measured. */
+const FLAGS = ['--max-old-space-size=16384', '--expose-gc'];
 /** How often CPU is looked at until it is quiet, and how much is quiet. */
 const LOOK_MS: Millis = 250;
 const QUIET_CPU_MS = 30;
@@ -38,7 +40,7 @@ const SETTLED_WITHIN_MS: Millis = seconds(300);
 
 /** Runs `work` between the start of the three and their end. */
 export async function withProcesses<T>(
-  { journeys, maxCachedWorkflows, workerFlags = [] }: ProcessOptions,
+  { journeys, maxCachedWorkflows }: ProcessOptions,
   work: (processes: Processes) => Promise<T>,
 ): Promise<T> {
   const env = Object.fromEntries(
@@ -48,8 +50,8 @@ export async function withProcesses<T>(
   );
   // One of its own: nobody's server is measured by chance, and none keeps what another scenario left.
   const server = await startDevServer({ ui: false, env, report: () => {} });
-  const worker = new Child(new URL('./worker.js', import.meta.url), workerFlags);
-  const driver = new Child(new URL('./driver.js', import.meta.url), [], (news) =>
+  const worker = new Child(new URL('./worker.js', import.meta.url), FLAGS);
+  const driver = new Child(new URL('./driver.js', import.meta.url), FLAGS, (news) =>
     worker.tell(news),
   );
   const connection = await Connection.connect({ address: server.address });
@@ -101,6 +103,12 @@ export class Processes {
     return this.#worker.call('alerts');
   }
 
+  /** Has both processes free what nobody holds, so that what is left can be told. */
+  async collect(): Promise<void> {
+    await this.client.workflow.execute('collect', { workflowId: 'collect', taskQueue: TASK_QUEUE });
+    await Promise.all([this.#worker.call('collect'), this.#driver.call('collect')]);
+  }
+
   forget(): Promise<void> {
     return this.#worker.call('forget');
   }
@@ -108,9 +116,10 @@ export class Processes {
   /**
    * Waits until there are so many alerts and nobody has anything to do.
    *
+   * @param isEnding - whether all sessions end, which is then waited for
    * @returns when that began, as `performance.now()` says it
    */
-  async settled(alerts: number): Promise<number> {
+  async settled(alerts: number, isEnding = false): Promise<number> {
     const giveUpAt = performance.now() + SETTLED_WITHIN_MS;
     let before = await this.usages();
     let quietSince = performance.now();
@@ -120,7 +129,9 @@ export class Processes {
       const { server, worker } = cpuBetween(before, now);
       before = now;
       const have = await this.alertCount();
-      if ((server ?? 0) + worker < QUIET_CPU_MS && have >= alerts) looks++;
+      const isQuiet = (server ?? 0) + worker < QUIET_CPU_MS && have >= alerts;
+      // A task that was lost to a timeout is tried again after a while in which all is quiet.
+      if (isQuiet && (looks > 0 || !isEnding || (await this.#running()) === 0)) looks++;
       else {
         looks = 0;
         quietSince = performance.now();
@@ -130,6 +141,11 @@ export class Processes {
       }
     }
     return quietSince;
+  }
+
+  async #running(): Promise<number> {
+    const { count } = await this.client.workflow.count("ExecutionStatus = 'Running'");
+    return count;
   }
 }
 

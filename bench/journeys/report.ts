@@ -73,6 +73,7 @@ export function sessionLines(of: Costs): string {
   return [
     `${of.scenario}, ${of.design}: ${of.events} events of ${sessions} sessions, ${of.signals} signals, ${of.skipped} skipped, ${of.late} late, ${of.alerts} alerts; ${history.runs} runs, ${history.closed} of them ended`,
     `  per session: ${rounded(of.events / sessions)} events, ${rounded((of.cpuMsPerEvent * of.events) / sessions)} ms of CPU (server ${server}, worker ${worker}, ingestor ${ingestor}), ${rounded(sumOf(history.actions) / sessions)} actions, ${Math.round(history.bytes / sessions)} bytes of history, open ${rounded((history.openMs * PACE) / sessions / minutes(1))} min of the clickstream's time`,
+    `  of it idle: ${rounded((of.idleMsPerSecond * of.seconds) / sessions)} ms of CPU, at ${rounded(of.idleMsPerSecond)} ms per second`,
     `  actions: ${perSession(history.actions)}`,
     `  history events: ${perSession(history.kinds)}`,
   ].join('\n');

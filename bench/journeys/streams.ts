@@ -10,8 +10,6 @@ import { PACE } from './clicks.js';
 import type { Step } from './visits.js';
 
 export const SOURCE = 'bench';
-/** One alert for so many events of a session. */
-export const EVENTS_PER_ALERT = 100;
 /** How often an idle reader says that there is nothing more. */
 const LOOK_MS: Millis = 25;
 
@@ -34,6 +32,8 @@ export interface RoundsSpec {
   readonly sessions: number;
   readonly perBatch: number;
   readonly rounds: number;
+  /** One alert for so many events of a session; a multiple of ten. */
+  readonly eventsPerAlert: number;
   /** As fast as they are taken where there is none. */
   readonly eventsPerSecond?: number;
 }
@@ -76,7 +76,7 @@ async function* opened({ from, to }: OpenSpec): AsyncGenerator<Read> {
 }
 
 async function* rounds(spec: RoundsSpec): AsyncGenerator<Read> {
-  const { sessions, perBatch, eventsPerSecond } = spec;
+  const { sessions, perBatch, eventsPerSecond, eventsPerAlert } = spec;
   const began = performance.now();
   const all = sessions * spec.rounds * perBatch;
   for (let n = 0; n < all; n += perBatch) {
@@ -86,30 +86,33 @@ async function* rounds(spec: RoundsSpec): AsyncGenerator<Read> {
     }
     const batch = Math.floor(n / perBatch);
     const session = batch % sessions;
-    const first = Math.floor(batch / sessions) * perBatch + phase(session);
+    const first = Math.floor(batch / sessions) * perBatch + phase(session, eventsPerAlert);
     const time = nextTime();
-    for (let i = 0; i < perBatch; i++) yield step(stepType(first + i), session, time);
+    for (let i = 0; i < perBatch; i++) {
+      yield step(stepType(first + i, eventsPerAlert), session, time);
+    }
   }
 }
 
 /** Not all sessions have their alerts at one time; in tens, so that no pair straddles a batch. */
-function phase(session: number): number {
-  return (session * 10) % EVENTS_PER_ALERT;
+function phase(session: number, eventsPerAlert: number): number {
+  return (session * 10) % eventsPerAlert;
 }
 
-function stepType(n: number): Step['type'] {
-  const place = n % EVENTS_PER_ALERT;
-  if (place === EVENTS_PER_ALERT - 2) return 'cart';
-  return place === EVENTS_PER_ALERT - 1 ? 'purchase' : 'view';
+function stepType(n: number, eventsPerAlert: number): Step['type'] {
+  const place = n % eventsPerAlert;
+  if (place === eventsPerAlert - 2) return 'cart';
+  return place === eventsPerAlert - 1 ? 'purchase' : 'view';
 }
 
 /** How many alerts the rounds lead to. */
-export function alertsOf({ sessions, perBatch, rounds: count }: RoundsSpec): number {
-  const events = count * perBatch;
+export function alertsOf(spec: RoundsSpec): number {
+  const { sessions, eventsPerAlert } = spec;
   let alerts = 0;
   for (let session = 0; session < sessions; session++) {
-    const first = phase(session);
-    for (let i = 0; i < events; i++) if (stepType(first + i) === 'purchase') alerts++;
+    const first = phase(session, eventsPerAlert);
+    const end = first + spec.rounds * spec.perBatch;
+    alerts += Math.floor(end / eventsPerAlert) - Math.floor(first / eventsPerAlert);
   }
   return alerts;
 }

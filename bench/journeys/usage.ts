@@ -20,6 +20,11 @@ export function ownUsage(): Usage {
   return { cpuMs: (user + system) / 1_000, rssMb: process.memoryUsage().rss / MB };
 }
 
+/** Frees what nobody holds; node must run with --expose-gc. */
+export function collect(): void {
+  (globalThis as { gc?: () => void }).gc?.();
+}
+
 /** @returns null where there is no /proc */
 export function usageOf(pid: number | null): Usage | null {
   if (pid === null) return null;

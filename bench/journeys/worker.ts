@@ -9,7 +9,7 @@ import { quietLogger, quietTemporal } from '../../src/temporal-runtime.js';
 import { createWorker } from '../../src/worker.js';
 import type { PartitionProgress } from '../../src/workflows/messages.js';
 import { answer } from './calls.js';
-import { ownUsage } from './usage.js';
+import { collect, ownUsage } from './usage.js';
 
 export interface WorkerStart {
   readonly address: string;
@@ -73,6 +73,7 @@ answer(
   {
     start,
     usage: ownUsage,
+    collect,
     alertCount: () => published.length,
     alerts: () => published,
     forget: () => {
