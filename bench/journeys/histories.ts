@@ -32,7 +32,7 @@ export async function sizesOf(client: Client, runs: number): Promise<Sizes> {
 }
 
 /**
- * Reads all histories.
+ * Reads all histories that have anything new.
  *
  * @param least - so many runs there are at least; the server's list lags behind
  * @param before - what is left out: the histories as they were then
@@ -44,9 +44,11 @@ export async function runsOf(client: Client, least: number, before: Sizes): Prom
     const { historySize, startTime, closeTime } = await handle.describe();
     const { events } = await handle.fetchHistory();
     const known = before.get(runId);
+    const news = ((events ?? []) as HistoryEvent[]).slice(known?.events ?? 0);
+    if (news.length === 0) return;
     runs.push({
       runId,
-      events: ((events ?? []) as HistoryEvent[]).slice(known?.events ?? 0),
+      events: news,
       bytes: (historySize ?? 0) - (known?.bytes ?? 0),
       isClosed: closeTime !== undefined,
       openMs: (closeTime?.getTime() ?? Date.now()) - startTime.getTime(),
