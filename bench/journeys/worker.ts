@@ -1,0 +1,88 @@
+// The worker's process: sessions of either design, their activities, and the sink.
+
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, NativeConnection } from '@temporalio/worker';
+import { memoryLedger } from '../../src/activities/index.js';
+import { messageOf } from '../../src/errors.js';
+import type { Alert } from '../../src/rules/rule.js';
+import { quietLogger, quietTemporal } from '../../src/temporal-runtime.js';
+import { createWorker } from '../../src/worker.js';
+import type { PartitionProgress } from '../../src/workflows/messages.js';
+import { answer } from './calls.js';
+import { collect, ownUsage } from './usage.js';
+
+export interface WorkerStart {
+  readonly address: string;
+  /** URL of the journeys module. */
+  readonly journeys: string;
+  readonly maxCachedWorkflows: number;
+}
+
+/** An alert in the sink, by how long after its event time it came there. */
+export interface Published {
+  readonly type: string;
+  readonly latencyMs: number;
+}
+
+const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+const progress = new Map<string, PartitionProgress>();
+let published: Published[] = [];
+
+async function start({ address, journeys, maxCachedWorkflows }: WorkerStart): Promise<void> {
+  quietTemporal();
+  const connection = await NativeConnection.connect({ address });
+  const bundle = await bundleWorkflowCode({
+    workflowsPath: ours('./workflows.js'),
+    preloadModules: [ours('../../src/workflows/compiled-journeys.js')],
+    webpackConfigHook: (config) => ({
+      ...config,
+      resolve: {
+        ...config.resolve,
+        alias: {
+          ...config.resolve?.alias,
+          'temporal-cep-bundled-journeys$': fileURLToPath(journeys),
+        },
+      },
+    }),
+    logger: quietLogger,
+  });
+  const worker = await createWorker({
+    journeys: new URL(journeys),
+    connection,
+    bundle,
+    maxCachedWorkflows,
+    store: {
+      progress: {
+        read: async (source, partition) => progress.get(`${partition} ${source}`) ?? null,
+      },
+      ledger: memoryLedger(),
+    },
+    alerts: { publish: async (alerts) => alerts.forEach(note) },
+  });
+  worker.run().catch((error) => {
+    process.stderr.write(`worker: ${messageOf(error)}\n`);
+    process.exit(1);
+  });
+}
+
+function note({ type, at }: Alert): void {
+  published.push({ type, latencyMs: Date.now() - at });
+}
+
+answer(
+  {
+    start,
+    usage: ownUsage,
+    collect,
+    alertCount: () => published.length,
+    alerts: () => published,
+    forget: () => {
+      published = [];
+    },
+  },
+  ({ publications }) => {
+    for (const { source, partition, progress: of } of publications) {
+      progress.set(`${partition} ${source}`, of);
+    }
+  },
+);
