@@ -81,6 +81,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await Promise.all([...faults, producer.done]);
     say('the stream has ended, everything runs again');
     const endedAt = Date.now();
+    world.calm(minima.hits);
     // Heartbeats go on: they end the last windows.
     await sleep(LONGEST_WINDOW_MS + OUT_OF_ORDERNESS_MS);
     const hasSettled = await settle(world);

@@ -31,7 +31,7 @@ describe('the schedule', () => {
             .sort(),
         );
         const end = (minute + 1) * minutes(1) + seconds(5);
-      expect(now.every(({ at, forMs }) => at + forMs < end)).toBe(true);
+        expect(now.every(({ at, forMs }) => at + forMs < end)).toBe(true);
       }
       expect(faults).toEqual([...faults].sort((a, b) => a.at - b.at));
     },

@@ -60,6 +60,8 @@ export interface World {
   readonly source: string;
   /** Does it, and waits until it is over and what was killed runs again. */
   perform(fault: Fault): Promise<void>;
+  /** From now on processes are armed only with failpoints that were hit less often than that. */
+  calm(hits: number): void;
   /** When no ingestor ran, and when Temporal did not. */
   outages(): { ingestors: readonly Span[]; temporal: readonly Span[] };
   /** Last words of processes that ended by themselves. */
@@ -133,6 +135,12 @@ export async function startWorld(
     perform: async ({ target, kind, forMs }) => {
       if (target in doers) await doers[target as Server].perform(kind, forMs);
       else await Promise.all(slotsOf(target).map((slot) => slot[kind](forMs)));
+    },
+    calm: (wanted) => {
+      for (const queue of Object.values(queues)) {
+        const missing = queue.filter(({ failpoint }) => (hits.get(failpoint) ?? 0) < wanted);
+        queue.splice(0, queue.length, ...missing);
+      }
     },
     outages: () => {
       const [one, other] = ingestors.map(({ uptime }) => uptime.downs) as [Span[], Span[]];
