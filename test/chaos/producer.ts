@@ -19,8 +19,8 @@ interface Outgoing {
 }
 
 export interface LiveProducer {
-  /** Resolves when all planned records are in the topic. */
-  readonly done: Promise<void>;
+  /** Sends no more of the plan. Resolves when all that was begun is in the topic. */
+  finish(): Promise<void>;
   /** Ends the heartbeats. */
   stop(): Promise<void>;
 }
@@ -42,8 +42,9 @@ export async function startProducer(
   const senders = queues.map((queue, partition) =>
     sendAll(producer, { topic, partition, queue, signal: stopping.signal }),
   );
+  let isFinished = false;
   const feed = async () => {
-    for (let next = 0; next < plan.length; ) {
+    for (let next = 0; next < plan.length && !isFinished; ) {
       const { sendAt, event } = plan[next] as PlannedRecord;
       if (startedAt + sendAt > Date.now()) {
         await sleep(TICK_MS);
@@ -52,8 +53,8 @@ export async function startProducer(
       queues[partitionOf(event.session)]?.push(outgoing(event, startedAt));
       next++;
     }
-    while (queues.some(({ length }) => length > 0)) await sleep(TICK_MS);
   };
+  const feeding = feed();
   const beat = setInterval(() => {
     for (const queue of queues) {
       const eventTime = Date.now() - startedAt;
@@ -61,7 +62,12 @@ export async function startProducer(
     }
   }, BEAT_MS);
   return {
-    done: feed(),
+    finish: async () => {
+      isFinished = true;
+      await feeding;
+      const last = queues.map((queue) => queue.at(-1));
+      while (queues.some((queue, i) => queue.includes(last[i] as Outgoing))) await sleep(TICK_MS);
+    },
     stop: async () => {
       clearInterval(beat);
       stopping.abort();

@@ -57,7 +57,10 @@ export interface ChaosResult {
   readonly folder: string;
 }
 
-const SETTLE_MS: Millis = seconds(150);
+/** For how much longer the stream goes on at most, where failpoints were not hit often enough. */
+const RESERVE_MS: Millis = minutes(3);
+/** How long no alert may come before those that are missing count as lost; twice the longest wait of a session. */
+const SETTLE_MS: Millis = minutes(2);
 /** How long a run that has all its alerts is watched for one too many. */
 const WATCH_MS: Millis = seconds(8);
 const IDS_SHOWN = 5;
@@ -67,7 +70,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   // More than must be, so that processes end at failpoints for most of the run.
   const hits = minima.hits + Math.ceil(durationMs / minutes(1));
   const schedule = planSchedule({ seed, durationMs, hits });
-  const plan = planStream(seed, durationMs);
+  const plan = planStream(seed, durationMs + RESERVE_MS);
   let startedAt = Date.now();
   const say = (line: string) =>
     report(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${line}`);
@@ -78,10 +81,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const { brokers } = world.kafka;
     const producer = await startProducer(brokers, TOPICS.events, plan, startedAt);
     const faults = schedule.faults.map((fault) => performAt(world, fault, startedAt, say));
-    await Promise.all([...faults, producer.done]);
-    say('the stream has ended, everything runs again');
+    await Promise.all([sleep(durationMs), ...faults]);
+    await hitAll(world, minima.hits);
+    await producer.finish();
     const endedAt = Date.now();
-    world.calm(minima.hits);
+    say('the stream has ended, everything runs again');
     // Heartbeats go on: they end the last windows.
     await sleep(LONGEST_WINDOW_MS + OUT_OF_ORDERNESS_MS);
     const hasSettled = await settle(world);
@@ -106,18 +110,28 @@ async function performAt(
   await world.perform(fault);
 }
 
+/** A slow machine needs longer until each failpoint was hit: the stream goes on for that. */
+async function hitAll(world: World, wanted: number): Promise<void> {
+  world.calm(wanted);
+  const deadline = Date.now() + RESERVE_MS;
+  const isMissing = () => ALL_FAILPOINTS.some((name) => (world.hits.get(name) ?? 0) < wanted);
+  while (isMissing() && Date.now() < deadline) await sleep(100);
+}
+
 /** Waits until the ledger has as many alerts as it should. @returns whether it has */
 async function settle(world: World): Promise<boolean> {
   const records = await readTopic(world.kafka.kafka(), TOPICS.events);
   const late = lateByDisorder(records, OUT_OF_ORDERNESS_MS);
   const wanted = (await truthOf(world, records, late)).length;
-  const deadline = Date.now() + SETTLE_MS;
-  while (Date.now() < deadline) {
-    const there = (await readLedger(world)).filter(({ isPublished }) => isPublished);
-    if (there.length >= wanted) return true;
+  let there = -1;
+  let lastCameAt = Date.now();
+  while (there < wanted && Date.now() - lastCameAt < SETTLE_MS) {
     await sleep(1_000);
+    const now = (await readLedger(world)).filter(({ isPublished }) => isPublished).length;
+    if (now > there) lastCameAt = Date.now();
+    there = now;
   }
-  return false;
+  return there >= wanted;
 }
 
 /** The automaton over the records that are not late, each partition in its own order. */

@@ -2,11 +2,16 @@
 // would. Each start may be armed with a failpoint. A process that ends by a SIGKILL which nobody here has
 // sent has hit it.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FAILPOINT_VARIABLE, type Failpoint } from '../../src/failpoints.js';
+import {
+  describeExit,
+  type Exit,
+  type GuardedProcess,
+  startGuarded,
+} from '../../src/servers/process.js';
 import type { Millis } from '../../src/time.js';
 import { CLI } from '../e2e/support/cli.js';
 import type { Arming, Process } from './schedule.js';
@@ -14,6 +19,8 @@ import { Uptime } from './uptime.js';
 
 const RESTART_MS: Millis = 500;
 const LAST_WORDS_MAX = 300;
+/** Kept of what a process says, in characters. */
+const SAID_MAX = 100_000;
 
 export interface SlotOptions {
   readonly name: Process;
@@ -35,7 +42,7 @@ export class Slot {
   readonly endedAlone: string[] = [];
   starts = 0;
   readonly #options: SlotOptions;
-  #child: ChildProcess | null = null;
+  #child: GuardedProcess | null = null;
   #isOurs = false;
   #isStopped = false;
   #notBefore = 0;
@@ -59,7 +66,7 @@ export class Slot {
   async kill(forMs: Millis): Promise<void> {
     this.#hold(forMs);
     this.#isOurs = true;
-    this.#child?.kill('SIGKILL');
+    signal(this.#child, 'SIGKILL');
     await sleep(forMs);
   }
 
@@ -67,17 +74,18 @@ export class Slot {
   async pause(forMs: Millis): Promise<void> {
     this.#hold(forMs);
     const child = this.#child;
-    if (child?.kill('SIGSTOP')) this.uptime.set(false);
+    if (child !== null) this.uptime.set(false);
+    signal(child, 'SIGSTOP');
     await sleep(forMs);
     if (child === null || child !== this.#child) return;
     this.uptime.set(true);
-    child.kill('SIGCONT');
+    signal(child, 'SIGCONT');
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#isOurs = true;
-    this.#child?.kill('SIGKILL');
+    signal(this.#child, 'SIGKILL');
     await this.#supervising;
   }
 
@@ -96,55 +104,54 @@ export class Slot {
       }
       const arming = armings.shift();
       this.#isOurs = false;
-      const { code, signal } = await this.#runOnce(arming);
+      const exit = await this.#runOnce(arming);
       if (this.#isStopped) return;
-      if (arming && signal === 'SIGKILL' && !this.#isOurs) {
+      if (arming && exit.signal === 'SIGKILL' && !this.#isOurs) {
         report(`${name} ended at ${arming.failpoint}, time ${arming.nth}`);
         onHit(arming.failpoint);
       } else {
         if (arming) armings.unshift(arming);
-        if (!this.#isOurs) this.#endedAlone(code, signal);
+        if (!this.#isOurs) this.#endedAlone(exit);
       }
       await sleep(RESTART_MS);
     }
   }
 
-  async #runOnce(arming: Arming | undefined) {
+  async #runOnce(arming: Arming | undefined): Promise<Exit> {
     const { name, args, env, folder } = this.#options;
     this.starts++;
-    const armed = arming ? { [FAILPOINT_VARIABLE]: `${arming.failpoint}:${arming.nth}` } : {};
-    const child = spawn(process.execPath, [CLI, ...args], {
-      env: { ...env, ...armed },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    this.#child = child;
     this.#said = '';
     this.uptime.set(true);
     const file = createWriteStream(join(folder, `${name}-${this.starts}.log`));
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        this.#said = (this.#said + text).slice(-100_000);
-        file.write(text);
-      });
-    }
-    // It must not outlive us.
-    const end = () => void child.kill('SIGKILL');
-    process.once('exit', end);
-    const ended = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>(
-      (resolve) => child.once('close', (code, signal) => resolve({ code, signal })),
-    );
-    process.removeListener('exit', end);
-    file.end();
+    const armed = arming ? { [FAILPOINT_VARIABLE]: `${arming.failpoint}:${arming.nth}` } : {};
+    this.#child = startGuarded(process.execPath, [CLI, ...args], {
+      env: { ...env, ...armed },
+      onLine: (line) => {
+        this.#said = `${this.#said}${line}\n`.slice(-SAID_MAX);
+        file.write(`${line}\n`);
+      },
+    });
+    const exit = await this.#child.exited;
     this.#child = null;
     this.uptime.set(false);
-    return ended;
+    file.end();
+    return exit;
   }
 
-  #endedAlone(code: number | null, signal: NodeJS.Signals | null): void {
+  #endedAlone(exit: Exit): void {
     const { name, report } = this.#options;
     const words = this.#said.trim().split('\n').at(-1)?.slice(0, LAST_WORDS_MAX);
-    const line = `${name} ended by itself (${signal ?? `code ${code}`}): ${words}`;
+    const line = `${name} ended by itself (${describeExit(exit)}): ${words}`;
     this.endedAlone.push(line);
     report(line);
+  }
+}
+
+function signal(child: GuardedProcess | null, name: NodeJS.Signals): void {
+  if (child?.pid === undefined) return;
+  try {
+    process.kill(-child.pid, name);
+  } catch {
+    // It has ended meanwhile.
   }
 }
