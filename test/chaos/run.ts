@@ -118,16 +118,19 @@ async function hitAll(world: World, wanted: number): Promise<void> {
   while (isMissing() && Date.now() < deadline) await sleep(100);
 }
 
-/** Waits until the ledger has as many alerts as it should. @returns whether it has */
+/** Waits until ledger and late output have as much as they should. @returns whether they have */
 async function settle(world: World): Promise<boolean> {
-  const records = await readTopic(world.kafka.kafka(), TOPICS.events);
+  const kafka = world.kafka.kafka();
+  const records = await readTopic(kafka, TOPICS.events);
   const late = lateByDisorder(records, OUT_OF_ORDERNESS_MS);
-  const wanted = (await truthOf(world, records, late)).length;
+  const wanted = (await truthOf(world, records, late)).length + late.length;
   let there = -1;
   let lastCameAt = Date.now();
   while (there < wanted && Date.now() - lastCameAt < SETTLE_MS) {
     await sleep(1_000);
-    const now = (await readLedger(world)).filter(({ isPublished }) => isPublished).length;
+    const published = (await readLedger(world)).filter(({ isPublished }) => isPublished);
+    const found = rejects(await readTopic(kafka, TOPICS.late)).map(coordinatesOf);
+    const now = published.length + new Set(found).size;
     if (now > there) lastCameAt = Date.now();
     there = now;
   }
@@ -183,7 +186,7 @@ async function resultOf(
     readTopic(kafka, TOPICS.dead).then(rejects),
     readTopic(kafka, TOPICS.refused).then(rejects),
   ]);
-  const lateCoordinates = late.map(({ partition, offset }) => `${partition}/${offset}`);
+  const lateCoordinates = late.map(coordinatesOf);
   const { ingestors, temporal } = world.outages();
   const verdict = judge({
     records,

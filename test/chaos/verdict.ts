@@ -60,7 +60,8 @@ export interface Counts {
   readonly surplus: number;
 }
 
-export const coordinatesOf = ({ partition, offset }: TopicRecord) => `${partition}/${offset}`;
+export const coordinatesOf = ({ partition, offset }: Pick<TopicRecord, 'partition' | 'offset'>) =>
+  `${partition}/${offset}`;
 
 /** Compares what a run has left behind with what it should have. */
 export function judge(evidence: Evidence): { faults: Faults; counts: Counts } {
