@@ -14,5 +14,5 @@ test(
     expect(failures).toEqual([]);
     await rm(folder, { recursive: true, force: true });
   },
-  minutes(8),
+  minutes(15),
 );
