@@ -1,6 +1,7 @@
 // One chaos run from its seed to its verdict. The seed decides what happens in the shop and what is done
 // to the processes and when; how the processes interleave is the machine's affair.
 
+import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Reject } from '../../src/ingest/rejects.js';
@@ -53,7 +54,7 @@ export interface ChaosResult {
   readonly settledMs: Millis;
   /** One line for each thing that is not as it must be; none in a good run. */
   readonly failures: readonly string[];
-  /** Logs of the processes. */
+  /** Logs of the processes; removed after a good run. */
   readonly folder: string;
 }
 
@@ -72,6 +73,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const schedule = planSchedule({ seed, durationMs, hits });
   const plan = planStream(seed, durationMs + RESERVE_MS);
   let startedAt = Date.now();
+  let isGood = false;
   const say = (line: string) =>
     report(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${line}`);
   const world = await startWorld(schedule, say);
@@ -93,9 +95,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     say(hasSettled ? 'all alerts are there' : 'alerts are missing, and waited for no longer');
     await sleep(WATCH_MS);
     await producer.stop();
-    return await resultOf(world, { seed, minima, settledMs });
+    const result = await resultOf(world, { seed, minima, settledMs });
+    isGood = result.failures.length === 0;
+    return result;
   } finally {
     await world.stop();
+    if (isGood) await rm(world.folder, { recursive: true, force: true });
   }
 }
 
