@@ -49,10 +49,10 @@ const FAILPOINTS: Readonly<Record<Role, readonly [Failpoint, number, number][]>>
     ['progress-published', 4, 12],
   ],
   worker: [
-    ['alerts-sent', 3, 20],
-    ['alerts-recorded', 3, 20],
-    ['continue-as-new', 1, 3],
-    ['continued-as-new', 1, 3],
+    ['alerts-sent', 3, 12],
+    ['alerts-recorded', 3, 12],
+    ['continue-as-new', 1, 2],
+    ['continued-as-new', 1, 2],
   ],
 };
 export const ALL_FAILPOINTS: readonly Failpoint[] = Object.values(FAILPOINTS)
@@ -61,8 +61,9 @@ export const ALL_FAILPOINTS: readonly Failpoint[] = Object.values(FAILPOINTS)
 
 /** Kinds of faults in a round, and how long each lasts. Longer than a window where nobody reads. */
 const ROUND: readonly [Target | readonly Target[], Fault['kind'], Millis, Millis][] = [
-  ['temporal', 'kill', 1_000, 4_000],
-  ['temporal', 'pause', 2_000, 6_000],
+  // Long enough for deadlines to pass while an event waits in its ingestor.
+  ['temporal', 'kill', 3_000, 8_000],
+  ['temporal', 'pause', 3_000, 8_000],
   ['broker', 'kill', 500, 3_000],
   ['broker', 'pause', 2_000, 6_000],
   ['postgres', 'kill', 1_000, 4_000],
