@@ -173,7 +173,7 @@ const EXPENSIVE = CATALOGUE.filter(({ price }) => price * (1 - CUT_MAX) > HIGH_V
 const CHEAP = CATALOGUE.filter(({ price }) => price <= HIGH_VALUE);
 
 /** Mulberry32: small enough to read at a glance, and the same on every machine. */
-class Random {
+export class Random {
   #state: number;
 
   constructor(seed: number) {

@@ -36,6 +36,8 @@ export interface Exit {
 
 /** A child process that ends with its parent. */
 export interface GuardedProcess {
+  /** Of the process, and of its group; undefined when it could not be started. */
+  readonly pid: number | undefined;
   /** Resolves, never rejects, when the process is gone. */
   readonly exited: Promise<Exit>;
   /** The last lines of its two outputs, oldest first. */
@@ -114,6 +116,7 @@ export function startGuarded(
   });
 
   return {
+    pid: child.pid,
     exited,
     tail: () => lines.join('\n'),
     async stop(graceMs = GRACE_MS) {

@@ -27,22 +27,37 @@ import {
   startGuarded,
 } from '../../src/servers/process.js';
 import { type Millis, minutes, seconds } from '../../src/time.js';
+import { descendantsOf } from '../e2e/support/cli.js';
 
 export interface TestPostgres {
   /** Address of an empty database whose user may do everything. */
   readonly url: string;
   /** Takes it down as if the machine had lost its power: connections end, new ones are refused. */
   stopServer(): Promise<void>;
+  /** SIGKILL to it and all its processes. The data stay. */
+  kill(): Promise<void>;
+  /** SIGSTOP to all of them: connections stay open, and nothing is answered. */
+  freeze(): void;
+  /** SIGCONT. */
+  thaw(): void;
   /** Brings it back at the same address with the same data. */
   startServer(): Promise<void>;
   /** Ends it and removes what is left of it. */
   stop(): Promise<void>;
 }
 
+/** How {@link startPostgres} starts a server. */
+export interface PostgresOptions {
+  /** A server of our own even where one is named, which writes to the disk before it acknowledges. */
+  readonly isOwnAndDurable?: boolean;
+}
+
 /** @throws Error with a way to get PostgreSQL when there is none */
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  const { isOwnAndDurable = false } = options;
   const named = process.env.TEMPORAL_CEP_TEST_DATABASE;
-  return named ? await useNamed(named) : await startOwn(await findPrograms());
+  if (named && !isOwnAndDurable) return await useNamed(named);
+  return await startOwn(await findPrograms(), isOwnAndDurable);
 }
 
 async function useNamed(server: string): Promise<TestPostgres> {
@@ -51,8 +66,14 @@ async function useNamed(server: string): Promise<TestPostgres> {
   url.pathname = `/${name}`;
   const hangUp = `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`;
   await statement(server, `create database ${name}`);
+  const refuse = (): never => {
+    throw new Error('the server that TEMPORAL_CEP_TEST_DATABASE names is not ours to signal');
+  };
   return {
     url: url.href,
+    kill: async () => refuse(),
+    freeze: refuse,
+    thaw: refuse,
     // The server is not ours to stop; to the users of this one database it looks the same.
     stopServer: async () => {
       await statement(server, `alter database ${name} with allow_connections false`);
@@ -73,7 +94,7 @@ async function statement(url: string, sql: string): Promise<void> {
   }
 }
 
-async function startOwn(programs: string): Promise<TestPostgres> {
+async function startOwn(programs: string, isDurable: boolean): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'cep-postgres-'));
   const account = process.getuid?.() === 0 ? unprivileged() : null;
   if (account) chownSync(folder, account.uid, account.gid);
@@ -95,8 +116,9 @@ async function startOwn(programs: string): Promise<TestPostgres> {
   let server: GuardedProcess | null = null;
   const startServer = async () => {
     const options = ['-D', data, '-h', LOOPBACK, '-p', `${port}`, '-k', folder];
+    options.push('-c', 'max_connections=50');
     // What is written need not outlive this machine.
-    options.push('-F', '-c', 'full_page_writes=off', '-c', 'max_connections=50');
+    if (!isDurable) options.push('-F', '-c', 'full_page_writes=off');
     server = await started(...asUser('postgres', ...options), folder);
   };
   const stopServer = async () => {
@@ -104,6 +126,18 @@ async function startOwn(programs: string): Promise<TestPostgres> {
     await must('pg_ctl', 'stop', '-D', data, '-m', 'immediate');
     await server.exited;
     server = null;
+  };
+
+  /** Each process of the server leads a group of its own. */
+  const signalAll = (name: NodeJS.Signals) => {
+    if (server?.pid === undefined) return;
+    for (const pid of [server.pid, ...descendantsOf(server.pid)]) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
   };
 
   try {
@@ -133,6 +167,13 @@ async function startOwn(programs: string): Promise<TestPostgres> {
     url: `postgres://postgres@${LOOPBACK}:${port}/postgres`,
     stopServer,
     startServer,
+    kill: async () => {
+      signalAll('SIGKILL');
+      await server?.exited;
+      server = null;
+    },
+    freeze: () => signalAll('SIGSTOP'),
+    thaw: () => signalAll('SIGCONT'),
     stop: async () => {
       await stopServer();
       await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,68 @@
+// A Temporal dev server that can be killed. What it has acknowledged stands in its SQLite file: a killed
+// process loses nothing that it has written, and every transaction is written before it is acknowledged.
+// A write-ahead log is what makes this fast enough.
+
+import { join } from 'node:path';
+import { connectToServer, searchAttributeFlags } from '../../src/servers/connection.js';
+import { findTemporalCli } from '../../src/servers/dev-server.js';
+import { freePort, LOOPBACK } from '../../src/servers/ports.js';
+import { type GuardedProcess, startGuarded } from '../../src/servers/process.js';
+import { minutes, seconds } from '../../src/time.js';
+import type { KillableServer } from './world.js';
+
+/** Sessions continue as new after a dozen signals. */
+const HISTORY_SUGGESTED = 50;
+
+export interface KillableTemporal extends KillableServer {
+  readonly address: string;
+}
+
+/** @param folder - gets its database file */
+export async function startTemporal(folder: string): Promise<KillableTemporal> {
+  const { TEMPORAL_ADDRESS, TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE, ...env } = process.env;
+  const executable = await findTemporalCli({ env });
+  const port = await freePort();
+  const args = [
+    ...['server', 'start-dev', '--headless', '--ip', LOOPBACK, '--port', `${port}`],
+    ...['--db-filename', join(folder, 'temporal.db'), '--log-level', 'error'],
+    ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal'],
+    ...searchAttributeFlags().flatMap((flag) => ['--search-attribute', flag]),
+    ...[
+      'matching.numTaskqueueReadPartitions=1',
+      'matching.numTaskqueueWritePartitions=1',
+      `limit.historyCount.suggestContinueAsNew=${HISTORY_SUGGESTED}`,
+    ].flatMap((value) => ['--dynamic-config-value', value]),
+  ];
+  const address = `${LOOPBACK}:${port}`;
+  let server: GuardedProcess | null = null;
+  const signal = (name: NodeJS.Signals) => {
+    if (server?.pid !== undefined) process.kill(-server.pid, name);
+  };
+  const start = async () => {
+    const started = startGuarded(executable, args, { env });
+    server = started;
+    const ended = started.exited.then(() => {
+      throw new Error(`the Temporal server ended early:\n${started.tail()}`);
+    });
+    ended.catch(() => {});
+    const settings = { namespace: 'default', connectionOptions: { address } };
+    const answers = connectToServer(settings, minutes(1)).then((connection) => connection.close());
+    await Promise.race([answers, ended]);
+  };
+  await start();
+  return {
+    address,
+    start,
+    kill: async () => {
+      signal('SIGKILL');
+      await server?.exited;
+      server = null;
+    },
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+    stop: async () => {
+      signal('SIGCONT');
+      await server?.stop(seconds(5));
+    },
+  };
+}
