@@ -3,6 +3,7 @@ export {
   type BatchedEvent,
   EVENTS_SIGNAL,
   type EventBatch,
+  EXPLAIN_QUERY,
   type PartitionProgress,
   SEARCH_ATTRIBUTES,
   SESSION_WORKFLOW,
@@ -10,7 +11,19 @@ export {
   type SessionSettings,
   STATE_QUERY,
   TASK_QUEUE,
+  TIMELINE_QUERY,
+  UPDATES,
 } from './messages.js';
+export {
+  closeUpdate,
+  type Done,
+  dropUpdate,
+  explainQuery,
+  pauseUpdate,
+  resumeUpdate,
+  type SessionExplanation,
+  timelineQuery,
+} from './operations.js';
 export {
   createSessionWorkflow,
   eventsSignal,
@@ -19,3 +32,5 @@ export {
   type SessionState,
   stateQuery,
 } from './session.js';
+export type { TimelineEntry } from './timeline.js';
+export type { Authored, DropRequest } from './update-arguments.js';

@@ -61,13 +61,17 @@ import {
   type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
+import { type Done, Operations, type OperationsSnapshot } from './operations.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
+import { stageValues } from './stages.js';
 
 const CEP_RULES = defineSearchAttributeKey('CepRules', SEARCH_ATTRIBUTES.CepRules);
 const CEP_NEXT_DEADLINE = defineSearchAttributeKey(
   'CepNextDeadline',
   SEARCH_ATTRIBUTES.CepNextDeadline,
 );
+const CEP_STAGES = defineSearchAttributeKey('CepStages', SEARCH_ATTRIBUTES.CepStages);
+const CEP_PAUSED = defineSearchAttributeKey('CepPaused', SEARCH_ATTRIBUTES.CepPaused);
 
 /** Events taken in one activation (W5): some tens of milliseconds of work. */
 const EVENTS_PER_ACTIVATION = 2_000;
@@ -116,6 +120,8 @@ export interface SessionSnapshot {
   readonly since: Timestamp | null;
   /** Signals that were accepted and not yet taken: the batches of each. */
   readonly inbox: readonly (readonly EventBatch[])[];
+  /** Absent in snapshots of 0.1. */
+  readonly operations?: OperationsSnapshot;
 }
 
 /** What a session has seen since its first run. */
@@ -139,6 +145,8 @@ export interface SessionCounts {
 export interface SessionResult {
   readonly counts: SessionCounts;
   readonly rules: Readonly<Record<string, RuleCounts>>;
+  /** Who closed it last and why, if anybody did. */
+  readonly closed?: Done;
 }
 
 /** Answer of the `state` query. */
@@ -150,6 +158,8 @@ export interface SessionState extends SessionRef {
   readonly counts: SessionCounts;
   /** Activities under way that publish alerts or run effects, and alerts that wait for theirs. */
   readonly publishing: number;
+  /** Who paused it and why. */
+  readonly paused: Done | null;
 }
 
 type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
@@ -198,6 +208,8 @@ class SessionShell {
   readonly #toldDropped = new Map<string, number>();
   #shownRules = '';
   #shownDeadline: Timestamp | null = null;
+  #shownPaused: boolean;
+  readonly #operations: Operations;
 
   constructor(journeys: CompiledJourneys, input: SessionInput) {
     const journey = journeys.byId.get(input.journey);
@@ -209,7 +221,9 @@ class SessionShell {
     }
     const { carried } = input;
     this.#input = input;
-    this.#session = new Session(journey, input.key, carried?.rules);
+    this.#operations = new Operations(carried?.operations);
+    this.#shownPaused = this.#operations.paused !== null;
+    this.#session = new Session(journey, input.key, carried?.rules, this.#operations.timeline);
     this.#journey = journey;
     for (const { rule, counts } of this.#session.view(0)) {
       this.#toldDropped.set(rule, counts.dropped);
@@ -231,11 +245,31 @@ class SessionShell {
       this.#signals++;
       this.#inbox.push(batches);
     });
-    setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED));
+    setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED, true));
+    this.#operations.serve({
+      session: this.#session,
+      ref: this.#ref(),
+      rules: journey.rules.length,
+      plan: (alerts) => this.#plan(alerts),
+      discard: (events) => {
+        this.#counts.refused += events.length;
+        this.#publishNotTaken(events, 'SESSION_CLOSED');
+      },
+      paused: () => {
+        this.#timer?.scope.cancel();
+        this.#timer = null;
+      },
+      resumed: () => {
+        this.#advance();
+        // Deadlines may have passed meanwhile that no signal told of.
+        if (!this.#isReading && this.#sources.unfinished().length > 0) this.#timerFired = true;
+      },
+    });
   }
 
   async run(): Promise<SessionResult> {
     for (;;) {
+      this.#operations.begin();
       const full = this.#isRunFull();
       if (!full || !this.#canCarryInbox()) this.#drain();
       // W1: whatever the activity read is younger than all that was in the inbox.
@@ -263,6 +297,7 @@ class SessionShell {
       this.#canPublish ||
       this.#readingEnded ||
       this.#timerFired ||
+      this.#operations.isNews ||
       (this.#isQuiet && this.#isOver())
     );
   }
@@ -319,13 +354,16 @@ class SessionShell {
         continue;
       }
       const event: CepEvent = { source, partition, ...batched };
-      const acceptance = this.#session.accept(event, refused);
+      const hasRoom = this.#operations.hasRoomFor(event, this.#journey.rules.length);
+      const acceptance = this.#session.accept(event, refused, hasRoom);
       if (acceptance === 'TAKEN') {
+        this.#operations.took(event, this.#journey.rules.length);
         this.#since ??= event.timestamp;
         this.#counts.events++;
         this.#idleReads = 0;
         if (id !== undefined) this.#heldIds?.add(repeatKey(source, id));
       } else if (acceptance === 'REFUSED') {
+        this.#operations.refused();
         this.#heldIds = null;
       } else if (
         event.timestamp < (this.#since ?? MIN_TIMESTAMP) &&
@@ -339,6 +377,8 @@ class SessionShell {
     }
     this.#sources.promise(batch, batch);
     this.#counts.refused += refused.length;
+    this.#operations.timeline.notTaken('LATE', late);
+    this.#operations.timeline.notTaken('REFUSED', refused);
     this.#publishNotTaken(late, 'LATE_FOR_SESSION');
     this.#publishNotTaken(refused, 'NO_ROOM_IN_SESSION');
   }
@@ -369,7 +409,13 @@ class SessionShell {
   }
 
   #advance(): void {
-    for (const alert of this.#session.advance(this.#sources.watermark)) {
+    if (this.#operations.paused === null) {
+      this.#plan(this.#session.advance(this.#sources.watermark));
+    }
+  }
+
+  #plan(alerts: readonly PlannedAlert[]): void {
+    for (const alert of alerts) {
       const length = JSON.stringify(alert.alert).length * (1 + alert.effects.length);
       this.#planned.push({ alert, length });
       this.#plannedLength += length;
@@ -451,6 +497,7 @@ class SessionShell {
   }
 
   #wantedTimer(): { firesAt: Timestamp; summary: string } | null {
+    if (this.#operations.paused !== null) return null;
     // While a question is open its answer decides what to wait for.
     if (this.#isReading || this.#timerFired || this.#sources.unfinished().length === 0) return null;
     const deadline = this.#session.nextDeadline;
@@ -511,7 +558,8 @@ class SessionShell {
 
   /** W4. */
   #isOver(): boolean {
-    return this.#inbox.length === 0 && this.#session.isIdle && this.#sources.canForget;
+    const isPaused = this.#operations.paused !== null;
+    return !isPaused && this.#inbox.length === 0 && this.#session.isIdle && this.#sources.canForget;
   }
 
   #isRunFull(): boolean {
@@ -539,6 +587,7 @@ class SessionShell {
       counts: this.#counts,
       since: this.#since,
       inbox: this.#inbox,
+      operations: this.#operations.snapshot(),
     };
     return continueAsNew<(input: SessionInput) => Promise<SessionResult>>({
       journey,
@@ -550,20 +599,22 @@ class SessionShell {
 
   #result(): SessionResult {
     const rules = this.#session.view(0).map(({ rule, counts }) => [rule, counts]);
-    return { counts: this.#counts, rules: Object.fromEntries(rules) };
+    const { closed } = this.#operations;
+    return { counts: this.#counts, rules: Object.fromEntries(rules), ...(closed && { closed }) };
   }
 
   // ---- for people
 
-  #state(openMax: number): SessionState {
+  #state(openMax: number, named = false): SessionState {
     return {
       ...this.#ref(),
       watermark: this.#session.watermark,
       nextDeadline: this.#session.nextDeadline,
-      rules: this.#session.view(openMax),
+      rules: this.#session.view(openMax, { named }),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
       publishing: this.#publishing.size + this.#planned.length,
+      paused: this.#operations.paused,
     };
   }
 
@@ -579,15 +630,22 @@ class SessionShell {
       shown === null
         ? deadline !== null
         : shown <= this.#session.watermark || (deadline ?? shown) < shown;
-    if (rules.join() === this.#shownRules && !isDeadlineStale) return;
-    this.#shownRules = rules.join();
+    const stages = stageValues(this.#session.stagesInProgress());
+    const inProgress = [...rules, ...stages].join();
+    const isPaused = state.paused !== null;
+    const isPauseNews = isPaused !== this.#shownPaused;
+    if (inProgress === this.#shownRules && !isDeadlineStale && !isPauseNews) return;
+    this.#shownRules = inProgress;
     this.#shownDeadline = deadline;
+    this.#shownPaused = isPaused;
     upsertSearchAttributes([
       { key: CEP_RULES, value: rules },
+      { key: CEP_STAGES, value: stages },
       {
         key: CEP_NEXT_DEADLINE,
         value: deadline === null || deadline > DATE_MAX ? null : new Date(deadline),
       },
+      ...(isPauseNews ? [{ key: CEP_PAUSED, value: isPaused ? true : null }] : []),
     ]);
   }
 
