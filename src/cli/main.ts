@@ -10,7 +10,9 @@ import { quietTemporal } from '../temporal-runtime.js';
 import { demoCommand } from './commands/demo.js';
 import { diagramCommand } from './commands/diagram.js';
 import { explainCommand } from './commands/explain.js';
+import { findCommand } from './commands/find.js';
 import { ingestCommand } from './commands/ingest.js';
+import { sessionCommand } from './commands/session.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
 import { vectorsCommand } from './commands/vectors.js';
@@ -28,6 +30,8 @@ const program = new Command('temporal-cep')
   .addCommand(workerCommand())
   .addCommand(ingestCommand())
   .addCommand(statusCommand())
+  .addCommand(findCommand())
+  .addCommand(sessionCommand())
   .addCommand(diagramCommand())
   .addCommand(explainCommand())
   .addCommand(vectorsCommand())

@@ -132,7 +132,7 @@ describe.concurrent('what people ask', () => {
     await session.took(3);
     await session.send([click(1, 'view'), click(3, 'cart', 'p2')]);
     await session.send([click(9, 'cart', 'p3', T0 + 1_000)]);
-    await until('it is told', async () => (await session.timeline()).length === 4);
+    await until('it is told', async () => (await session.timeline()).length === 5);
     const told = (await session.timeline()).map(({ at: wall, ...entry }) => {
       expect(Math.abs(Date.now() - wall)).toBeLessThan(minutes(5));
       return entry;
@@ -143,15 +143,240 @@ describe.concurrent('what people ask', () => {
       { what: 'TOOK', rule, stages: ['purchase'], eventTime: T0 + 2_000, events: [at(2)] },
       { what: 'MATCH', rule, eventTime: T0 + 2_000, events: [at(0), at(2)], count: 2 },
       { what: 'TOOK', rule, stages: ['cart'], eventTime: T0 + 3_000, events: [at(3)] },
+      { what: 'LATE', eventTime: T0 + 1_000, events: [at(9)], count: 1 },
     ]);
     const { runId } = await session.handle.describe();
     for (let n = 10; (await session.handle.describe()).runId === runId; n++) {
       await session.send([click(n, 'view')]);
-      await until('it has taken it', async () => (await session.state()).counts.events > n - 7);
+      await session.took(n - 5);
     }
     expect((await session.timeline()).map(({ what }) => what)).toEqual([
-      ...['TOOK', 'TOOK', 'MATCH', 'TOOK', 'CONTINUED'],
+      ...['TOOK', 'TOOK', 'MATCH', 'TOOK', 'LATE', 'CONTINUED'],
     ]);
     await session.handle.terminate();
+  });
+
+  test('explain tells how far a rule got, and which condition said no to which event', async () => {
+    const session = sessionOf('cart', 'explained');
+    await session.send([click(0, 'cart'), click(1, 'view'), click(2, 'purchase', 'p2')]);
+    await session.took(3);
+    const { text, rules } = await session.explain();
+    const [rule] = rules;
+    expect(rule?.farthest).toMatchObject({ stage: 'purchase', deadline: T0 + minutes(10) });
+    expect(rule?.farthest?.id).toBe((await session.open())[0]?.id);
+    expect(rule?.answers.map(({ event, what }) => [event.offset, what])).toEqual([
+      [1, 'REFUSED'],
+      [2, 'REFUSED'],
+    ]);
+    expect(rule?.answers[1]?.because[0]?.asked[0]?.values).toContainEqual({
+      path: 'event.productId',
+      value: 'p2',
+    });
+    const lines = text.split('\n');
+    expect(lines[0]).toBe(`cart/explained: event time has reached ${formatTimestamp(T0 + 2_000)}`);
+    expect(lines[2]).toBe('abandonment: 1 open');
+    expect(text).toContain('purchase took');
+    expect(text).toMatch(/#2 .*eventType=purchase.*: not taken: purchase: .*productId/);
+    // Asking changes nothing: the purchase that is waited for still comes.
+    await session.send([click(3, 'purchase')]);
+    await until('it matched', () => session.alerts().length > 0);
+    expect(session.alerts()).toEqual(['PURCHASE_COMPLETION']);
+    expect((await session.explain()).text).toContain('nothing is open');
+    await session.handle.terminate();
+  });
+
+  test('a batch that changes no stage writes no search attributes', async () => {
+    const session = sessionOf('cart', 'attributes');
+    await session.send([click(0, 'cart')]);
+    await session.took(1);
+    for (let n = 1; n <= 3; n++) {
+      await session.send([click(n, 'view')]);
+      await session.took(n + 1);
+    }
+    const upserts = (await eventsOf(dev.client, session.handle.workflowId)).flatMap(
+      (event) => event.upsertWorkflowSearchAttributesEventAttributes ?? [],
+    );
+    expect(upserts.length).toBe(1);
+    const { searchAttributes } = await session.handle.describe();
+    expect(searchAttributes).toMatchObject({
+      CepRules: ['abandonment'],
+      CepStages: ['abandonment/purchase'],
+    });
+    await session.handle.terminate();
+  });
+});
+
+describe.concurrent('drop', () => {
+  test('takes one partial match of several that are one, or all of a rule', async () => {
+    const session = sessionOf('limited', 'dropped');
+    const startsOf = async () =>
+      (await session.open()).map(({ events }) => events.steps?.[0]?.offset);
+    await session.send([step(0), step(1), step(2)]);
+    await session.took(3);
+    expect(await startsOf()).toEqual([0, 1, 2]);
+    const ids = (await session.open()).map(({ id }) => id);
+    const dropped = { ...BY, rule: 'few', match: ids[1] };
+    expect(await session.update('drop', dropped)).toEqual({ dropped: 1 });
+    expect(await startsOf()).toEqual([0, 2]);
+    expect(await session.refusal('drop', dropped)).toBe(
+      `rule "few" has no match "${ids[1]}" open; an id changes when its match takes an event. Open are ${ids[0]}, ${ids[2]}`,
+    );
+    await session.send([{ ...step(3), data: { n: 1_000 } }]);
+    await until('they matched', () => session.alerts().length === 2);
+    expect(alerts.filter(({ key }) => key === 'dropped').map(({ message }) => message)).toEqual([
+      'from 0',
+      'from 2',
+    ]);
+    expect(await session.update('drop', { ...BY, rule: 'few' })).toEqual({ dropped: 1 });
+    const { rules } = await session.state();
+    expect(rules[0]).toMatchObject({ openCount: 0, counts: { timeouts: 0, dropped: 2 } });
+    expect((await session.timeline()).filter(({ what }) => what === 'DROP')).toMatchObject([
+      { rule: 'few', count: 1, ...BY },
+      { rule: 'few', count: 1, ...BY },
+    ]);
+    await session.handle.terminate();
+  });
+
+  test('what is wrong with an update is said in one line, and leaves no trace', async () => {
+    const session = sessionOf('cart', 'refusals');
+    await session.send([click(0, 'cart')]);
+    await session.took(1);
+    const { historyLength } = await session.handle.describe();
+    const text = (field: string, max: number) =>
+      `"${field}" must be a text of 1 to ${max} characters`;
+    for (const [name, request, message] of [
+      ['drop', { ...BY, rule: 'no' }, 'there is no rule "no": open are "abandonment"'],
+      ['drop', BY, text('rule', 200)],
+      ['drop', { ...BY, rule: 'abandonment', match: '' }, text('match', 200)],
+      [
+        'drop',
+        { ...BY, rules: 'abandonment' },
+        'unknown field "rules": use author, reason, rule, match',
+      ],
+      ['pause', { author: 'ann' }, text('reason', 1_000)],
+      ['pause', { author: ' ', reason: 'x' }, text('author', 200)],
+      ['pause', { author: 'a'.repeat(201), reason: 'x' }, text('author', 200)],
+      [
+        'close',
+        'ann',
+        'give one JSON object, such as {"author": "ann", "reason": "stock is being counted"}',
+      ],
+      ['resume', BY, 'it is not paused'],
+    ] as const) {
+      expect(await session.refusal(name, request), name).toBe(message);
+    }
+    expect((await session.handle.describe()).historyLength).toBe(historyLength);
+    await session.update('drop', { ...BY, rule: 'abandonment' });
+    expect(await session.refusal('drop', { ...BY, rule: 'abandonment' })).toBe(
+      'nothing is open of rule "abandonment": none is open',
+    );
+    await session.handle.terminate();
+  });
+});
+
+describe.concurrent('pause', () => {
+  test('event time stands; deadlines that pass meanwhile fire on resume', async () => {
+    const session = sessionOf('cart', 'paused');
+    await session.send([click(0, 'cart', 'p1', PAST)]);
+    await session.took(1);
+    expect(await session.update('pause')).toEqual({ waiting: 0 });
+    expect(await session.refusal('pause', BY)).toMatch(
+      /^it is paused already, since \S+ by ann: stock is being counted$/,
+    );
+    const bought = click(2, 'purchase', 'p2', PAST + minutes(2));
+    await session.send([click(1, 'cart', 'p2', PAST + minutes(1)), bought]);
+    await session.send([click(3, 'cart', 'p3', PAST + minutes(30))]);
+    progress.set(session.partition, {
+      watermark: PAST + minutes(60),
+      lowWater: 4,
+      finished: false,
+    });
+    await session.took(4);
+    const { paused, watermark, rules } = await session.state();
+    expect([watermark, paused]).toEqual([PAST, { ...BY, at: expect.any(Number) }]);
+    expect(rules[0]?.counts).toMatchObject({ matches: 0, timeouts: 0 });
+    expect((await session.handle.describe()).searchAttributes).toMatchObject({ CepPaused: [true] });
+    expect((await session.explain()).text).toContain('PAUSED since');
+    expect(session.alerts()).toEqual([]);
+    expect(await session.update('resume', { author: 'bob', reason: 'counted' })).toEqual({
+      waiting: 3,
+    });
+    const result = await session.result();
+    expect(session.alerts().toSorted()).toEqual([
+      ...['CART_ABANDONMENT', 'CART_ABANDONMENT', 'PURCHASE_COMPLETION'],
+    ]);
+    expect(result.counts).toMatchObject({ events: 4, alerts: 3, late: 0, refused: 0 });
+    const { searchAttributes } = await session.handle.describe();
+    expect(searchAttributes.CepPaused ?? []).toEqual([]);
+  });
+
+  test('what has no room in a paused session goes where refused events go', async () => {
+    const session = sessionOf('limited', 'full');
+    await session.send([step(0)]);
+    await session.took(1);
+    await session.update('pause');
+    await session.send([step(1), step(2), step(3), step(4)]);
+    await session.took(5);
+    expect((await session.state()).counts.refused).toBe(0);
+    await session.send([step(5)]);
+    await until('they are published', () => late.some(({ key }) => key === 'full'));
+    const refused = late.filter(({ key }) => key === 'full');
+    expect(refused.map(({ reason }) => reason)).toEqual(['NO_ROOM_IN_SESSION']);
+    expect(refused[0]?.events.map(({ offset }) => offset)).toEqual([1, 2, 3, 4, 5]);
+    await session.handle.terminate();
+  });
+
+  test('it outlives the run, and the session does not end', async () => {
+    const session = sessionOf('cart', 'outlived');
+    await session.send([click(0, 'cart', 'p1', PAST)]);
+    await session.took(1);
+    await session.update('pause');
+    const { runId } = await session.handle.describe();
+    let n = 1;
+    for (; (await session.handle.describe()).runId === runId; n++) {
+      await session.send([click(n, 'view', 'p1', PAST + n)], { lowWater: n });
+      await session.took(n + 1);
+    }
+    const { paused, rules } = await session.state();
+    expect(paused).toMatchObject(BY);
+    expect(rules[0]).toMatchObject({ openCount: 1 });
+    await session.send([click(n, 'purchase', 'p1', PAST + n)], { lowWater: n + 1 });
+    await session.took(n + 1);
+    expect(session.alerts()).toEqual([]);
+    await session.update('resume');
+    await session.result();
+    expect(session.alerts()).toEqual(['PURCHASE_COMPLETION']);
+  });
+});
+
+describe.concurrent('close', () => {
+  test('drops what is open, ends when nothing can come again, and says who did it', async () => {
+    const session = sessionOf('cart', 'closed');
+    await session.send([click(0, 'cart'), click(1, 'cart', 'p2')], { watermark: T0 });
+    await session.took(2);
+    expect(await session.update('close')).toEqual({ dropped: 1, refused: 1 });
+    expect((await session.state()).rules[0]).toMatchObject({ openCount: 0 });
+    await until('it is published', () => late.some(({ key }) => key === 'closed'));
+    expect(late.filter(({ key }) => key === 'closed')).toMatchObject([
+      { events: [{ offset: 1 }], reason: 'SESSION_CLOSED' },
+    ]);
+    // A repeat finds it still there, and begins nothing.
+    await session.send([click(0, 'cart')], { watermark: T0 });
+    await until('it was seen', async () => (await session.state()).counts.repeats === 1);
+    const { runId } = await session.handle.describe();
+    progress.set(session.partition, { watermark: T0, lowWater: 2, finished: false });
+    const result = await session.result();
+    expect(result).toMatchObject({
+      closed: { ...BY, at: expect.any(Number) },
+      counts: { events: 2, repeats: 1, refused: 1, alerts: 0 },
+      rules: { abandonment: { matches: 0, timeouts: 0, dropped: 1 } },
+    });
+    // What comes later begins afresh.
+    await session.send([click(2, 'cart', 'p3')]);
+    await session.took(1);
+    expect((await session.handle.describe()).runId).not.toBe(runId);
+    expect((await session.timeline()).map(({ what }) => what)).toEqual(['TOOK']);
+    await session.handle.terminate();
+    expect(session.alerts()).toEqual([]);
   });
 });

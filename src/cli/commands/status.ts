@@ -2,18 +2,18 @@ import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/c
 import { Command } from 'commander';
 import { CepError, messageOf } from '../../errors.js';
 import type { Store } from '../../store/store.js';
-import { DATE_MAX, formatDuration, formatTimestamp, MAX_TIMESTAMP, seconds } from '../../time.js';
+import { DATE_MAX, formatTimestamp, MAX_TIMESTAMP, seconds } from '../../time.js';
 import { STATE_QUERY } from '../../workflows/messages.js';
 import type { SessionState } from '../../workflows/session.js';
 import { sessionWorkflowId } from '../../workflows/session-id.js';
 import { connectClient, SERVER_HELP } from '../server.js';
+import { stateText } from '../state-text.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { print, table } from '../terminal.js';
+import { quoted, runningSessions } from '../visibility.js';
 
 /** How long a worker may take to say what a session holds. */
 const ANSWER_MS = seconds(10);
-/** Longest value of the search attribute CepKey; a longer key stands there cut. */
-const KEYWORD_LENGTH_MAX = 255;
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -55,7 +55,7 @@ async function run(key: string | undefined, { database, json }: StatusFlags): Pr
         `no open session for "${key}": a session ends when nothing is open for its key. Name a key as the events have it, or <journey>/<key>`,
       );
     }
-    print(json ? JSON.stringify(sessions) : sessions.map(asText).join('\n\n'));
+    print(json ? JSON.stringify(sessions) : sessions.map(stateText).join('\n\n'));
   } finally {
     await connection.close();
   }
@@ -93,9 +93,8 @@ async function statesOf(client: Client, key: string): Promise<SessionState[]> {
     const state = await stateOf(client, sessionWorkflowId(ref));
     if (state) return [state];
   }
-  const value = key.slice(0, KEYWORD_LENGTH_MAX).replace(/[\\']/g, '\\$&');
   const states: SessionState[] = [];
-  const query = `CepKey = '${value}' AND ExecutionStatus = 'Running'`;
+  const query = runningSessions([`CepKey = ${quoted(key)}`]);
   for await (const { workflowId } of client.workflow.list({ query })) {
     const state = await stateOf(client, workflowId);
     if (state) states.push(state);
@@ -121,21 +120,4 @@ async function stateOf(client: Client, workflowId: string): Promise<SessionState
       { details: { workflowId }, cause },
     );
   }
-}
-function asText({ journey, key, watermark, nextDeadline, rules, counts }: SessionState): string {
-  const rows = rules.flatMap(({ rule, open }) =>
-    open.map(({ stage, events, deadline }) => [
-      rule,
-      stage,
-      Object.values(events).flat().length,
-      deadline === null ? 'no window' : formatTimestamp(deadline),
-    ]),
-  );
-  return [
-    `${journey}/${key}: ${counts.events} events, ${counts.alerts} alerts; event time ${formatTimestamp(watermark)}`,
-    nextDeadline === null
-      ? 'No deadline'
-      : `Next deadline ${formatTimestamp(nextDeadline)}, in ${formatDuration(nextDeadline - watermark)} of event time`,
-    rows.length === 0 ? 'No open match' : table(['rule', 'waits in', 'events', 'ends'], rows),
-  ].join('\n');
 }
