@@ -645,7 +645,7 @@ class SessionShell {
         key: CEP_NEXT_DEADLINE,
         value: deadline === null || deadline > DATE_MAX ? null : new Date(deadline),
       },
-      ...(isPauseNews ? [{ key: CEP_PAUSED, value: isPaused ? true : null }] : []),
+      ...(isPauseNews ? [{ key: CEP_PAUSED, value: isPaused }] : []),
     ]);
   }
 

@@ -25,7 +25,7 @@ import type { TimelineEntry } from '../../src/workflows/timeline.js';
 import { bundleJourneys, createWorker, memoryLedger, temporalGateway } from './support/built.js';
 import { environment, run } from './support/cli.js';
 import { type Dev, startDev, until } from './support/dev.js';
-import { eventsOf, scheduledActivity } from './support/history.js';
+import { eventsOf } from './support/history.js';
 
 const MODULE = new URL('support/session-journeys.ts', import.meta.url);
 /** Far enough ahead that no timer of a deadline fires. */
@@ -175,7 +175,7 @@ describe.concurrent('what people ask', () => {
     const lines = text.split('\n');
     expect(lines[0]).toBe(`cart/explained: event time has reached ${formatTimestamp(T0 + 2_000)}`);
     expect(lines[2]).toBe('abandonment: 1 open');
-    expect(text).toContain('purchase took');
+    expect(text).toContain('cart took');
     expect(text).toMatch(/#2 .*eventType=purchase.*: not taken: purchase: .*productId/);
     // Asking changes nothing: the purchase that is waited for still comes.
     await session.send([click(3, 'purchase')]);
@@ -307,7 +307,7 @@ describe.concurrent('pause', () => {
     ]);
     expect(result.counts).toMatchObject({ events: 4, alerts: 3, late: 0, refused: 0 });
     const { searchAttributes } = await session.handle.describe();
-    expect(searchAttributes.CepPaused ?? []).toEqual([]);
+    expect(searchAttributes.CepPaused).toEqual([false]);
   });
 
   test('what has no room in a paused session goes where refused events go', async () => {
@@ -378,5 +378,90 @@ describe.concurrent('close', () => {
     expect((await session.timeline()).map(({ what }) => what)).toEqual(['TOOK']);
     await session.handle.terminate();
     expect(session.alerts()).toEqual([]);
+  });
+});
+
+describe.concurrent('from the command line', () => {
+  const temporalCep = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run(args, {
+      env: environment({ TEMPORAL_ADDRESS: dev.address }),
+    });
+    return { code, said: `${stdout}${stderr}`.trim() };
+  };
+  const at = (key: string) => ['--journey', 'cart', '--key', key];
+  const by = ['--author', 'ann', '--reason', "it's a test"];
+
+  test('find lists sessions by rule, stage, deadline and key, whatever stands in it', async () => {
+    const key = `o'neil" OR CepKey != 'x\\`;
+    const session = sessionOf('cart', key);
+    await session.send([click(0, 'cart')]);
+    await session.took(1);
+    const find = async (...args: string[]) => {
+      const { code, said } = await temporalCep('find', '--key', key, '--json', ...args);
+      expect(code, said).toBe(0);
+      return JSON.parse(said) as object[];
+    };
+    const ours = {
+      journey: 'cart',
+      key,
+      stages: ['abandonment/purchase'],
+      nextDeadline: formatTimestamp(T0 + minutes(10)),
+      paused: false,
+      workflowId: `cart/${key}`,
+    };
+    await until('it is listed', async () => (await find()).length > 0);
+    expect(await find('--rule', 'abandonment', '--stage', 'purchase')).toEqual([ours]);
+    expect(await find('--rule', 'abandonment', '--stage', 'cart')).toEqual([]);
+    expect(await find('--rule', "aban'donment")).toEqual([]);
+    expect(await find('--journey', 'cart', '--due-before', `${T0 + minutes(11)}`)).toEqual([ours]);
+    expect(await find('--due-before', formatTimestamp(T0 + minutes(10)))).toEqual([]);
+    expect(await find('--paused')).toEqual([]);
+    expect((await temporalCep('find', '--key', key)).said).toContain('abandonment/purchase');
+    expect(await temporalCep('find', '--stage', 'purchase')).toEqual({
+      code: 1,
+      said: 'temporal-cep: --stage is a stage of a rule: name it with --rule',
+    });
+    await session.handle.terminate();
+  });
+
+  test('a session is looked into and operated', async () => {
+    const key = 'from-cli';
+    const session = sessionOf('cart', key);
+    await session.send([click(0, 'cart'), click(1, 'cart', 'p2')]);
+    await session.took(2);
+    const ids = (await session.open()).map(({ id }) => id as string);
+    const state = await temporalCep('session', 'state', ...at(key));
+    for (const id of ids) expect(state.said).toContain(id);
+    expect((await temporalCep('session', 'pause', ...at(key), ...by)).said).toBe('paused');
+    expect((await temporalCep('session', 'state', ...at(key))).said).toContain(
+      "by ann: it's a test",
+    );
+    expect(await temporalCep('session', 'pause', ...at(key), ...by)).toEqual({
+      code: 1,
+      said: expect.stringMatching(
+        /^temporal-cep: session cart\/from-cli refuses it: it is paused already, since .* by ann: it's a test$/,
+      ),
+    });
+    const which = ['--rule', 'abandonment', '--match', ids[1] as string];
+    expect((await temporalCep('session', 'drop', ...at(key), ...by, ...which)).said).toBe(
+      '1 partial matches dropped',
+    );
+    expect((await temporalCep('session', 'resume', ...at(key), ...by)).said).toBe(
+      'resumed; 0 events had waited',
+    );
+    expect((await temporalCep('session', 'explain', ...at(key))).said).toContain(ids[0]);
+    const timeline = await temporalCep('session', 'timeline', ...at(key));
+    expect(timeline.said.match(/TOOK|PAUSE|DROP|RESUME/g)).toEqual([
+      ...['TOOK', 'TOOK', 'PAUSE', 'DROP', 'RESUME'],
+    ]);
+    expect((await temporalCep('session', 'close', ...at(key), ...by)).said).toBe(
+      'closed: 1 partial matches dropped, 0 events that waited are in the late output',
+    );
+    progress.set(session.partition, { watermark: T0, lowWater: 2, finished: false });
+    await session.result();
+    expect(await temporalCep('session', 'state', ...at(key))).toEqual({
+      code: 1,
+      said: expect.stringContaining('no session of journey "cart" is open for the key "from-cli"'),
+    });
   });
 });
