@@ -12,6 +12,7 @@ import { diagramCommand } from './commands/diagram.js';
 import { explainCommand } from './commands/explain.js';
 import { findCommand } from './commands/find.js';
 import { ingestCommand } from './commands/ingest.js';
+import { parkedCommand } from './commands/parked.js';
 import { sessionCommand } from './commands/session.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
@@ -32,6 +33,7 @@ const program = new Command('temporal-cep')
   .addCommand(statusCommand())
   .addCommand(findCommand())
   .addCommand(sessionCommand())
+  .addCommand(parkedCommand())
   .addCommand(diagramCommand())
   .addCommand(explainCommand())
   .addCommand(vectorsCommand())

@@ -9,9 +9,9 @@
 //   D4. A session that fails takes no other's place while it waits for the next try, and is given up after
 //       its retry budget. Only time in which others get through counts: when the server is away
 //       altogether nobody is given up.
+//   D5. A session that stays hot gets fewer, larger batches; one that fills them is not held back further.
 //   D6. What comes for a parked session is kept one batch after the other, and each time it is asked whether it is parked
 //       still: if not, this batch is the next to be sent to it, and nothing overtakes it.
-//   D5. A session that stays hot gets fewer, larger batches; one that fills them is not held back further.
 
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import { messageOf } from '../errors.js';
@@ -150,7 +150,7 @@ export class Dispatcher {
     const queue = this.#queues.get(id) ?? this.#newQueue(journey, key);
     this.#held++;
     queue.waiting.push(outgoing);
-    if (queue.parked > 0) this.#refuseWaiting(queue, 'the session is parked');
+    if (queue.parked > 0) this.#refuseWaiting(queue);
     else this.#schedule(queue);
   }
 
@@ -485,39 +485,45 @@ export class Dispatcher {
     // First of all: were it forgotten, a restart would deliver what comes later.
     await this.#deps.parked?.(queue.ref, reason);
     queue.inFlight = false;
-    this.#refuseWaiting(queue, reason);
+    this.#refuseWaiting(queue, reason, 0);
   }
 
-  #refuseWaiting(queue: Queue, reason: string): void {
+  /** By default they wait for company, so that who retries is faster than what comes. */
+  #refuseWaiting(
+    queue: Queue,
+    reason = 'the session is parked',
+    lingerMs = Math.max(this.#settings.lingerMs, this.#settings.hotGapMs),
+  ): void {
     if (queue.inFlight) return;
     queue.inFlight = true;
-    this.#refuseAll(queue, reason)
+    const isFull = queue.waiting.length >= this.#settings.batchEventsMax;
+    this.#sleep(this.#flushing || isFull ? 0 : lingerMs)
+      .then(() => this.#refuseBatch(queue, reason))
       .finally(() => {
         queue.inFlight = false;
       })
       .then(() => {
-        if (queue.waiting.length === 0) return;
-        if (queue.parked > 0) this.#refuseWaiting(queue, 'the session is parked');
-        else this.#schedule(queue);
+        if (this.#stopped || queue.waiting.length === 0) return;
+        if (queue.parked === 0) this.#schedule(queue);
+        else this.#refuseWaiting(queue);
       })
       .catch((error) => this.#deps.fail(error));
   }
 
   /** D6. */
-  async #refuseAll(queue: Queue, reason: string): Promise<void> {
+  async #refuseBatch(queue: Queue, reason: string): Promise<void> {
+    if (this.#stopped || queue.waiting.length === 0) return;
     const { keep, refuse } = this.#deps;
-    while (queue.waiting.length > 0 && !this.#stopped) {
-      const { batches, sent } = this.#cut(queue);
-      const begins = sent.some(({ event }) => queue.journey.canBegin(event));
-      if (keep && !(await keep(queue.ref, batches, begins))) {
-        queue.waiting.unshift(...sent);
-        this.#markUnparked(queue);
-        return;
-      }
-      const events = sent.map(({ event }) => event);
-      await refuse(queue.ref, events, reason);
-      this.#settle(sent);
+    const { batches, sent } = this.#cut(queue);
+    const begins = sent.some(({ event }) => queue.journey.canBegin(event));
+    if (keep && !(await keep(queue.ref, batches, begins))) {
+      queue.waiting.unshift(...sent);
+      this.#markUnparked(queue);
+      return;
     }
+    const events = sent.map(({ event }) => event);
+    await refuse(queue.ref, events, reason);
+    this.#settle(sent);
   }
 
   #settle(outgoing: readonly Outgoing[]): void {

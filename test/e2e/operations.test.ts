@@ -381,7 +381,7 @@ describe.concurrent('close', () => {
   });
 });
 
-describe.concurrent('from the command line', () => {
+describe('from the command line', () => {
   const temporalCep = async (...args: string[]) => {
     const { code, stdout, stderr } = await run(args, {
       env: environment({ TEMPORAL_ADDRESS: dev.address }),
