@@ -2,12 +2,15 @@
 // resume, close), what is refused and how, and that a pause outlives the run of the workflow. Then the same from the
 // command line, which also finds sessions by the stage they stand in.
 
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CepEvent, EventData } from '../../src/event.js';
 import type { SessionGateway } from '../../src/ingest/gateway.js';
 import type { Alert } from '../../src/rules/rule.js';
+import { findTemporalCli } from '../../src/servers/dev-server.js';
 import { days, formatTimestamp, minutes, type Timestamp } from '../../src/time.js';
 import {
   type BatchedEvent,
@@ -463,5 +466,23 @@ describe('from the command line', () => {
       code: 1,
       said: expect.stringContaining('no session of journey "cart" is open for the key "from-cli"'),
     });
+  });
+
+  test("Temporal's own does the same, with one JSON object", async () => {
+    const session = sessionOf('cart', 'by-temporal');
+    await session.send([click(0, 'cart')]);
+    await session.took(1);
+    const cli = await findTemporalCli();
+    const temporal = (...args: string[]) =>
+      promisify(execFile)(cli, [
+        ...['workflow', ...args, '--address', dev.address, '--workflow-id', 'cart/by-temporal'],
+      ]);
+    const input = '{"author":"bob","reason":"counted"}';
+    await temporal('update', 'execute', '--name', 'pause', '--input', input);
+    expect((await session.state()).paused).toMatchObject({ author: 'bob', reason: 'counted' });
+    expect((await temporal('query', '--type', 'explain')).stdout).toContain('PAUSED');
+    await temporal('update', 'execute', '--name', 'resume', '--input', input);
+    expect((await session.state()).paused).toBeNull();
+    await session.handle.terminate();
   });
 });
