@@ -462,7 +462,7 @@ export class Dispatcher {
 
   /** Ends early when we stop. */
   #sleep(ms: Millis): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
+    if (this.#stopped || ms === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
