@@ -75,6 +75,7 @@ async function run(flags: FindFlags): Promise<void> {
   try {
     const client = new Client({ connection, namespace });
     for await (const info of client.workflow.list({ query })) {
+      if (!isWanted(info, flags)) continue;
       isMore = found.length === flags.limit;
       if (isMore) break;
       found.push(describe(info, flags.rule));
@@ -90,7 +91,7 @@ function conditionsOf({ rule, stage, journey, key, dueBefore, paused }: FindFlag
   if (stage !== undefined && rule === undefined) {
     throw new CepError('SETTING_INVALID', '--stage is a stage of a rule: name it with --rule');
   }
-  return [
+  const conditions = [
     ...(rule === undefined
       ? []
       : [
@@ -105,6 +106,21 @@ function conditionsOf({ rule, stage, journey, key, dueBefore, paused }: FindFlag
       : [`CepNextDeadline < ${quoted(new Date(dueBefore).toISOString())}`]),
     ...(paused ? ['CepPaused = true'] : []),
   ];
+  return conditions.filter((condition) => !/\\/.test(condition));
+}
+
+/** What the query may have left out, since visibility stores differ about quotes in values. */
+function isWanted({ memo, searchAttributes }: WorkflowExecutionInfo, flags: FindFlags): boolean {
+  const { rule, stage, journey, key } = flags;
+  const { CepRules = [], CepStages = [], CepJourney, CepKey } = searchAttributes;
+  return (
+    (key === undefined || (memo?.key ?? CepKey?.[0]) === key) &&
+    (journey === undefined || CepJourney?.[0] === journey) &&
+    (rule === undefined || CepRules.map(String).includes(rule)) &&
+    (rule === undefined ||
+      stage === undefined ||
+      CepStages.map(String).includes(stageValue(rule, stage)))
+  );
 }
 
 function describe(
