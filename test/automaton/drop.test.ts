@@ -7,7 +7,7 @@ import type { NFA } from '../../src/automaton/nfa.js';
 import { CepOperator, type OperatorOutput } from '../../src/automaton/operator.js';
 import type { CepEvent } from '../../src/event.js';
 import { skipPastLastEvent } from '../../src/pattern/after-match-skip.js';
-import { type Pattern, patterns } from '../../src/pattern/pattern.js';
+import { patterns } from '../../src/pattern/pattern.js';
 
 type Item = { type: string; n?: number };
 const { begin } = patterns<Item>();
@@ -58,7 +58,7 @@ function runOf(nfa: NFA, which: number | null) {
 }
 
 describe('one of several that are one', () => {
-  const nfa = compile(loop as Pattern);
+  const nfa = compile(loop);
   const plain = { ...nfa, forks: false };
 
   test('each of them alone', () => {
@@ -83,7 +83,7 @@ test('a finished match that only the dropped one held back comes out', () => {
     .followedBy('b')
     .where((item, match) => item.type === 'b' && item.n === match.a[0]?.n)
     .afterMatch(skipPastLastEvent());
-  const operator = new CepOperator(compile(pattern as Pattern));
+  const operator = new CepOperator(compile(pattern));
   const output: OperatorOutput = [];
   operator.processElement(event(0, 'a', 1));
   operator.processElement(event(1, 'a', 2));
