@@ -123,7 +123,12 @@ describe('docker-compose.yml', () => {
     const types = values('--type');
     const registered = values('--name').map((name, index) => [name, types[index]]);
     // The CLI writes KeywordList where the SDK writes KEYWORD_LIST.
-    const cliTypes = { KEYWORD: 'Keyword', KEYWORD_LIST: 'KeywordList', DATETIME: 'Datetime' };
+    const cliTypes = {
+      KEYWORD: 'Keyword',
+      KEYWORD_LIST: 'KeywordList',
+      DATETIME: 'Datetime',
+      BOOL: 'Bool',
+    };
     const wanted = Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, cliTypes[type]]);
     expect(registered).toEqual(wanted);
     expect(types).toHaveLength(wanted.length);

@@ -38,6 +38,7 @@ import {
   type Span,
   Taken,
   widthOf,
+  without,
 } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
@@ -69,6 +70,8 @@ export class Automaton {
   lists = 0;
   /** How many partial matches were dropped. */
   dropped = 0;
+  /** Stages that have taken the event of the step, where that is counted; who reads it empties it. */
+  readonly took: number[] = [];
   readonly #counts: boolean;
   readonly #holdsBack: boolean;
   readonly #tellsTimeouts: boolean;
@@ -185,6 +188,7 @@ export class Automaton {
       if (this.#counts) {
         this.steps += states.length;
         this.lists += widthOf(last);
+        if (stage >= 0) this.#note(stage);
       }
       for (let k = 0; k < states.length; k++) {
         const entered = states[k] as State;
@@ -205,6 +209,10 @@ export class Automaton {
       }
     }
     return tail;
+  }
+
+  #note(stage: number): void {
+    if (!this.took.includes(stage)) this.took.push(stage);
   }
 
   #expect(state: NFAState, match: PartialMatch): void {
@@ -272,7 +280,10 @@ export class Automaton {
       }
       for (const { stage, states } of steps) {
         const end = stage < 0 ? last : new Taken(stage, event, sequence, last, origin);
-        if (this.#counts) this.steps += states.length;
+        if (this.#counts) {
+          this.steps += states.length;
+          if (stage >= 0) this.#note(stage);
+        }
         for (const each of states) {
           const next = new PartialMatch(each, end);
           (each.type === 'FINAL' ? finished : open).push(next);
@@ -418,6 +429,47 @@ export class Automaton {
         link(state, open);
         this.dropped += left - countOpen(state);
       }
+    }
+  }
+
+  /**
+   * Drops one partial match; finished matches that only it held back come out.
+   *
+   * @param list - what it has taken, oldest first: where lists fork, those beside it stay
+   * @param output - where the finished matches go
+   * @throws CepError `SKIP_MISSED`; the state is of no further use then
+   */
+  dropOne(state: NFAState, match: PartialMatch, list: readonly Taken[], output: Found[]): void {
+    const left = without(match.last as Branches, list);
+    this.dropped++;
+    if (left !== null) {
+      match.last = left;
+      match.origin = left.origin;
+      return;
+    }
+    const stays = (other: PartialMatch) => other !== match;
+    if (!this.#holdsBack) link(state, openMatches(state).filter(stays));
+    else {
+      fillHeap(state.open, state.open.filter(stays));
+      this.#release(state, [], output);
+    }
+  }
+
+  /**
+   * Drops all partial matches; finished ones that they held back come out.
+   *
+   * @param output - where the finished matches go
+   * @throws CepError `SKIP_MISSED`; the state is of no further use then
+   */
+  dropAll(state: NFAState, output: Found[]): void {
+    this.dropped += countOpen(state) - state.completed.length;
+    if (!this.#holdsBack) link(state, []);
+    else {
+      fillHeap(
+        state.open,
+        state.open.filter(({ last }) => last === null),
+      );
+      this.#release(state, [], output);
     }
   }
 }

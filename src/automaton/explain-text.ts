@@ -215,7 +215,7 @@ function ignored({ because }: RunStep, why: string): string {
 }
 
 /** Why stages did not take an event, or did. */
-function reasons(because: readonly Reason[]): string {
+export function reasons(because: readonly Reason[]): string {
   if (because.length === 0) return 'no stage could have taken it';
   return because
     .map(({ stage, asked }) => {
@@ -245,7 +245,8 @@ function valuesText(values: readonly SeenValue[]): string {
     .join(', ');
 }
 
-function awaited({ type, stage, condition }: Awaited): string {
+/** What is waited for, in words. */
+export function awaited({ type, stage, condition }: Awaited): string {
   if (type === 'TIME') return 'its time to end';
   if (type === 'OTHER') return `any event with ${condition ?? 'anything in it'}`;
   return condition === null ? `${stage}, any event` : `${stage}, ${condition}`;

@@ -14,14 +14,10 @@
 import { assert } from '../assert.js';
 import { CepError } from '../errors.js';
 import type { CepEvent, EventData } from '../event.js';
-import type { Condition, MatchSoFar } from '../pattern/condition.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import { After, ListKeys } from './aftermath.js';
-import { type Asked, askCondition, sourceOf } from './asked.js';
 import { Automaton, earliestDeadline, endOf, type NFAState, openMatches } from './automaton.js';
-import { finalBehind } from './decision.js';
 import type {
-  Awaited,
   EventRef,
   ExplainOptions,
   Explanation,
@@ -33,14 +29,14 @@ import type {
   RunFate,
   RunStep,
 } from './explanation.js';
-import type { Guard } from './guard.js';
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
 import type { NFA } from './nfa.js';
 import type { OperatorSnapshot } from './operator.js';
 import { pruningBy } from './skip.js';
 import { type NFASnapshot, readState } from './snapshot.js';
 import type { State } from './state.js';
-import { listOf, Taken } from './taken.js';
+import { listOf, type Taken } from './taken.js';
+import { type Walk, Walker, type Way } from './walk.js';
 
 /**
  * Says what each event did to each partial match, and what is still waited for.
@@ -72,26 +68,9 @@ interface Held {
   readonly last: Taken;
 }
 
-/** One way on that the transitions gave a run: a state, and the last event taken there. */
-interface Way {
-  readonly state: State;
-  readonly last: Taken;
-  /** The stage that took the event; null where it was passed over. */
-  readonly stage: string | null;
-}
-
-/** What the transitions make of an event. */
-interface Walk {
-  readonly ways: readonly Way[];
-  /** The stages that took the event. */
-  readonly taking: readonly Reason[];
-  readonly refusals: readonly Reason[];
-  /** The NOT stages that were hit. */
-  readonly stops: readonly Reason[];
-}
-
 class Explainer {
   readonly #nfa: NFA;
+  readonly #walker: Walker;
   readonly #automaton: Automaton;
   readonly #state: NFAState;
   readonly #buffered: readonly CepEvent[];
@@ -116,6 +95,7 @@ class Explainer {
   constructor(nfa: NFA, from: OperatorSnapshot | undefined) {
     // X1.
     this.#nfa = { ...nfa, forks: false };
+    this.#walker = new Walker(this.#nfa);
     this.#automaton = new Automaton(this.#nfa);
     const matches = from && (nfa.forks ? unfolded(from.matches) : from.matches);
     this.#state = matches ? readState(this.#nfa, matches) : this.#automaton.initialState();
@@ -172,8 +152,8 @@ class Explainer {
 
   #take(event: CepEvent): void {
     const sequence = this.#state.sequence;
-    const walks = this.#runs.map((run) => this.#walk(run.state, run.last, event, sequence));
-    const begin = this.#walk(this.#nfa.start, null, event, sequence);
+    const walks = this.#runs.map((run) => this.#walker.walk(run.state, run.last, event, sequence));
+    const begin = this.#walker.walk(this.#nfa.start, null, event, sequence);
     const failure = this.#drive((output) => {
       this.#automaton.processEvent(this.#state, event, output);
     });
@@ -291,7 +271,7 @@ class Explainer {
         ...ended,
         at: timeout.at,
         events: this.#refs(last),
-        awaits: this.#awaits(state),
+        awaits: this.#walker.awaits(state),
         ...why,
       });
       if (this.#nearMiss === null) this.#timedOut.set(run.id, run);
@@ -382,95 +362,17 @@ class Explainer {
     if (nearMiss.step.what !== 'TIMED_OUT' || !run) return nearMiss;
     for (const event of events) {
       if (event.timestamp < nearMiss.at) continue;
-      const { taking, stops } = this.#walk(run.state, run.last, event, this.#state.sequence);
+      const { taking, stops } = this.#walker.walk(run.state, run.last, event, this.#state.sequence);
       if (stops.length > 0) break;
       if (taking.length > 0) return { ...nearMiss, tooLate: { event, because: taking } };
     }
     return nearMiss;
   }
 
-  // ---- the walk
-
-  /** What decision.ts makes of the event, with what was asked on the way. */
-  #walk(from: State, last: Taken | null, event: CepEvent, sequence: number): Walk {
-    const match = new this.#nfa.MatchView(last);
-    const because = this.#asker(event, match);
-    const ways: Way[] = [];
-    const taking: Reason[] = [];
-    const refusals: Reason[] = [];
-    const stops: Reason[] = [];
-    const stack: State[] = [from];
-    for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
-      const stage = this.#stageOf(state);
-      for (const { action, target, guard } of state.transitions) {
-        const { holds, asked } = because(guard);
-        if (!holds) {
-          if (action === 'TAKE') refusals.push({ stage, asked });
-        } else if (action === 'PROCEED') {
-          if (target.type === 'STOP') stops.push({ stage: this.#stageOf(target), asked });
-          stack.push(target);
-        } else if (action === 'TAKE') {
-          taking.push({ stage, asked });
-          const taken = new Taken(state.stage, event, sequence, last, last?.origin ?? null);
-          ways.push({ state: target, last: taken, stage });
-          const end = finalBehind(target, (guard) => because(guard).holds);
-          if (end) ways.push({ state: end, last: taken, stage });
-        } else if (from.type !== 'START' && last !== null) {
-          ways.push({ state: target, last, stage: null });
-        }
-      }
-    }
-    const isStopped = ways.some(({ state }) => state.type === 'STOP');
-    return {
-      ways: isStopped ? ways.filter(({ state }) => state.type === 'FINAL') : ways,
-      taking: unique(taking),
-      refusals: unique(refusals),
-      stops: isStopped ? unique(stops) : [],
-    };
-  }
-
-  /** Tells whether a guard holds, and which of its conditions decided. Each is asked once. */
-  #asker(event: CepEvent, match: MatchSoFar): Because {
-    const known = new Map<number, Asked>();
-    const ask = (index: number): Asked => {
-      const asked =
-        known.get(index) ?? askCondition(this.#nfa.conditions[index] as Condition, event, match);
-      known.set(index, asked);
-      return asked;
-    };
-    const because: Because = (guard) => {
-      switch (guard.op) {
-        case 'TRUE':
-        case 'FALSE':
-          return { holds: guard.op === 'TRUE', asked: [] };
-        case 'TEST': {
-          const asked = ask(guard.condition);
-          return { holds: asked.answer, asked: [asked] };
-        }
-        case 'NOT': {
-          const { holds, asked } = because(guard.of);
-          return { holds: !holds, asked };
-        }
-        case 'AND': {
-          const left = because(guard.left);
-          if (!left.holds) return left;
-          const right = because(guard.right);
-          if (!right.holds) return right;
-          return { holds: true, asked: [...left.asked, ...right.asked] };
-        }
-      }
-    };
-    return because;
-  }
-
   // ---- what is told of runs
 
   #run(state: State, last: Taken): Run {
     return { id: 0, state, last, refused: null };
-  }
-
-  #stageOf({ stage }: State): string {
-    return this.#nfa.stageNames[stage] ?? '';
   }
 
   #refs(last: Taken): RefsByStage {
@@ -490,52 +392,12 @@ class Explainer {
       return {
         run: id,
         events: this.#refs(last),
-        awaits: this.#awaits(state),
+        awaits: this.#walker.awaits(state),
         deadline: deadline < MAX_TIMESTAMP ? deadline : null,
       };
     });
   }
-
-  #awaits(from: State): Awaited[] {
-    const found: Awaited[] = [];
-    const add = (type: Awaited['type'], state: State, guard: Guard | null) => {
-      const condition = guard && this.#textOf(guard);
-      const awaited: Awaited = { type, stage: this.#stageOf(state), condition };
-      const text = JSON.stringify(awaited);
-      if (!found.some((other) => JSON.stringify(other) === text)) found.push(awaited);
-    };
-    if (from.type === 'PENDING') add('TIME', from, null);
-    const stack: State[] = [from];
-    for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
-      for (const { action, target, guard } of state.transitions) {
-        if (guard.op === 'FALSE') continue;
-        if (action === 'TAKE') add('EVENT', state, guard);
-        else if (target.type === 'STOP') add('NO_EVENT', target, guard);
-        else if (action === 'PROCEED') stack.push(target);
-        else if (target.type === 'FINAL') add('OTHER', state, guard);
-      }
-    }
-    return found;
-  }
-
-  /** The guard as a condition reads; null where it always holds. */
-  #textOf(guard: Guard): string | null {
-    switch (guard.op) {
-      case 'TRUE':
-        return null;
-      case 'FALSE':
-        return 'false';
-      case 'TEST':
-        return sourceOf(this.#nfa.conditions[guard.condition] as Condition);
-      case 'NOT':
-        return `not (${this.#textOf(guard.of) ?? 'true'})`;
-      case 'AND':
-        return `${this.#textOf(guard.left) ?? 'true'} and ${this.#textOf(guard.right) ?? 'true'}`;
-    }
-  }
 }
-
-type Because = (guard: Guard) => { holds: boolean; asked: readonly Asked[] };
 
 /** A snapshot in which each list is a partial match of its own; X1. */
 function unfolded(snapshot: NFASnapshot): NFASnapshot {
@@ -588,15 +450,6 @@ function nearMissOf(moment: Moment, everMatched: ReadonlySet<number>): NearMiss 
   );
   if (!step) return null;
   return { step, event: moment.type === 'EVENT' ? moment.event : null, at: moment.at };
-}
-
-/** A stage of several states asks the same in each. */
-function unique(reasons: readonly Reason[]): Reason[] {
-  const seen = new Set<string>();
-  return reasons.filter((reason) => {
-    const text = JSON.stringify(reason);
-    return !seen.has(text) && seen.add(text);
-  });
 }
 
 function startOf({ last }: Run): number {

@@ -24,9 +24,10 @@ import {
 import { limitsFrom, type SizeSnapshot, type StateLimits, StateSize } from './limits.js';
 import { type EventsByStage, eventsByStage, type Found } from './match.js';
 import type { NFA } from './nfa.js';
-import { compareByStart } from './partial-match.js';
+import { openMatchId } from './open-match-id.js';
+import { compareByStart, type PartialMatch } from './partial-match.js';
 import { type NFASnapshot, readState, writeState } from './snapshot.js';
-import { alongPath, nodesBehind, pathsOf } from './taken.js';
+import { alongPath, nodesBehind, pathsOf, type Taken } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
 const { ceil, min } = Math;
@@ -47,6 +48,8 @@ export type OperatorOutput = Found[];
 
 /** What is open in one partial match; for people and search attributes. */
 export interface OpenMatch {
+  /** Names it, until it takes another event; there where it was asked for. */
+  readonly id?: string;
   /** The stage whose state the match stands in. */
   readonly stage: string;
   readonly events: EventsByStage;
@@ -78,6 +81,8 @@ export interface OperatorOptions {
   readonly comparator?: (a: CepEvent, b: CepEvent) => number;
   /** How much may be open, and what gives then; DEFAULT_LIMITS where one is absent. */
   readonly limits?: Partial<StateLimits>;
+  /** Told of each event that stages have taken, in order of processing. */
+  readonly onTaken?: (event: CepEvent, stages: readonly string[]) => void;
 }
 
 export type { EventsByStage };
@@ -210,9 +215,22 @@ export class CepOperator {
     // Most events change nothing.
     if (this.#automaton.steps > steps) {
       this.#size.grow(event, this.#automaton.steps - steps, this.#automaton.lists - lists);
+      this.#tell(event);
       this.#keepWithinLimits(output);
     }
     return begins;
+  }
+
+  #tell(event: CepEvent): void {
+    const { took } = this.#automaton;
+    if (took.length === 0) return;
+    const { onTaken } = this.#options;
+    if (onTaken)
+      onTaken(
+        event,
+        took.map((stage) => this.#nfa.stageNames[stage] as string),
+      );
+    took.length = 0;
   }
 
   /** O5. */
@@ -298,31 +316,86 @@ export class CepOperator {
     return countOpen(this.#state) - this.#state.completed.length;
   }
 
+  /** Names of the stages in whose states partial matches stand, in pattern order. */
+  get openStages(): string[] {
+    const stages = new Set<number>();
+    for (const { state } of openMatches(this.#state)) stages.add(state.stage);
+    const inOrder = [...stages].sort((a, b) => a - b);
+    return inOrder.flatMap((stage) => this.#nfa.stageNames[stage] ?? []);
+  }
+
   /**
    * The partial matches that have taken something, oldest first.
    *
    * @param max - greatest number to return; all by default. Of very many that stand in one state they are some of
    *   the oldest: to look at all takes too long
+   * @param options.named - with their ids, for {@link drop}. Default false
    */
-  openMatches(max = MAX_TIMESTAMP): OpenMatch[] {
+  openMatches(max = MAX_TIMESTAMP, { named = false } = {}): OpenMatch[] {
     const { stageNames } = this.#nfa;
-    const standing = openMatches(this.#state).sort(compareByStart);
-    const open = standing.slice(0, max).flatMap(({ state, last }) => {
-      if (last === null) return [];
-      const lists = pathsOf(last, MAX_TIMESTAMP, max);
-      return lists.map((list) => ({ state, list }));
+    return this.#lists(max).map(({ match: { state }, taken }) => {
+      const first = taken[0] as Taken;
+      const last = taken[taken.length - 1] as Taken;
+      const deadline = endOf(this.#nfa, state, first.event, last.event);
+      return {
+        ...(named && { id: openMatchId(state, taken) }),
+        stage: stageNames[state.stage] ?? '',
+        events: eventsByStage(taken, stageNames),
+        deadline: deadline < MAX_TIMESTAMP ? deadline : null,
+      };
     });
-    return open
-      .sort((a, b) => a.list.path.taken.sequence - b.list.path.taken.sequence)
+  }
+
+  /** Each list of the partial matches, by its first event. */
+  #lists(max: number): { match: PartialMatch; taken: Taken[] }[] {
+    const standing = openMatches(this.#state).sort(compareByStart);
+    const open = standing
       .slice(0, max)
-      .map(({ state, list: { path, last } }) => {
-        const deadline = endOf(this.#nfa, state, path.taken.event, last.event);
-        return {
-          stage: stageNames[state.stage] ?? '',
-          events: eventsByStage(alongPath(path), stageNames),
-          deadline: deadline < MAX_TIMESTAMP ? deadline : null,
-        };
-      });
+      .flatMap((match) =>
+        match.last === null
+          ? []
+          : pathsOf(match.last, MAX_TIMESTAMP, max).map(({ path }) => ({ match, path })),
+      );
+    return open
+      .sort((a, b) => a.path.taken.sequence - b.path.taken.sequence)
+      .slice(0, max)
+      .map(({ match, path }) => ({ match, taken: alongPath(path) }));
+  }
+
+  /** Whether a partial match of this id is open. */
+  has(id: string): boolean {
+    return this.#find(id) !== null;
+  }
+
+  /**
+   * Drops the partial match of an id, or all of them, without a timeout, and counts them as dropped. Finished matches
+   * that only they held back come out.
+   *
+   * @param output - where those go
+   * @returns how many were dropped
+   * @throws CepError `SKIP_MISSED`; the operator is of no further use then
+   */
+  drop(id: string | null, output: OperatorOutput): number {
+    const { dropped } = this.#automaton;
+    if (id === null) this.#automaton.dropAll(this.#state, output);
+    else {
+      const found = this.#find(id);
+      if (found) this.#automaton.dropOne(this.#state, found.match, found.taken, output);
+    }
+    return this.#automaton.dropped - dropped;
+  }
+
+  #find(id: string): { match: PartialMatch; taken: Taken[] } | null {
+    const found = this.#lists(MAX_TIMESTAMP).find(
+      ({ match: { state }, taken }) => openMatchId(state, taken) === id,
+    );
+    return found ?? null;
+  }
+
+  /** Gives up the events that wait for the watermark. @returns those */
+  discardBuffered(): CepEvent[] {
+    this.#timers = [];
+    return this.#buffered.splice(0);
   }
 
   /** The events that are buffered or in a partial match, each once. */

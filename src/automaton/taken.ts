@@ -239,6 +239,33 @@ export function pathsOf(
   return found;
 }
 
+/**
+ * The lists that end here, but for one; null when there is no other. What the others share with it stays as it is, and
+ * what leads to it is made anew without it.
+ *
+ * @param list - the one, oldest first
+ */
+export function without(end: Branches, list: readonly Taken[]): Branches | null {
+  let before: Taken | null = null;
+  /** What still ends in that node, or in its copy. */
+  let left: Taken | null = null;
+  for (const node of list) {
+    const previous: Branches | null =
+      before === null ? null : replacing(node.previous, before, left);
+    left = previous && new Taken(node.stage, node.event, node.sequence, previous, previous.origin);
+    before = node;
+  }
+  return before === null ? end : replacing(end, before, left);
+}
+
+/** The nodes directly behind a place, one of them replaced, or left out for null. */
+function replacing(branches: Branches | null, node: Taken, by: Taken | null): Branches | null {
+  const [first, ...others] = nodesAt(branches).flatMap((each) =>
+    each === node ? (by ?? []) : each,
+  );
+  return first === undefined ? null : others.reduce<Branches>(Fork.of, first);
+}
+
 /** The nodes directly behind a place. T3: forks lie in forks, one for each event of a loop. */
 export function nodesAt(branches: Branches | null): Taken[] {
   if (branches === null) return [];

@@ -15,8 +15,8 @@ const SECRET_VARIABLE = 'TEMPORAL_CEP_KEY_SECRET';
 const SECRET_LENGTH_MIN = 16;
 
 export const PRIVACY_HELP = `
-What Temporal keeps is encoded as the module of --data-converter or ${CONVERTER_VARIABLE} says; worker, ingest and status need
-the same one. With ${SECRET_VARIABLE} in the environment of ingest and status, workflow ids and CepKey show a
+What Temporal keeps is encoded as the module of --data-converter or ${CONVERTER_VARIABLE} says; all commands need
+the same one. With ${SECRET_VARIABLE} in the environment of all but the worker, workflow ids and CepKey show a
 keyed hash in the place of the key.`;
 
 export interface DataConverterFlags {

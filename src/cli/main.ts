@@ -11,7 +11,10 @@ import { ENCODED, isEncoded } from './client.js';
 import { demoCommand } from './commands/demo.js';
 import { diagramCommand } from './commands/diagram.js';
 import { explainCommand } from './commands/explain.js';
+import { findCommand } from './commands/find.js';
 import { ingestCommand } from './commands/ingest.js';
+import { parkedCommand } from './commands/parked.js';
+import { sessionCommand } from './commands/session.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
 import { vectorsCommand } from './commands/vectors.js';
@@ -29,6 +32,9 @@ const program = new Command('temporal-cep')
   .addCommand(workerCommand())
   .addCommand(ingestCommand())
   .addCommand(statusCommand())
+  .addCommand(findCommand())
+  .addCommand(sessionCommand())
+  .addCommand(parkedCommand())
   .addCommand(diagramCommand())
   .addCommand(explainCommand())
   .addCommand(vectorsCommand())

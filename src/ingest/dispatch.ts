@@ -12,6 +12,8 @@
 //   D5. A session that stays hot gets fewer, larger batches; one that fills them is not held back further.
 //   D6. An event that can complete no match waits longer for company: all but the last signal of a session are
 //       about such events. It goes with the first that can, when the batch is full, or when room is wanted.
+//   D7. What comes for a parked session is kept one batch after the other, and each time it is asked whether it is parked
+//       still: if not, this batch is the next to be sent to it, and nothing overtakes it.
 
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import { messageOf } from '../errors.js';
@@ -84,6 +86,11 @@ export interface DispatchDeps {
   readonly log: Logger;
   /** The promises of a partition at this moment. */
   promises(source: string, partition: number): Promises;
+  /**
+   * Keeps a batch for a parked session. Answers false when that is parked no longer. By default nothing is kept, and
+   * a session stays parked.
+   */
+  keep?(session: SessionRef, batches: readonly EventBatch[], begins: boolean): Promise<boolean>;
   /** Takes events that the server refuses for good; resolves when they are where refused events go. */
   refuse(session: SessionRef, events: readonly CepEvent[], reason: string): Promise<void>;
   /** Told of a session that gets nothing more. */
@@ -112,7 +119,8 @@ interface Queue {
   isUrgent: boolean;
   sentAt: number;
   gapMs: Millis;
-  parked: boolean;
+  /** Tells one time of being parked from another; 0 while it is not. */
+  parked: number;
 }
 
 /** When a queue is due. */
@@ -129,6 +137,7 @@ export class Dispatcher {
   readonly #due = new PriorityQueue<Due>((a, b) => a.at - b.at);
   #calls = 0;
   #held = 0;
+  #parkings = 0;
   #lastSuccess = Number.NEGATIVE_INFINITY;
   #failuresInRow = 0;
   #probeAt = Number.NEGATIVE_INFINITY;
@@ -156,13 +165,10 @@ export class Dispatcher {
     const id = `${journey.journey.id}/${key}`;
     const queue = this.#queues.get(id) ?? this.#newQueue(journey, key);
     this.#held++;
-    if (queue.parked) {
-      this.#refuse(queue.ref, [outgoing], 'the session is parked');
-      return;
-    }
     queue.waiting.push(outgoing);
     queue.isUrgent ||= journey.canComplete(outgoing.event);
-    this.#schedule(queue);
+    if (queue.parked > 0) this.#refuseWaiting(queue);
+    else this.#schedule(queue);
   }
 
   /** Sessions that were parked before this process began. */
@@ -172,10 +178,35 @@ export class Dispatcher {
       if (!journey) continue;
       const queue =
         this.#queues.get(`${ref.journey}/${ref.key}`) ?? this.#newQueue(journey, ref.key);
-      if (queue.parked) continue;
-      queue.parked = true;
-      this.counts.parked++;
+      if (queue.parked === 0) this.#markParked(queue);
     }
+  }
+
+  /** The sessions that are parked, as far as is known here; for {@link unpark}. */
+  parked(): { ref: SessionRef; since: number }[] {
+    return [...this.#queues.values()]
+      .filter(({ parked }) => parked > 0)
+      .map(({ ref, parked }) => ({ ref, since: parked }));
+  }
+
+  /** Sends to a session again that was found not to be parked any longer. */
+  unpark({ journey, key }: SessionRef, since: number): void {
+    const queue = this.#queues.get(`${journey}/${key}`);
+    // One that has something to keep is about to find out by itself.
+    if (queue?.parked !== since || queue.inFlight) return;
+    this.#markUnparked(queue);
+    this.#forgetWhenCold(queue);
+  }
+
+  #markParked(queue: Queue): void {
+    queue.parked = ++this.#parkings;
+    this.counts.parked++;
+  }
+
+  #markUnparked(queue: Queue): void {
+    queue.parked = 0;
+    this.counts.parked--;
+    this.#deps.log.info('session is parked no longer', { ...queue.ref });
   }
 
   /**
@@ -231,7 +262,7 @@ export class Dispatcher {
       isUrgent: false,
       sentAt: Number.NEGATIVE_INFINITY,
       gapMs: this.#settings.hotGapMs,
-      parked: false,
+      parked: 0,
     };
     this.#queues.set(`${queue.ref.journey}/${key}`, queue);
     return queue;
@@ -360,7 +391,6 @@ export class Dispatcher {
       else this.counts.batches++;
     } catch (error) {
       if (!(error instanceof SessionRefused)) throw error;
-      queue.inFlight = false;
       await this.#park(queue, sent, messageOf(error));
       this.#arm();
       return;
@@ -480,7 +510,7 @@ export class Dispatcher {
 
   /** Ends early when we stop. */
   #sleep(ms: Millis): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
+    if (this.#stopped || ms === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
@@ -494,27 +524,54 @@ export class Dispatcher {
 
   /** D3. The session gets nothing more: what came later must not be matched without what is missing. */
   async #park(queue: Queue, sent: readonly Outgoing[], reason: string): Promise<void> {
-    queue.parked = true;
-    this.counts.parked++;
+    this.#markParked(queue);
     this.#deps.log.error('session parked: its events go to the dead letters', {
       ...queue.ref,
       reason,
     });
-    const refused = [...sent, ...queue.waiting.splice(0)];
+    queue.waiting.unshift(...sent);
     // First of all: were it forgotten, a restart would deliver what comes later.
     await this.#deps.parked?.(queue.ref, reason);
-    this.#refuse(queue.ref, refused, reason);
+    queue.inFlight = false;
+    this.#refuseWaiting(queue, reason, 0);
   }
 
-  #refuse(ref: SessionRef, refused: readonly Outgoing[], reason: string): void {
-    this.#deps
-      .refuse(
-        ref,
-        refused.map(({ event }) => event),
-        reason,
-      )
-      .then(() => this.#settle(refused))
+  /** By default they wait for company, so that who retries is faster than what comes. */
+  #refuseWaiting(
+    queue: Queue,
+    reason = 'the session is parked',
+    lingerMs = Math.max(this.#settings.lingerMs, this.#settings.hotGapMs),
+  ): void {
+    if (queue.inFlight) return;
+    queue.inFlight = true;
+    const isFull = queue.waiting.length >= this.#settings.batchEventsMax;
+    this.#sleep(this.#flushing || isFull ? 0 : lingerMs)
+      .then(() => this.#refuseBatch(queue, reason))
+      .finally(() => {
+        queue.inFlight = false;
+      })
+      .then(() => {
+        if (this.#stopped || queue.waiting.length === 0) return;
+        if (queue.parked === 0) this.#schedule(queue);
+        else this.#refuseWaiting(queue);
+      })
       .catch((error) => this.#deps.fail(error));
+  }
+
+  /** D7. */
+  async #refuseBatch(queue: Queue, reason: string): Promise<void> {
+    if (this.#stopped || queue.waiting.length === 0) return;
+    const { keep, refuse } = this.#deps;
+    const { batches, sent } = this.#cut(queue);
+    const begins = sent.some(({ event }) => queue.journey.canBegin(event));
+    if (keep && !(await keep(queue.ref, batches, begins))) {
+      queue.waiting.unshift(...sent);
+      this.#markUnparked(queue);
+      return;
+    }
+    const events = sent.map(({ event }) => event);
+    await refuse(queue.ref, events, reason);
+    this.#settle(sent);
   }
 
   #settle(outgoing: readonly Outgoing[]): void {
@@ -533,7 +590,7 @@ export class Dispatcher {
     const id = `${journey}/${key}`;
     setTimeout(() => {
       const isCold =
-        !queue.parked && !queue.inFlight && queue.due === null && queue.waiting.length === 0;
+        queue.parked === 0 && !queue.inFlight && queue.due === null && queue.waiting.length === 0;
       if (isCold && this.#queues.get(id) === queue) this.#queues.delete(id);
     }, this.#settings.hotGapMaxMs).unref();
   }

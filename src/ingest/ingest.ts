@@ -15,7 +15,7 @@ import { decodeRecord } from './decode.js';
 import { DISPATCH_DEFAULTS, Dispatcher, type DispatchSettings } from './dispatch.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
 import { EventOrder } from './order.js';
-import type { ParkedSessions } from './parked.js';
+import type { ParkedSessions, RefusedSignal } from './parked.js';
 import { type Held, Partition } from './partition.js';
 import { patienceOf } from './patience.js';
 import type { Claim, ProgressStore, Publication } from './progress.js';
@@ -34,6 +34,8 @@ import { routeEvent } from './route.js';
 /** Rejects under way, above which reading pauses. */
 const REJECTING_MAX = 1_000;
 const PARK_AGAIN_MS: Millis = seconds(1);
+/** How often it is looked whether parked sessions are so still. */
+const PARKED_LOOK_MS: Millis = seconds(5);
 /** Records taken before other work, such as timers and answers, gets its turn. */
 const RECORDS_PER_TURN = 1_000;
 
@@ -204,6 +206,9 @@ class Ingestor {
           );
         },
         parked: (ref, reason) => this.#park(ref, reason),
+        ...(options.parked && {
+          keep: (ref, batches, begins) => this.#keep(ref, { batches, begins }),
+        }),
         fail: (error) => this.#fail(error),
       },
       this.#dispatch,
@@ -217,10 +222,12 @@ class Ingestor {
       this.#publish().catch((error) => this.#fail(error));
       onProgress?.(this.#snapshot());
     }, publishMs);
+    const looking = setInterval(() => void this.#lookAtParked(), PARKED_LOOK_MS);
     try {
       await Promise.race([this.#run(), this.#failed]);
     } finally {
       clearInterval(publishing);
+      clearInterval(looking);
       this.#isOver = true;
       this.#dispatcher.stop();
       await this.#publishAll().catch(() => {
@@ -270,8 +277,10 @@ class Ingestor {
         return { error };
       }
       if (this.#isStopped || next.done) return undefined;
-      if ('assigned' in next.value) this.#assign(next.value);
-      else if ('endOfLog' in next.value) this.#silence(next.value);
+      if ('assigned' in next.value) {
+        await this.#learnParked();
+        this.#assign(next.value);
+      } else if ('endOfLog' in next.value) this.#silence(next.value);
       else {
         const partition = this.#partitionOf(next.value) ?? (await this.#claim(next.value));
         if (partition) this.#take(next.value, partition);
@@ -630,18 +639,19 @@ class Ingestor {
     this.#fed.set(id, ref);
   }
 
+  #park(ref: SessionRef, reason: string): Promise<void> {
+    return this.#persist('parked session not kept, trying again', ref, async () => {
+      await this.#options.parked?.park(ref, reason);
+    });
+  }
+
   /** While the store is away its events stay unsettled. */
-  async #park(ref: SessionRef, reason: string): Promise<void> {
-    const { parked } = this.#options;
+  async #persist<T>(failed: string, ref: SessionRef, act: () => Promise<T>): Promise<T> {
     while (!this.#isOver) {
       try {
-        await parked?.park(ref, reason);
-        return;
+        return await act();
       } catch (error) {
-        this.#log.warn('parked session not kept, trying again', {
-          ...ref,
-          error: messageOf(error),
-        });
+        this.#log.warn(failed, { ...ref, error: messageOf(error) });
         await new Promise((resolve) => setTimeout(resolve, PARK_AGAIN_MS).unref());
       }
     }
@@ -649,6 +659,42 @@ class Ingestor {
       'DATABASE_UNREACHABLE',
       `stopped before it was kept that session ${ref.journey}/${ref.key} is parked: the database was away; its events are read again`,
     );
+  }
+
+  #keep(ref: SessionRef, signal: RefusedSignal): Promise<boolean> {
+    return this.#persist('refused events not kept, trying again', ref, async () => {
+      const { parked } = this.#options;
+      return (await parked?.keep(ref, signal)) ?? true;
+    });
+  }
+
+  /** Somebody else may have parked what is ours from now on. While the store is away nothing begins. */
+  async #learnParked(): Promise<void> {
+    const { parked, journeys } = this.#options;
+    while (parked && !this.#isStopped) {
+      try {
+        this.#dispatcher.park(await parked.list(), journeys.byId);
+        return;
+      } catch (error) {
+        this.#log.warn('parked sessions not known, trying again', { error: messageOf(error) });
+        await new Promise((resolve) => setTimeout(resolve, PARK_AGAIN_MS).unref());
+      }
+    }
+  }
+
+  /** For those who count them: a session that gets events finds out at once. */
+  async #lookAtParked(): Promise<void> {
+    const { parked } = this.#options;
+    const known = this.#dispatcher.parked();
+    if (!parked || known.length === 0) return;
+    try {
+      const listed = new Set((await parked.list()).map(({ journey, key }) => `${journey}/${key}`));
+      for (const { ref, since } of known) {
+        if (!listed.has(`${ref.journey}/${ref.key}`)) this.#dispatcher.unpark(ref, since);
+      }
+    } catch (error) {
+      this.#log.warn('parked sessions not known, trying again', { error: messageOf(error) });
+    }
   }
 
   #dead(

@@ -9,6 +9,7 @@
 //       are spaced, unless more events wait than may.
 
 import { assert } from '../assert.js';
+import { explainNow, type NowExplanation } from '../automaton/explain-now.js';
 import { jsonBytes } from '../automaton/limits.js';
 import type { OpenMatch } from '../automaton/operator.js';
 import {
@@ -62,6 +63,16 @@ export type Acceptance =
   | 'LATE'
   /** As many events as may wait for the watermark did so already; those are refused with it. */
   | 'REFUSED';
+
+/** What is told of a session while it goes on. Whoever listens must change nothing. */
+export interface SessionObserver {
+  /** Stages of a rule have taken an event. */
+  took(rule: string, event: CepEvent, stages: readonly string[]): void;
+  /** A match or a timeout of a rule. */
+  found(rule: string, found: OperatorOutput[number]): void;
+  /** Partial matches of a rule were dropped at a limit, or because the rule failed. */
+  dropped(rule: string, count: number, why: string): void;
+}
 
 interface RuleRun {
   readonly compiled: CompiledRule;
@@ -123,6 +134,7 @@ export class Session {
   readonly #journey: CompiledJourney;
   readonly #key: string;
   readonly #rules: RuleRun[];
+  readonly #observer: SessionObserver | null;
   #watermark: Timestamp;
   /** What the rules of its snapshot held open and those of today can't go on with. */
   readonly lost: readonly LostMatches[];
@@ -130,10 +142,17 @@ export class Session {
   /**
    * @param snapshot - to go on from. A rule whose hash has changed since begins afresh; what it held open counts as
    *   dropped
+   * @param observer - who is told what happens; nobody by default
    */
-  constructor(journey: CompiledJourney, key: string, snapshot?: SessionRulesSnapshot) {
+  constructor(
+    journey: CompiledJourney,
+    key: string,
+    snapshot?: SessionRulesSnapshot,
+    observer: SessionObserver | null = null,
+  ) {
     this.#journey = journey;
     this.#key = key;
+    this.#observer = observer;
     this.#watermark = snapshot?.watermark ?? MIN_TIMESTAMP;
     this.lost = lostOf(journey, snapshot);
     this.#rules = journey.rules.map((compiled): RuleRun => {
@@ -149,15 +168,13 @@ export class Session {
           snapshot && same
             ? new CepOperator(
                 compiled.nfa,
-                operatorOptions(compiled),
+                operatorOptions(compiled, observer),
                 unpack(same.operator, snapshot.events),
               )
-            : freshOperator(compiled, this.#watermark),
+            : freshOperator(compiled, this.#watermark, observer),
         counts,
         lastError:
-          lost > 0
-            ? `the rule changed while ${lost} partial matches were open`
-            : (known?.lastError ?? null),
+          lost > 0 ? `the rule changed while it had ${lost} open` : (known?.lastError ?? null),
       };
     });
   }
@@ -212,10 +229,11 @@ export class Session {
    * and what is open is lost: to match on without those that are missing would make up what never was.
    *
    * @param refused - where refused events go
+   * @param hasRoom - whether another one may wait, as far as whoever asks is concerned
    */
-  accept(event: CepEvent, refused: CepEvent[] = []): Acceptance {
+  accept(event: CepEvent, refused: CepEvent[] = [], hasRoom = true): Acceptance {
     if (event.timestamp <= this.#watermark) return 'LATE';
-    if (this.#rules.some(({ operator }) => operator.isFull)) {
+    if (!hasRoom || this.#rules.some(({ operator }) => operator.isFull)) {
       refused.push(...this.refuseWaiting(), event);
       return 'REFUSED';
     }
@@ -226,13 +244,8 @@ export class Session {
     return 'TAKEN';
   }
 
-  /** The events that wait for the watermark, each once. */
-  get waiting(): ReadonlySet<CepEvent> {
-    return new Set(this.#rules.flatMap(({ operator }) => operator.buffered));
-  }
-
   /** Gives up the events that wait, and what is open with them. @returns those events */
-  refuseWaiting(): ReadonlySet<CepEvent> {
+  refuseWaiting(): readonly CepEvent[] {
     const { waiting } = this;
     for (const run of this.#rules) this.#overflow(run);
     return waiting;
@@ -241,9 +254,15 @@ export class Session {
   #overflow(run: RuleRun): void {
     const { counts, operator, compiled } = run;
     counts.failures++;
-    counts.dropped += operator.openCount;
     run.lastError = `${operator.buffered.length} events waited for the watermark, and there was no room for more`;
-    run.operator = freshOperator(compiled, this.#watermark);
+    this.#drops(run, operator.openCount, run.lastError);
+    run.operator = freshOperator(compiled, this.#watermark, this.#observer);
+  }
+
+  #drops({ counts, compiled }: RuleRun, count: number, why: string | null): void {
+    if (count === 0) return;
+    counts.dropped += count;
+    if (why !== null) this.#observer?.dropped(compiled.rule.id, count, why);
   }
 
   /** Lets event time reach `watermark`; one that is not ahead changes nothing. */
@@ -270,33 +289,44 @@ export class Session {
   }
 
   #step(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
-    this.#let(run, alerts, (operator, output) => operator.advanceWatermark(watermark, output));
+    this.#act(run, watermark, alerts, (operator, output) => {
+      operator.advanceWatermark(watermark, output);
+    });
   }
 
-  /** Lets the operator do something, with what follows from it. */
-  #let(
+  /**
+   * S2. Lets an operator do something, and plans the alerts for what comes out.
+   *
+   * @param why - partial matches are dropped by it; null where whoever asked for it knows
+   */
+  #act(
     run: RuleRun,
+    watermark: Timestamp,
     alerts: PlannedAlert[],
     act: (operator: CepOperator, output: OperatorOutput) => void,
+    why: string | null = 'a limit was reached',
   ): void {
     const { compiled, counts, operator } = run;
     const output: OperatorOutput = [];
     const { conditionErrors, dropped } = operator;
+    let lost = 0;
     try {
       act(operator, output);
     } catch (error) {
       if (!(error instanceof CepError)) throw error;
       counts.failures++;
-      if (error.code === 'STATE_LIMIT') counts.dropped += operator.openCount;
+      if (error.code === 'STATE_LIMIT') lost = operator.openCount;
       run.lastError = messageOf(error);
-      run.operator = replacementOf(operator, compiled, this.#watermark);
+      run.operator = replacementOf(operator, compiled, watermark, this.#observer);
     }
     counts.errors += operator.conditionErrors - conditionErrors;
-    counts.dropped += operator.dropped - dropped;
+    this.#drops(run, lost, run.lastError);
+    this.#drops(run, operator.dropped - dropped, why);
     const ordinals = new Map<string, number>();
     for (const found of output) {
       if (found.type === 'match') counts.matches++;
       else counts.timeouts++;
+      this.#observer?.found(compiled.rule.id, found);
       const same = outputKey(found);
       const ordinal = ordinals.get(same) ?? 0;
       ordinals.set(same, ordinal + 1);
@@ -324,19 +354,79 @@ export class Session {
   restart(): void {
     assert(this.isIdle, 'only an idle session begins anew');
     this.#watermark = MIN_TIMESTAMP;
-    for (const run of this.#rules) run.operator = freshOperator(run.compiled, MIN_TIMESTAMP);
+    for (const run of this.#rules) {
+      run.operator = freshOperator(run.compiled, MIN_TIMESTAMP, this.#observer);
+    }
   }
+
+  // ---- what people do to it
+
+  /** Whether the rule has a partial match of this id open. */
+  has(rule: string, id: string): boolean {
+    return this.#ruleOf(rule)?.operator.has(id) ?? false;
+  }
+
+  /**
+   * Drops the partial match of an id, or all of a rule, or all there are: they give no timeout.
+   *
+   * @param which - null for all
+   * @returns how many were dropped, and alerts of finished matches that only those held back
+   */
+  drop(
+    rule: string | null,
+    which: string | null = null,
+  ): { dropped: number; alerts: PlannedAlert[] } {
+    const alerts: PlannedAlert[] = [];
+    let dropped = 0;
+    for (const run of this.#rules) {
+      if (rule !== null && run.compiled.rule.id !== rule) continue;
+      const { counts } = run;
+      const before = counts.dropped;
+      const act = (operator: CepOperator, output: OperatorOutput) => {
+        operator.drop(which, output);
+      };
+      this.#act(run, this.#watermark, alerts, act, null);
+      dropped += counts.dropped - before;
+    }
+    return { dropped, alerts };
+  }
+
+  /** Gives up the events that wait for the watermark. @returns those, each once */
+  discardWaiting(): CepEvent[] {
+    return [...new Set(this.#rules.flatMap(({ operator }) => operator.discardBuffered()))];
+  }
+
+  /** The events that wait for the watermark, each once. */
+  get waiting(): readonly CepEvent[] {
+    return [...new Set(this.#rules.flatMap(({ operator }) => operator.buffered))];
+  }
+
+  #ruleOf(id: string): RuleRun | undefined {
+    return this.#rules.find(({ compiled }) => compiled.rule.id === id);
+  }
+
+  /** What is open of each rule, and what its conditions say to the last events. Changes nothing. */
+  explain(recent: readonly CepEvent[]): (NowExplanation & { rule: string; openCount: number })[] {
+    return this.#rules.map(({ compiled, operator }) => ({
+      rule: compiled.rule.id,
+      openCount: operator.openCount,
+      ...explainNow(compiled.nfa, operator.snapshot(), recent),
+    }));
+  }
+
+  // ---- for people
 
   /**
    * What each rule is about, for queries and the Temporal UI.
    *
    * @param openMax - greatest number of open matches to show per rule; all by default
+   * @param options.named - open matches with their ids. Default false
    */
-  view(openMax = Number.POSITIVE_INFINITY): RuleView[] {
+  view(openMax = Number.POSITIVE_INFINITY, options: { named?: boolean } = {}): RuleView[] {
     return this.#rules.map(({ compiled, operator, counts, lastError }) => ({
       rule: compiled.rule.id,
       description: compiled.rule.description ?? null,
-      open: operator.openMatches(openMax),
+      open: operator.openMatches(openMax, options),
       openCount: operator.openCount,
       nextDeadline: operator.nextDeadline,
       counts,
@@ -356,6 +446,13 @@ export class Session {
   /** Ids of the rules with an open match. */
   rulesInProgress(): string[] {
     return this.#rules.filter(({ operator }) => !operator.isIdle).map((r) => r.compiled.rule.id);
+  }
+
+  /** Each rule in progress with the stages in which its open matches stand. */
+  stagesInProgress(): { rule: string; stages: string[] }[] {
+    return this.#rules
+      .map(({ compiled, operator }) => ({ rule: compiled.rule.id, stages: operator.openStages }))
+      .filter(({ stages }) => stages.length > 0);
   }
 
   snapshot(): SessionRulesSnapshot {
@@ -386,7 +483,7 @@ export class Session {
         .map((run) => ({ run, size: jsonBytes(run.operator.snapshot().matches) }));
       const largest = sizes.sort((a, b) => b.size - a.size)[0];
       if (!largest) break;
-      this.#let(largest.run, alerts, (operator, output) => {
+      this.#act(largest.run, this.#watermark, alerts, (operator, output) => {
         operator.shrink(1 / 4, `${bytes} bytes for all rules`, output);
       });
     }
@@ -414,8 +511,12 @@ export function repeatKey(source: string, id: string): string {
 }
 
 /** An operator that is as far in time as its session, so that it calls late what the session does. */
-function freshOperator(compiled: CompiledRule, watermark: Timestamp): CepOperator {
-  const operator = new CepOperator(compiled.nfa, operatorOptions(compiled));
+function freshOperator(
+  compiled: CompiledRule,
+  watermark: Timestamp,
+  observer: SessionObserver | null,
+): CepOperator {
+  const operator = new CepOperator(compiled.nfa, operatorOptions(compiled, observer));
   operator.advanceWatermark(watermark);
   return operator;
 }
@@ -425,13 +526,21 @@ function replacementOf(
   failed: CepOperator,
   compiled: CompiledRule,
   watermark: Timestamp,
+  observer: SessionObserver | null,
 ): CepOperator {
   const next = failed.buffered[0]?.timestamp ?? MAX_TIMESTAMP;
-  const operator = freshOperator(compiled, min(watermark, next - 1));
+  const operator = freshOperator(compiled, min(watermark, next - 1), observer);
   for (const event of failed.buffered) operator.processElement(event);
   return operator;
 }
 
-function operatorOptions({ rule: { timers, limits } }: CompiledRule): OperatorOptions {
-  return { ...(timers && { timers }), ...(limits && { limits }) };
+function operatorOptions(
+  { rule: { id, timers, limits } }: CompiledRule,
+  observer: SessionObserver | null,
+): OperatorOptions {
+  return {
+    ...(timers && { timers }),
+    ...(limits && { limits }),
+    ...(observer && { onTaken: (event, stages) => observer.took(id, event, stages) }),
+  };
 }

@@ -163,6 +163,7 @@ type AttributeType = (typeof SEARCH_ATTRIBUTES)[keyof typeof SEARCH_ATTRIBUTES];
 // Temporal's IndexedValueType, and the CLI's word for it.
 const TYPES: Record<AttributeType, { code: number; cliType: string }> = {
   KEYWORD: { code: 2, cliType: 'Keyword' },
+  BOOL: { code: 5, cliType: 'Bool' },
   DATETIME: { code: 6, cliType: 'Datetime' },
   KEYWORD_LIST: { code: 7, cliType: 'KeywordList' },
 };

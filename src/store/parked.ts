@@ -1,20 +1,21 @@
-import type { ParkedSessions } from '../ingest/parked.js';
+import type { KeptSignals, ParkedSessions } from '../ingest/parked.js';
+import type { EventBatch, SessionRef } from '../workflows/messages.js';
 import { sessionWorkflowId } from '../workflows/session-id.js';
 import type { Database } from './database.js';
 import { storableText } from './text.js';
 
 /**
- * Keeps parked sessions in the table `cep_parked`, for every ingestor. Of one that is parked already only
- * the reason changes; the list has those first that were parked first.
+ * Keeps parked sessions in the table `cep_parked` and what was refused for them in `cep_refused`, for every ingestor. Of
+ * one that is parked already only the reason changes; the list has those first that were parked first.
  */
-export function sqlParkedSessions({ db }: Pick<Database, 'db'>): ParkedSessions {
+export function sqlParkedSessions({ db }: Pick<Database, 'db'>): ParkedSessions & KeptSignals {
   return {
     park: async ({ journey, key }, text) => {
       const reason = storableText(text);
       await db
         .insertInto('cep_parked')
         .values({
-          session: storableText(sessionWorkflowId({ journey, key })),
+          session: idOf({ journey, key }),
           journey: storableText(journey),
           key: storableText(key),
           reason,
@@ -22,6 +23,24 @@ export function sqlParkedSessions({ db }: Pick<Database, 'db'>): ParkedSessions 
         .onConflict((conflict) => conflict.column('session').doUpdateSet({ reason }))
         .execute();
     },
+    keep: (ref, { batches, begins }) =>
+      db.transaction().execute(async (transaction) => {
+        const session = idOf(ref);
+        // Q1: a row that is being deleted is waited for, and one that is read so is not deleted meanwhile.
+        const parked = await transaction
+          .selectFrom('cep_parked')
+          .select('session')
+          .where('session', '=', session)
+          .forShare()
+          .executeTakeFirst();
+        if (!parked) return false;
+        await transaction
+          .insertInto('cep_refused')
+          // Text, because jsonb takes no \u0000.
+          .values({ session, begins, batches: JSON.stringify(batches) })
+          .execute();
+        return true;
+      }),
     list: async () => {
       const rows = await db
         .selectFrom('cep_parked')
@@ -34,5 +53,55 @@ export function sqlParkedSessions({ db }: Pick<Database, 'db'>): ParkedSessions 
         parkedAt: parked_at.getTime(),
       }));
     },
+    first: async (ref) => {
+      const row = await db
+        .selectFrom('cep_refused')
+        .select(['number', 'begins', 'batches'])
+        .where('session', '=', idOf(ref))
+        .orderBy('number')
+        .limit(1)
+        .executeTakeFirst();
+      if (!row) return null;
+      return { ...row, batches: JSON.parse(row.batches) as EventBatch[] };
+    },
+    sent: async (ref, number) => {
+      await db
+        .deleteFrom('cep_refused')
+        .where('session', '=', idOf(ref))
+        .where('number', '=', number)
+        .execute();
+    },
+    unpark: (ref) =>
+      db.transaction().execute(async (transaction) => {
+        const session = idOf(ref);
+        await transaction
+          .selectFrom('cep_parked')
+          .select('session')
+          .where('session', '=', session)
+          .forUpdate()
+          .execute();
+        const kept = await transaction
+          .selectFrom('cep_refused')
+          .select('number')
+          .where('session', '=', session)
+          .limit(1)
+          .executeTakeFirst();
+        if (kept) return false;
+        await transaction.deleteFrom('cep_parked').where('session', '=', session).execute();
+        return true;
+      }),
+    counts: async () => {
+      const rows = await db
+        .selectFrom('cep_refused')
+        .innerJoin('cep_parked', 'cep_parked.session', 'cep_refused.session')
+        .select(({ fn }) => ['journey', 'key', fn.countAll<number | string>().as('signals')])
+        .groupBy(['journey', 'key'])
+        .execute();
+      return rows.map((row) => ({ ...row, signals: Number(row.signals) }));
+    },
   };
+}
+
+function idOf(ref: SessionRef): string {
+  return storableText(sessionWorkflowId(ref));
 }

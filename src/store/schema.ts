@@ -9,6 +9,7 @@ export interface Schema {
   cep_alerts: AlertsTable;
   cep_effects: EffectsTable;
   cep_parked: ParkedTable;
+  cep_refused: RefusedTable;
   cep_sources: SourcesTable;
 }
 
@@ -71,6 +72,18 @@ export interface ParkedTable {
   key: string;
   reason: string;
   parked_at: Generated<Date>;
+}
+
+/** Signals that were not sent to parked sessions, in order. */
+export interface RefusedTable {
+  number: Generated<number>;
+  /** The session's workflow id. */
+  session: string;
+  /** Whether it may start the session. */
+  begins: boolean;
+  /** The signal's batches as JSON. */
+  batches: string;
+  refused_at: Generated<Date>;
 }
 
 /** What is known of a source as a whole. */

@@ -1,6 +1,6 @@
 import type { AlertLedger } from '../activities/ledger.js';
 import type { KeyedSources } from '../ingest/keyed.js';
-import type { ParkedSessions } from '../ingest/parked.js';
+import type { KeptSignals, ParkedSessions } from '../ingest/parked.js';
 import { sqlAlertLedger } from './alert-ledger.js';
 import { cachedProgressReader } from './cached-progress.js';
 import { type DatabaseAddress, openDatabase } from './database.js';
@@ -16,7 +16,7 @@ export interface Store {
   /** Its `read` answers from a copy that is at most a second old, and knows of topics made anew. */
   readonly progress: SqlProgressStore;
   readonly ledger: AlertLedger;
-  readonly parked: ParkedSessions;
+  readonly parked: ParkedSessions & KeptSignals;
   readonly sources: KeyedSources;
   close(): Promise<void>;
 }

@@ -11,7 +11,8 @@ import type { SessionState } from './session.js';
 const TELLING_FIELDS = ['eventType', 'type', 'productId', 'orderId', 'price'];
 
 /** A session's state as Markdown. */
-export function detailsOf({ journey, key, watermark, rules, counts }: SessionState): string {
+export function detailsOf(state: SessionState): string {
+  const { journey, key, watermark, rules, counts, paused } = state;
   const { events, alerts, repeats, late, refused, failedEffects } = counts;
   const asides = [
     repeats > 0 ? `${repeats} repeats dropped` : '',
@@ -23,6 +24,12 @@ export function detailsOf({ journey, key, watermark, rules, counts }: SessionSta
     `**${escapeMarkdown(journey)}** for **${escapeMarkdown(key)}**: ${events} events, ${alerts} alerts${asides.map((text) => `, ${text}`).join('')}.`,
     `Event time has reached ${readableTimestamp(watermark)}.`,
     '',
+    ...(paused
+      ? [
+          `**PAUSED since ${readableTimestamp(paused.at)} by ${escapeMarkdown(paused.author)}: ${escapeMarkdown(paused.reason)}.** What comes waits; nothing matches and no window ends.`,
+          '',
+        ]
+      : []),
     // What is open is what people have come for.
     ...[...rules]
       .sort((a, b) => Number(b.openCount > 0) - Number(a.openCount > 0))
@@ -36,9 +43,7 @@ function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
     `${matches} matches`,
     `${timeouts} timeouts`,
     ...(errors > 0 ? [`${errors} condition errors`] : []),
-    ...(dropped > 0
-      ? [`**${dropped} partial matches dropped** at the limit, or as the rule changed`]
-      : []),
+    ...(dropped > 0 ? [`**${dropped} partial matches dropped**`] : []),
   ].join(', ');
   const lines = [`### ${escapeMarkdown(rule.rule)}`];
   if (rule.description) lines.push(`*${escapeMarkdown(rule.description)}*`, '');

@@ -4,6 +4,7 @@ export {
   CONTINUE_SIGNAL,
   EVENTS_SIGNAL,
   type EventBatch,
+  EXPLAIN_QUERY,
   type PartitionProgress,
   SEARCH_ATTRIBUTES,
   SESSION_WORKFLOW,
@@ -11,7 +12,19 @@ export {
   type SessionSettings,
   STATE_QUERY,
   TASK_QUEUE,
+  TIMELINE_QUERY,
+  UPDATES,
 } from './messages.js';
+export {
+  closeUpdate,
+  type Done,
+  dropUpdate,
+  explainQuery,
+  pauseUpdate,
+  resumeUpdate,
+  type SessionExplanation,
+  timelineQuery,
+} from './operations.js';
 export {
   createSessionWorkflow,
   eventsSignal,
@@ -20,3 +33,5 @@ export {
   type SessionState,
   stateQuery,
 } from './session.js';
+export type { TimelineEntry } from './timeline.js';
+export type { Authored, DropRequest } from './update-arguments.js';

@@ -11,6 +11,12 @@ export const EVENTS_SIGNAL = 'events';
 export const CONTINUE_SIGNAL = 'continueAsNew';
 /** Query for a session's whole state. */
 export const STATE_QUERY = 'state';
+/** Query for what is open of each rule and why not more. */
+export const EXPLAIN_QUERY = 'explain';
+/** Query for what has happened in a session. */
+export const TIMELINE_QUERY = 'timeline';
+/** Updates by which people operate a session; each takes one JSON object with `author` and `reason`. */
+export const UPDATES = { drop: 'drop', pause: 'pause', resume: 'resume', close: 'close' } as const;
 /** Default task queue of the workers. */
 export const TASK_QUEUE = 'temporal-cep';
 
@@ -20,6 +26,8 @@ export const SEARCH_ATTRIBUTES = {
   CepKey: 'KEYWORD',
   CepRules: 'KEYWORD_LIST',
   CepNextDeadline: 'DATETIME',
+  CepStages: 'KEYWORD_LIST',
+  CepPaused: 'BOOL',
 } as const;
 
 /** An event in a batch: its source and partition stand on the batch. */
@@ -95,6 +103,7 @@ export type SessionSinks = {
 export const NOT_TAKEN = {
   LATE_FOR_SESSION: 'it came too late for the session',
   NO_ROOM_IN_SESSION: 'too many events wait for the watermark of the session',
+  SESSION_CLOSED: 'it waited for the watermark when somebody closed the session',
 } as const;
 
 export type NotTakenReason = keyof typeof NOT_TAKEN;

@@ -9,6 +9,7 @@ import type { SessionRulesSnapshot } from '../rules/session.js';
 import { EventTable } from '../rules/shared-events.js';
 import type { Timestamp } from '../time.js';
 import type { EventBatch } from './messages.js';
+import type { OperationsSnapshot } from './operations.js';
 import type { SessionCounts } from './session.js';
 import type { PartitionSnapshot } from './sources.js';
 
@@ -25,6 +26,8 @@ export interface SessionSnapshot {
   readonly inbox: readonly (readonly EventBatch[])[];
   /** Alerts that are found and not yet told. */
   readonly planned: readonly PlannedAlert[];
+  /** Absent in what format 1 became. */
+  readonly operations?: OperationsSnapshot;
 }
 
 /** A snapshot of any format. */
@@ -93,6 +96,5 @@ function withEventsOnce(stored: StoredSnapshot): StoredSnapshot {
   ]);
   const { watermark } = before;
   const packed = { watermark, events: table.events, rules: Object.fromEntries(rules) };
-  const snapshot: SessionSnapshot = { ...rest, format: 2, rules: packed, planned: [] };
-  return snapshot;
+  return { ...rest, format: 2, rules: packed, planned: [] } as StoredSnapshot;
 }

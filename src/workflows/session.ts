@@ -59,6 +59,7 @@ import {
   type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
+import { type Done, Operations } from './operations.js';
 import {
   readSnapshot,
   type SessionSnapshot,
@@ -66,6 +67,7 @@ import {
   type StoredSnapshot,
 } from './session-snapshot.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
+import { stageValues } from './stages.js';
 import { continueOnCurrentVersion, NextRun } from './versioning.js';
 
 const CEP_RULES = defineSearchAttributeKey('CepRules', SEARCH_ATTRIBUTES.CepRules);
@@ -73,6 +75,8 @@ const CEP_NEXT_DEADLINE = defineSearchAttributeKey(
   'CepNextDeadline',
   SEARCH_ATTRIBUTES.CepNextDeadline,
 );
+const CEP_STAGES = defineSearchAttributeKey('CepStages', SEARCH_ATTRIBUTES.CepStages);
+const CEP_PAUSED = defineSearchAttributeKey('CepPaused', SEARCH_ATTRIBUTES.CepPaused);
 
 /** Events taken in one activation (W5): some tens of milliseconds of work. */
 const EVENTS_PER_ACTIVATION = 2_000;
@@ -148,6 +152,8 @@ export interface SessionCounts {
 export interface SessionResult {
   readonly counts: SessionCounts;
   readonly rules: Readonly<Record<string, RuleCounts>>;
+  /** Who closed it last and why, if anybody did. */
+  readonly closed?: Done;
 }
 
 /** Answer of the `state` query. */
@@ -159,6 +165,8 @@ export interface SessionState extends SessionRef {
   readonly counts: SessionCounts;
   /** Activities under way that publish alerts or run effects, and alerts that wait for theirs. */
   readonly publishing: number;
+  /** Who paused it and why. */
+  readonly paused: Done | null;
 }
 
 type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
@@ -220,6 +228,8 @@ class SessionShell {
   readonly #next = new NextRun();
   #shownRules = '';
   #shownDeadline: Timestamp | null = null;
+  #shownPaused: boolean;
+  readonly #operations: Operations;
 
   constructor(journeys: CompiledJourneys, input: SessionInput) {
     const journey = journeys.byId.get(input.journey);
@@ -231,7 +241,9 @@ class SessionShell {
     }
     const carried = input.carried && readSnapshot(input.carried);
     this.#input = input;
-    this.#session = new Session(journey, input.key, carried?.rules);
+    this.#operations = new Operations(carried?.operations);
+    this.#shownPaused = this.#operations.paused !== null;
+    this.#session = new Session(journey, input.key, carried?.rules, this.#operations.timeline);
     this.#journey = journey;
     for (const { rule, counts } of this.#session.view(0)) {
       this.#toldDropped.set(rule, counts.dropped);
@@ -258,11 +270,30 @@ class SessionShell {
       this.#signals++;
       this.#inbox.push(batches);
     });
-    setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED));
+    setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED, true));
+    this.#operations.serve({
+      session: this.#session,
+      ref: this.#ref(),
+      plan: (alerts) => this.#found(alerts),
+      discard: (events) => {
+        this.#counts.refused += events.length;
+        this.#publishNotTaken(events, 'SESSION_CLOSED');
+      },
+      paused: () => {
+        this.#timer?.scope.cancel();
+        this.#timer = null;
+      },
+      resumed: () => {
+        this.#advance();
+        // Deadlines may have passed meanwhile that no signal told of.
+        if (!this.#isReading && this.#sources.unfinished().length > 0) this.#timerFired = true;
+      },
+    });
   }
 
   async run(): Promise<SessionResult> {
     for (;;) {
+      this.#operations.begin();
       if (!this.#isEnding) this.#drain();
       // W1: whatever the activity read is younger than all that was in the inbox.
       if (this.#inbox.length === 0) this.#applyReadings();
@@ -295,6 +326,7 @@ class SessionShell {
       this.#canPublish ||
       this.#readingEnded ||
       this.#timerFired ||
+      this.#operations.isNews ||
       (this.#isQuiet && (this.#isOver() || this.#next.isDue))
     );
   }
@@ -351,13 +383,16 @@ class SessionShell {
         continue;
       }
       const event: CepEvent = { source, partition, ...batched };
-      const acceptance = this.#session.accept(event, refused);
+      const hasRoom = this.#operations.hasRoomFor(event);
+      const acceptance = this.#session.accept(event, refused, hasRoom);
       if (acceptance === 'TAKEN') {
+        this.#operations.took(event);
         this.#since ??= event.timestamp;
         this.#counts.events++;
         this.#idleReads = 0;
         if (id !== undefined) this.#heldIds?.add(repeatKey(source, id));
       } else if (acceptance === 'REFUSED') {
+        this.#operations.refused();
         this.#heldIds = null;
       } else if (
         event.timestamp < (this.#since ?? MIN_TIMESTAMP) &&
@@ -370,12 +405,14 @@ class SessionShell {
       }
     }
     this.#sources.promise(batch, batch);
+    this.#operations.timeline.notTaken('LATE', late);
     this.#publishNotTaken(late, 'LATE_FOR_SESSION');
     this.#refuse(refused);
   }
 
   #refuse(events: readonly CepEvent[]): void {
     this.#counts.refused += events.length;
+    this.#operations.timeline.notTaken('REFUSED', events);
     this.#publishNotTaken(events, 'NO_ROOM_IN_SESSION');
   }
 
@@ -405,7 +442,11 @@ class SessionShell {
   }
 
   #advance(): void {
-    const alerts = this.#session.advance(this.#sources.watermark);
+    if (this.#operations.paused !== null) return;
+    this.#found(this.#session.advance(this.#sources.watermark));
+  }
+
+  #found(alerts: readonly PlannedAlert[]): void {
     this.#counts.alerts += alerts.length;
     this.#plan(alerts);
   }
@@ -511,6 +552,7 @@ class SessionShell {
   }
 
   #wantedTimer(): { firesAt: Timestamp; summary: string } | null {
+    if (this.#operations.paused !== null) return null;
     // While a question is open its answer decides what to wait for.
     if (this.#isReading || this.#timerFired || this.#sources.unfinished().length === 0) return null;
     const deadline = this.#session.wakesAt;
@@ -547,6 +589,7 @@ class SessionShell {
   get #isAboutToEnd(): boolean {
     return (
       this.#idleReads === 0 &&
+      this.#operations.paused === null &&
       !this.#isReading &&
       this.#inbox.length === 0 &&
       this.#session.isIdle &&
@@ -596,7 +639,8 @@ class SessionShell {
 
   /** W4. */
   #isOver(): boolean {
-    return this.#inbox.length === 0 && this.#session.isIdle && this.#sources.canForget;
+    const isPaused = this.#operations.paused !== null;
+    return !isPaused && this.#inbox.length === 0 && this.#session.isIdle && this.#sources.canForget;
   }
 
   #isRunFull(): boolean {
@@ -627,17 +671,16 @@ class SessionShell {
     if (bytes <= CARRIED_MAX) return carried;
     if (this.#inbox.length > 0 || this.#planned.length > 0) return null;
     const { waiting } = this.#session;
-    if (waiting.size > 0) {
+    if (waiting.length > 0) {
       const { historyLength, historySize } = workflowInfo();
       if (historyLength >= HISTORY_MAX || historySize >= HISTORY_BYTES_MAX) {
-        this.#refuse([...this.#session.refuseWaiting()]);
+        this.#refuse(this.#session.refuseWaiting());
       }
       return null;
     }
     const rest = bytes - jsonBytes(carried.rules);
     const alerts = this.#session.shrink(CARRIED_MAX - rest);
-    this.#counts.alerts += alerts.length;
-    this.#plan(alerts);
+    this.#found(alerts);
     return alerts.length > 0 ? null : this.#snapshot();
   }
 
@@ -650,6 +693,7 @@ class SessionShell {
       since: this.#since,
       inbox: this.#inbox,
       planned: this.#planned.map(({ alert }) => alert),
+      operations: this.#operations.snapshot(),
     };
   }
 
@@ -665,20 +709,22 @@ class SessionShell {
 
   #result(): SessionResult {
     const rules = this.#session.view(0).map(({ rule, counts }) => [rule, counts]);
-    return { counts: this.#counts, rules: Object.fromEntries(rules) };
+    const { closed } = this.#operations;
+    return { counts: this.#counts, rules: Object.fromEntries(rules), ...(closed && { closed }) };
   }
 
   // ---- for people
 
-  #state(openMax: number): SessionState {
+  #state(openMax: number, named = false): SessionState {
     return {
       ...this.#ref(),
       watermark: this.#session.watermark,
       nextDeadline: this.#session.nextDeadline,
-      rules: this.#session.view(openMax),
+      rules: this.#session.view(openMax, { named }),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
       publishing: this.#publishing.size + this.#planned.length,
+      paused: this.#operations.paused,
     };
   }
 
@@ -694,15 +740,22 @@ class SessionShell {
       shown === null
         ? deadline !== null
         : shown <= this.#session.watermark || (deadline ?? shown) < shown;
-    if (rules.join() === this.#shownRules && !isDeadlineStale) return;
-    this.#shownRules = rules.join();
+    const stages = stageValues(this.#session.stagesInProgress());
+    const inProgress = [...rules, ...stages].join();
+    const isPaused = state.paused !== null;
+    const isPauseNews = isPaused !== this.#shownPaused;
+    if (inProgress === this.#shownRules && !isDeadlineStale && !isPauseNews) return;
+    this.#shownRules = inProgress;
     this.#shownDeadline = deadline;
+    this.#shownPaused = isPaused;
     upsertSearchAttributes([
       { key: CEP_RULES, value: rules },
+      { key: CEP_STAGES, value: stages },
       {
         key: CEP_NEXT_DEADLINE,
         value: deadline === null || deadline > DATE_MAX ? null : new Date(deadline),
       },
+      ...(isPauseNews ? [{ key: CEP_PAUSED, value: isPaused }] : []),
     ]);
   }
 

@@ -339,7 +339,7 @@ describe('with a server', () => {
       expect(await run(['setup'], { env })).toEqual({
         code: 0,
         stdout: '',
-        stderr: `Temporal at ${server.address}: namespace default has CepJourney, CepKey, CepRules, CepNextDeadline\nDatabase: the tables are there\n`,
+        stderr: `Temporal at ${server.address}: namespace default has CepJourney, CepKey, CepRules, CepNextDeadline, CepStages, CepPaused\nDatabase: the tables are there\n`,
       });
     }
   });

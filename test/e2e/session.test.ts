@@ -376,6 +376,7 @@ describe.concurrent('what people see', () => {
       ],
       counts: { ...NOTHING, events: 2 },
       publishing: 0,
+      paused: null,
     });
 
     const details = async () =>

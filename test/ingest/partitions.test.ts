@@ -488,6 +488,7 @@ describe('sessions that are parked', () => {
     list: async () => list,
     park: async (session: { journey: string; key: string }, reason: string) =>
       void list.push({ ...session, reason, parkedAt: 1 }),
+    keep: async () => true,
   });
   const refuseBad = (gateway: FakeGateway) => {
     gateway.before = ({ session }) => {
@@ -545,10 +546,11 @@ describe('sessions that are parked', () => {
     const gateway = new FakeGateway();
     refuseBad(gateway);
     const list: ParkedSession[] = [];
-    const { list: listed, park } = memoryParked(list);
+    const { list: listed, park, keep } = memoryParked(list);
     let failures = 1;
     const parked = {
       list: listed,
+      keep,
       park: async (session: { journey: string; key: string }, reason: string) => {
         if (failures-- > 0) throw new Error('no database');
         await park(session, reason);

@@ -208,7 +208,7 @@ describe('a snapshot', () => {
     expect(snapshot.events).toEqual(events);
     const restored = new Session(journeyOf(...rules), 'k', JSON.parse(JSON.stringify(snapshot)));
     expect(restored.snapshot()).toEqual(snapshot);
-    expect(restored.waiting.size).toBe(2);
+    expect(restored.waiting).toHaveLength(2);
   });
 
   test('shrinks to what can be handed on: of the largest rule first, by its policy, counted', () => {

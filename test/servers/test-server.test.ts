@@ -115,6 +115,8 @@ describe('the real server', () => {
           CepJourney: ['journey'],
           CepRules: ['a', 'b'],
           CepNextDeadline: [new Date(0)],
+          CepStages: ['a/b'],
+          CepPaused: [true],
         },
       });
       await expect(

@@ -14,6 +14,7 @@ const TABLES = [
   'cep_migrations_lock',
   'cep_parked',
   'cep_progress',
+  'cep_refused',
   'cep_sources',
 ];
 
@@ -44,7 +45,7 @@ describe.each(ENGINES)('%s', (engine) => {
     await migrate(at.database);
     await migrate(at.database);
     expect(await tables()).toEqual(TABLES);
-    expect(await done()).toEqual(['0001-progress-and-ledger']);
+    expect(await done()).toEqual(['0001-progress-and-ledger', '0002-refused-signals']);
     await checkMigrated(at.database);
   });
 
@@ -52,7 +53,7 @@ describe.each(ENGINES)('%s', (engine) => {
     const processes = await Promise.all([at.another(), at.another(), at.another()]);
     await Promise.all([at.database, ...processes].map((process) => migrate(process)));
     expect(await tables()).toEqual(TABLES);
-    expect(await done()).toEqual(['0001-progress-and-ledger']);
+    expect(await done()).toEqual(['0001-progress-and-ledger', '0002-refused-signals']);
   });
 
   test('says when there are none', async () => {
@@ -83,6 +84,8 @@ describe.each(ENGINES)('%s', (engine) => {
     };
     await expect(checkMigrated(at.database)).rejects.toMatchObject(newer);
     await expect(migrate(at.database)).rejects.toMatchObject(newer);
-    expect(await done()).toEqual(['0001-progress-and-ledger', '9999-next']);
+    expect(await done()).toEqual([
+      ...['0001-progress-and-ledger', '0002-refused-signals', '9999-next'],
+    ]);
   });
 });

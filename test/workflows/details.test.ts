@@ -71,7 +71,7 @@ test('what a limit took away is told in bold', () => {
   );
   const text = detailsOf(stateOf(session, { refused: 7 }));
   expect(text).toMatch(/5 events, 0 alerts, \*\*7 refused for want of room\*\*\./);
-  expect(text).toMatch(/ \*\*\d partial matches dropped\*\* at the limit/);
+  expect(text).toMatch(/ \*\*\d partial matches dropped\*\*\./);
 });
 
 test('a session in the middle of two rules', () => {

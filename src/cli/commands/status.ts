@@ -2,7 +2,7 @@ import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@tempora
 import { Command } from 'commander';
 import { CepError, messageOf } from '../../errors.js';
 import type { Store } from '../../store/store.js';
-import { DATE_MAX, formatDuration, formatTimestamp, MAX_TIMESTAMP, seconds } from '../../time.js';
+import { DATE_MAX, formatTimestamp, MAX_TIMESTAMP, seconds } from '../../time.js';
 import { STATE_QUERY } from '../../workflows/messages.js';
 import type { SessionState } from '../../workflows/session.js';
 import { keyName, sessionWorkflowId } from '../../workflows/session-id.js';
@@ -15,13 +15,13 @@ import {
   PRIVACY_HELP,
 } from '../client.js';
 import { connectClient, SERVER_HELP } from '../server.js';
+import { stateText } from '../state-text.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { print, table } from '../terminal.js';
+import { quoted, runningSessions } from '../visibility.js';
 
 /** How long a worker may take to say what a session holds. */
 const ANSWER_MS = seconds(10);
-/** Longest value of the search attribute CepKey; a longer key stands there cut. */
-const KEYWORD_LENGTH_MAX = 255;
 
 export function statusCommand(): Command {
   const command = new Command('status')
@@ -69,7 +69,7 @@ async function run(key: string | undefined, flags: StatusFlags): Promise<void> {
         `no open session for "${key}": a session ends when nothing is open for its key. Name a key as the events have it, or <journey>/<key>`,
       );
     }
-    print(json ? JSON.stringify(sessions) : sessions.map(asText).join('\n\n'));
+    print(json ? JSON.stringify(sessions) : sessions.map(stateText).join('\n\n'));
   } finally {
     await connection.close();
   }
@@ -107,9 +107,9 @@ async function statesOf(client: Client, key: string, secret?: string): Promise<S
     const state = await stateOf(client, sessionWorkflowId(ref, secret));
     if (state) return [state];
   }
-  const value = keyName(key, secret).slice(0, KEYWORD_LENGTH_MAX).replace(/[\\']/g, '\\$&');
+  const value = keyName(key, secret);
   const states: SessionState[] = [];
-  const query = `CepKey = '${value}' AND ExecutionStatus = 'Running'`;
+  const query = runningSessions([`CepKey = ${quoted(value)}`]);
   for await (const { workflowId } of client.workflow.list({ query })) {
     const state = await stateOf(client, workflowId);
     if (state) states.push(state);
@@ -135,21 +135,4 @@ async function stateOf(client: Client, workflowId: string): Promise<SessionState
       { details: { workflowId }, cause },
     );
   }
-}
-function asText({ journey, key, watermark, nextDeadline, rules, counts }: SessionState): string {
-  const rows = rules.flatMap(({ rule, open }) =>
-    open.map(({ stage, events, deadline }) => [
-      rule,
-      stage,
-      Object.values(events).flat().length,
-      deadline === null ? 'no window' : formatTimestamp(deadline),
-    ]),
-  );
-  return [
-    `${journey}/${key}: ${counts.events} events, ${counts.alerts} alerts; event time ${formatTimestamp(watermark)}`,
-    nextDeadline === null
-      ? 'No deadline'
-      : `Next deadline ${formatTimestamp(nextDeadline)}, in ${formatDuration(nextDeadline - watermark)} of event time`,
-    rows.length === 0 ? 'No open match' : table(['rule', 'waits in', 'events', 'ends'], rows),
-  ].join('\n');
 }

@@ -1,0 +1,159 @@
+import { Command } from 'commander';
+import { CepError } from '../../errors.js';
+import type { ParkedSession } from '../../ingest/parked.js';
+import { retryParked } from '../../ingest/retry-parked.js';
+import { temporalGateway } from '../../ingest/temporal-gateway.js';
+import type { Store } from '../../store/store.js';
+import { formatTimestamp, type Millis, seconds } from '../../time.js';
+import { type SessionRef, TASK_QUEUE } from '../../workflows/messages.js';
+import {
+  addDataConverterOption,
+  type DataConverterFlags,
+  dataConverterOf,
+  keySecret,
+  openClient,
+  PRIVACY_HELP,
+} from '../client.js';
+import { duration } from '../ingest-process.js';
+import { connectNative, SERVER_HELP } from '../server.js';
+import { DATABASE_HELP, databaseAddress, openPlace, ownStore, sharedStore } from '../store.js';
+import { note, print, table } from '../terminal.js';
+
+interface PlaceFlags {
+  readonly database?: string;
+  readonly dataFolder?: string;
+  readonly json?: boolean;
+}
+
+interface RetryFlags extends PlaceFlags, DataConverterFlags {
+  readonly journey?: string;
+  readonly key?: string;
+  readonly all?: boolean;
+  readonly taskQueue: string;
+  readonly outOfOrderness: Millis;
+}
+
+export function parkedCommand(): Command {
+  const list = placed('list', 'list the sessions that get nothing more, and why').action(runList);
+  const retry = addDataConverterOption(
+    placed('retry', 'send what was refused once more, in order, and let events flow again'),
+  )
+    .option('--journey <id>', 'the journey of the session')
+    .option('--key <key>', 'its key')
+    .option('--all', 'every parked session')
+    .option('--task-queue <name>', 'task queue of the workers', TASK_QUEUE)
+    .option('--out-of-orderness <duration>', 'as for ingest', duration, seconds(2))
+    .addHelpText(
+      'after',
+      `${SERVER_HELP}
+${PRIVACY_HELP}
+
+First see to what the reason names. Ingestors may run: what they read meanwhile stays behind. Exits with 1 where the
+server refuses again; such a session stays parked with what is left.`,
+    )
+    .action(runRetry);
+  return new Command('parked')
+    .description('sessions that refuse signals: list them, and send again what was refused')
+    .addCommand(list)
+    .addCommand(retry);
+}
+
+function placed(name: string, what: string): Command {
+  return new Command(name)
+    .description(what)
+    .option('--database <address>', 'the database of the ingestors (default: the environment)')
+    .option('--data-folder <folder>', 'that of a process that was all in one, and has ended')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', DATABASE_HELP);
+}
+
+async function withStore<T>(
+  { database, dataFolder }: PlaceFlags,
+  act: (store: Store) => Promise<T>,
+): Promise<T> {
+  const isFolder = dataFolder !== undefined && databaseAddress(database) === undefined;
+  const store = await openPlace(isFolder ? ownStore(database, dataFolder) : sharedStore(database));
+  try {
+    return await act(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function runList(flags: PlaceFlags): Promise<void> {
+  await withStore(flags, async ({ parked }) => {
+    const sessions = await overview(parked);
+    if (flags.json) print(JSON.stringify(sessions));
+    else if (sessions.length === 0) print('No session is parked');
+    else {
+      const rows = sessions.map(({ journey, key, parkedAt, signals, reason }) => [
+        journey,
+        key,
+        formatTimestamp(parkedAt),
+        signals,
+        reason,
+      ]);
+      print(table(['journey', 'key', 'since', 'signals kept', 'reason'], rows));
+    }
+  });
+}
+
+async function overview(
+  parked: Store['parked'],
+): Promise<(ParkedSession & { readonly signals: number })[]> {
+  const counts = new Map((await parked.counts()).map((each) => [nameOf(each), each.signals]));
+  const sessions = await parked.list();
+  return sessions.map((each) => ({ ...each, signals: counts.get(nameOf(each)) ?? 0 }));
+}
+
+async function runRetry(flags: RetryFlags): Promise<void> {
+  const { journey, key, all, taskQueue, outOfOrderness: outOfOrdernessMs } = flags;
+  if (all ? (journey ?? key) !== undefined : journey === undefined || key === undefined) {
+    throw new CepError(
+      'SETTING_INVALID',
+      'say which session to retry: --journey and --key of one, or --all',
+    );
+  }
+  const secret = keySecret();
+  const dataConverter = await dataConverterOf(flags);
+  await withStore(flags, async ({ parked }) => {
+    const listed = await parked.list();
+    const chosen = listed.filter((each) => all || (each.journey === journey && each.key === key));
+    if (chosen.length === 0 && !all) {
+      throw new CepError(
+        'INPUT_MISSING',
+        `session ${journey}/${key} is not parked: temporal-cep parked list names those that are`,
+      );
+    }
+    const { connection, namespace } = await connectNative();
+    try {
+      const gateway = temporalGateway({
+        client: openClient({ connection, namespace }, dataConverter),
+        ...(secret === undefined ? {} : { keySecret: secret }),
+        taskQueue,
+        settings: { outOfOrdernessMs, publicationIntervalMs: seconds(2) },
+      });
+      const results = [];
+      for (const ref of chosen) {
+        const result = await retryParked(ref, { gateway, kept: parked });
+        results.push({ journey: ref.journey, key: ref.key, ...result });
+        if (result.refused === null) continue;
+        process.exitCode = 1;
+        note(`temporal-cep: ${nameOf(ref)} stays parked: ${result.refused}`);
+      }
+      if (flags.json) print(JSON.stringify(results));
+      else print(results.map(resultText).join('\n') || 'No session is parked');
+    } finally {
+      await connection.close();
+    }
+  });
+}
+
+function resultText(result: SessionRef & { sent: number; refused: string | null }): string {
+  const outcome = result.refused === null ? 'events flow again' : 'still parked';
+  return `${nameOf(result)}: ${result.sent} signals sent, ${outcome}`;
+}
+
+function nameOf({ journey, key }: SessionRef): string {
+  return `${journey}/${key}`;
+}
