@@ -81,7 +81,7 @@ test('tasks, memos and the end are free; an attribute that is null is none', () 
 test.each(['match', 'timeout', 'continued-from', 'continued-to'])(
   'a recorded session (%s) costs what its events say',
   (name) => {
-    const { events } = JSON.parse(readFileSync(`test/replay/${name}.json`, 'utf8')) as {
+    const { events } = JSON.parse(readFileSync(`test/replay/0.1.0/${name}.json`, 'utf8')) as {
       events: (HistoryEvent & { eventType: string })[];
     };
     const count = (type: string) =>

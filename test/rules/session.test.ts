@@ -188,7 +188,7 @@ describe('restored', () => {
       restored.view().map(({ rule, counts, lastError }) => [rule, counts.dropped, lastError]),
     ).toEqual([
       ['same', 0, null],
-      ['changed', 2, 'the rule changed while 2 partial matches were open'],
+      ['changed', 2, 'the rule changed while it had 2 open'],
       ['new', 0, null],
     ]);
     // Told once: the next run finds nothing lost.
