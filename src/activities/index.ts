@@ -4,6 +4,7 @@ import type { Alert } from '../rules/rule.js';
 import type {
   NotTakenReason,
   PartitionProgress,
+  ReadPartition,
   SessionRef,
   SourcePartition,
 } from '../workflows/messages.js';
@@ -21,13 +22,17 @@ export interface SessionActivities {
     reason: NotTakenReason,
   ): Promise<void>;
   /** How far source partitions are; null for one that nobody has read yet. */
-  readProgress(partitions: readonly SourcePartition[]): Promise<(PartitionProgress | null)[]>;
+  readProgress(partitions: readonly ReadPartition[]): Promise<(PartitionProgress | null)[]>;
 }
 
 /** Knows how far ingestors are. */
 export interface ProgressReader {
-  /** Null for a partition that nobody has read yet. */
-  read(source: string, partition: number): Promise<PartitionProgress | null>;
+  /** Null for a partition that nobody has read yet. With an origin, the low-water mark is that of the origin. */
+  read(
+    source: string,
+    partition: number,
+    origin?: SourcePartition,
+  ): Promise<PartitionProgress | null>;
 }
 
 /** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
@@ -57,7 +62,9 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
     },
     publishLate: (session, events, reason) => late.publish(session, events, reason),
     readProgress: (partitions) =>
-      Promise.all(partitions.map(({ source, partition }) => progress.read(source, partition))),
+      Promise.all(
+        partitions.map(({ source, partition, origin }) => progress.read(source, partition, origin)),
+      ),
   };
 }
 

@@ -22,6 +22,8 @@ const ACKNOWLEDGE_WITHIN_MS = 10_000;
 /** A message for {@link TopicWriter.write}. */
 export interface Outgoing {
   readonly key: string;
+  /** By the key where it is left out. */
+  readonly partition?: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly value: string;
   /** The value to write instead, when the topic takes no message of this size. */
@@ -74,7 +76,10 @@ export function topicWriter({ kafka, topic }: { kafka: Kafka; topic: string }): 
         topic,
         acks: -1,
         timeout: ACKNOWLEDGE_WITHIN_MS,
-        messages: batch.map(({ key, headers, value }) => ({ key, headers: { ...headers }, value })),
+        messages: batch.map(({ key, headers, value, partition }) => ({
+          ...{ key, headers: { ...headers }, value },
+          ...(partition === undefined ? {} : { partition }),
+        })),
       });
     } catch (error) {
       if (!isTooLarge(error)) discard(producer);

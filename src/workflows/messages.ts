@@ -33,6 +33,11 @@ export interface BatchedEvent {
  * that partition.
  */
 export interface EventBatch extends SourcePartition {
+  /**
+   * Where the events were before `source` and `partition`, which a repartition has written: their offsets and
+   * `lowWater` are those of the origin, `watermark` is not.
+   */
+  readonly origin?: SourcePartition;
   /** May be empty: then only the promises are news. */
   readonly events: readonly BatchedEvent[];
   /**
@@ -51,6 +56,11 @@ export interface SourcePartition {
   /** Such as `<topic>@<topic id>` or `file:<name>`. */
   readonly source: string;
   readonly partition: number;
+}
+
+/** A partition whose progress somebody wants to know; with an origin the low-water mark is that of the origin. */
+export interface ReadPartition extends SourcePartition {
+  readonly origin?: SourcePartition;
 }
 
 /** What an ingestor promises of one of its partitions at this moment. */

@@ -54,11 +54,11 @@ import {
   type EventBatch,
   type NotTakenReason,
   type PartitionProgress,
+  type ReadPartition,
   SEARCH_ATTRIBUTES,
   type SessionRef,
   type SessionSettings,
   type SessionSinks,
-  type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
@@ -191,7 +191,7 @@ class SessionShell {
   #isReading = false;
   /** A question was answered, if only by "unknown": time to decide what to wait for next. */
   #readingEnded = false;
-  readonly #read: [partition: SourcePartition, progress: PartitionProgress][] = [];
+  readonly #read: [partition: ReadPartition, progress: PartitionProgress][] = [];
   /** Questions asked while idle since the last event. */
   #idleReads = 0;
   /** Partial matches dropped at a limit that were told of, by rule. */
@@ -301,6 +301,8 @@ class SessionShell {
 
   #take(batch: EventBatch): void {
     const { source, partition } = batch;
+    // What identifies events is where they came from at first.
+    const from = batch.origin ?? { source, partition };
     if (
       this.#sources.allFinished &&
       this.#session.isIdle &&
@@ -314,17 +316,17 @@ class SessionShell {
     const refused: CepEvent[] = [];
     for (const batched of batch.events) {
       const { id } = batched;
-      if (!this.#sources.take(batch, batched.offset) || this.#isHeld(source, id)) {
+      if (!this.#sources.take(batch, batched.offset) || this.#isHeld(from.source, id)) {
         this.#counts.repeats++;
         continue;
       }
-      const event: CepEvent = { source, partition, ...batched };
+      const event: CepEvent = { ...from, ...batched };
       const acceptance = this.#session.accept(event, refused);
       if (acceptance === 'TAKEN') {
         this.#since ??= event.timestamp;
         this.#counts.events++;
         this.#idleReads = 0;
-        if (id !== undefined) this.#heldIds?.add(repeatKey(source, id));
+        if (id !== undefined) this.#heldIds?.add(repeatKey(from.source, id));
       } else if (acceptance === 'REFUSED') {
         this.#heldIds = null;
       } else if (
@@ -477,9 +479,10 @@ class SessionShell {
     this.#timerFired = false;
     this.#isReading = true;
     if (this.#session.isIdle) this.#idleReads++;
-    const partitions = this.#sources
-      .unfinished()
-      .map(({ source, partition }) => ({ source, partition }));
+    const partitions = this.#sources.unfinished().map(({ source, partition, origin }) => ({
+      ...{ source, partition },
+      ...(origin ? { origin } : {}),
+    }));
     const names = partitions.map(({ source, partition }) => `${source}/${partition}`);
     const { readProgress } = proxyActivities<SessionActivities>({
       startToCloseTimeout: '10 seconds',
@@ -489,7 +492,7 @@ class SessionShell {
     readProgress(partitions)
       .then((answers) => {
         answers.forEach((progress, i) => {
-          if (progress) this.#read.push([partitions[i] as SourcePartition, progress]);
+          if (progress) this.#read.push([partitions[i] as ReadPartition, progress]);
         });
       })
       .catch((error) => log.warn('watermark not read', { reason: messageOf(error) }))

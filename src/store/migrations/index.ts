@@ -1,9 +1,11 @@
 import type { Migration, MigrationProvider } from 'kysely';
 import { progressAndLedger } from './0001-progress-and-ledger.js';
+import { repartition } from './0002-repartition.js';
 
 /** Every migration by name; names sort in the order in which they run. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-progress-and-ledger': progressAndLedger,
+  '0002-repartition': repartition,
 };
 
 /** A list instead of a folder that is read: nothing depends on where the package lies or how it is bundled. */
