@@ -9,7 +9,7 @@ import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
 import { messageOf } from '../errors.js';
 import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.js';
-import type { Lag } from '../ingest/read-kafka.js';
+import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
 import { fileRejects, type RejectSink } from '../ingest/rejects.js';
 import { temporalGateway } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
@@ -96,6 +96,7 @@ export interface Input
     'records' | 'endWatermark' | 'dispatch' | 'onPublished' | 'onFenced'
   > {
   lags?(): readonly Lag[];
+  partitions?(): PartitionCount;
   close?(): Promise<void>;
 }
 
@@ -163,10 +164,20 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     const lateSink = toTopic(flags.lateTopic) ?? late;
     const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
     const owner = ownerName();
-    const { lags, close, ...input } = await process.open({ journeys, store, kafka, owner, log });
+    const { lags, partitions, close, ...input } = await process.open({
+      journeys,
+      store,
+      kafka,
+      owner,
+      log,
+    });
     if (close) cleanUp.push(close);
     let counts: IngestCounts | null = null;
-    ingestMetrics(registry, { counts: () => counts, lags: () => lags?.() ?? [] });
+    ingestMetrics(registry, {
+      counts: () => counts,
+      lags: () => lags?.() ?? [],
+      ...(partitions ? { partitions } : {}),
+    });
     cleanUp.push(await showMetrics(registry, flags.metricsPort));
     const client = new Client({ connection, namespace });
     const result = await ingest({
@@ -226,7 +237,8 @@ export async function showMetrics(registry: Registry, port?: number): Promise<()
   return () => metrics.close();
 }
 
-function ownerName(): string {
+/** Who we are, for people: host and process. */
+export function ownerName(): string {
   return `${hostname()}:${pid}`;
 }
 

@@ -11,6 +11,7 @@ import { demoCommand } from './commands/demo.js';
 import { diagramCommand } from './commands/diagram.js';
 import { explainCommand } from './commands/explain.js';
 import { ingestCommand } from './commands/ingest.js';
+import { repartitionCommand } from './commands/repartition.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
 import { vectorsCommand } from './commands/vectors.js';
@@ -27,6 +28,7 @@ const program = new Command('temporal-cep')
   .addCommand(setupCommand())
   .addCommand(workerCommand())
   .addCommand(ingestCommand())
+  .addCommand(repartitionCommand())
   .addCommand(statusCommand())
   .addCommand(diagramCommand())
   .addCommand(explainCommand())
