@@ -47,15 +47,6 @@ export interface TopicIdentity {
   readonly partitions: number;
 }
 
-/** The topic's id; see {@link topicIdentity}. */
-export async function topicId(
-  cluster: Cluster,
-  topic: string,
-  partition?: number,
-): Promise<string | null> {
-  return (await topicIdentity(cluster, topic, partition))?.id ?? null;
-}
-
 /**
  * The topic's id and the number of its partitions, or null when the cluster has no topic ids, being older than
  * Kafka 2.8. Never creates the topic.
