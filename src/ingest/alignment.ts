@@ -9,7 +9,7 @@ import { MAX_TIMESTAMP, type Timestamp } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
 
 /** Events of one partition that those who read them may have to hold. */
-const AHEAD_MAX = 20_000;
+const AHEAD_MAX = 50_000;
 
 /** How far a partition of the source is, whoever reads it. */
 export interface Standing {

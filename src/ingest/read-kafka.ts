@@ -560,7 +560,7 @@ class Reader implements KafkaReader {
     this.#fail(
       new CepError(
         'SETTING_INVALID',
-        `${topic} is written by temporal-cep repartition, which keys it: leave out --no-keyed`,
+        `${topic} is written by temporal-cep repartition, which keys it: leave out --no-keyed, or name another --group where it was read before that`,
         { details: { topic } },
       ),
     );

@@ -55,12 +55,13 @@ export async function repartition(options: RepartitionOptions): Promise<IngestCo
   const events = topicWriter({ kafka, topic: to });
   const marks = topicWriter({ kafka, topic: to });
   try {
-    await requireDeleted(admin, to);
+    const outputs = await requireTopic(admin, to);
+    await requireDeleted(admin, to, log);
     const watermarks = new SourceWatermarks({
       writer: marks,
       sourcePartitions: () => reader.countPartitions(),
       outputPartitions: () => requireTopic(admin, to),
-      outputs: await requireTopic(admin, to),
+      outputs,
       log,
     });
     const alignment = new Alignment();
@@ -120,12 +121,18 @@ class Standings {
 }
 
 /** Compaction would keep one event of each key. */
-async function requireDeleted(admin: Admin, topic: string): Promise<void> {
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: ['cleanup.policy'] }],
-  });
-  const policy = resources[0]?.configEntries[0]?.configValue ?? '';
+async function requireDeleted(admin: Admin, topic: string, log: Logger): Promise<void> {
+  let policy = '';
+  try {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: ['cleanup.policy'] }],
+    });
+    policy = resources[0]?.configEntries[0]?.configValue ?? '';
+  } catch (error) {
+    // Who may write to a topic need not have the right to see its settings.
+    log.debug('whether the topic is compacted is not known', { topic, error: messageOf(error) });
+  }
   if (!policy.includes('compact')) return;
   throw new CepError(
     'SETTING_INVALID',

@@ -96,10 +96,14 @@ class Repartitioned {
 
   async ownersAre(of: 'source' | 'output', ...processes: Running[]): Promise<void> {
     const pids = processes.map(({ pid }) => pid).sort();
-    await until(`the ${of} is shared`, async () => {
-      const owners = (await this.rows(of)).map(({ owner }) => Number(owner.split(':')[1]));
-      return [...new Set(owners)].sort().join() === pids.join();
-    });
+    await until(
+      `the ${of} is shared`,
+      async () => {
+        const owners = (await this.rows(of)).map(({ owner }) => Number(owner.split(':')[1]));
+        return [...new Set(owners)].sort().join() === pids.join();
+      },
+      minutes(2),
+    );
   }
 }
 
@@ -161,13 +165,13 @@ test(
     const worker = await stall.worker();
     const [one, other] = await Promise.all([made.repartition(), made.repartition()]);
     const [reader, second] = await Promise.all([made.ingestor(), made.ingestor()]);
-    await stall.produce(records.slice(0, 300));
+    await stall.produce(records.slice(0, 500));
     await made.ownersAre('source', one, other);
     await made.ownersAre('output', reader, second);
-    await until('alerts come', async () => (await stall.alerts()).length > 5);
+    await until('alerts come', async () => (await stall.alerts()).length > 0, minutes(2));
     other.child.kill('SIGKILL');
     second.child.kill('SIGKILL');
-    await stall.produce(records.slice(300, 700));
+    await stall.produce(records.slice(500, 700));
     const [third, fourth] = await Promise.all([made.repartition(), made.ingestor()]);
     await stall.produce(records.slice(700));
 
@@ -184,7 +188,7 @@ test(
     await until(
       'the alerts are there',
       async () => (await stall.alerts()).length >= expected.length,
-      90_000,
+      minutes(2),
     );
     const found = (await stall.alerts()).map(({ key }) => key as string);
     // Into Kafka an alert may go twice, under the same key.
@@ -238,7 +242,7 @@ test(
     await stall.produce([click(1, 'purchase', key('first'))]);
     await made.ownersAre('source', one, other);
     const expected = [`PURCHASE_COMPLETION ${key('first')}`];
-    await until('the first match', async () => (await typesOf()).length > 0, minutes(1));
+    await until('the first match', async () => (await typesOf()).length > 0, minutes(2));
 
     const rows = await made.rows('source');
     const [frozen] = [one, other].filter(({ pid }) => rows[1]?.owner.endsWith(`:${pid}`));
