@@ -9,6 +9,8 @@
 //       second for its repetition, acknowledge it and drop it. Repetitions are what ids are for.
 //   W4. No request holds more than one message beyond BATCH_BYTES_MAX. A topic that takes less than
 //       that gets smaller batches, down to one message, and at last the smaller form of that message.
+//   W5. A message for a partition that kafkajs has not heard of yet is left out by it without a word. So what was
+//       acknowledged is compared with what was sent; a new producer asks the brokers anew.
 
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { isTooLarge, notWritten, topicFailure } from './failure.js';
@@ -72,7 +74,7 @@ export function topicWriter({ kafka, topic }: { kafka: Kafka; topic: string }): 
     current ??= connect();
     const producer = current;
     try {
-      await (await producer).send({
+      const acknowledged = await (await producer).send({
         topic,
         acks: -1,
         timeout: ACKNOWLEDGE_WITHIN_MS,
@@ -81,6 +83,7 @@ export function topicWriter({ kafka, topic }: { kafka: Kafka; topic: string }): 
           ...(partition === undefined ? {} : { partition }),
         })),
       });
+      requireAll(batch, acknowledged);
     } catch (error) {
       if (!isTooLarge(error)) discard(producer);
       throw error;
@@ -131,6 +134,18 @@ export function topicWriter({ kafka, topic }: { kafka: Kafka; topic: string }): 
       await producer?.then((each) => each.disconnect()).catch(() => {});
     },
   };
+}
+
+/** W5. */
+function requireAll(
+  batch: readonly Outgoing[],
+  acknowledged: readonly { readonly partition: number }[],
+): void {
+  const written = new Set(acknowledged.map(({ partition }) => partition));
+  const missing = batch.find(
+    ({ partition = null }) => partition !== null && !written.has(partition),
+  );
+  if (missing) throw new Error(`partition ${missing.partition} is not known to the producer yet`);
 }
 
 /** Cuts where a request would grow beyond {@link BATCH_BYTES_MAX}. */
