@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { CepError, messageOf } from './errors.js';
 import type { IngestCounts } from './ingest/ingest.js';
-import type { Lag } from './ingest/read-kafka.js';
+import type { Lag, PartitionCount } from './ingest/read-kafka.js';
 import type { Alert } from './rules/rule.js';
 import type { NotTakenReason } from './workflows/messages.js';
 
@@ -51,7 +51,12 @@ export function workerMetrics(registry: Registry): {
 /** What an ingestor counts; read at the moment that somebody asks. */
 export function ingestMetrics(
   registry: Registry,
-  read: { counts(): IngestCounts | null; lags(): readonly Lag[] },
+  read: {
+    counts(): IngestCounts | null;
+    lags(): readonly Lag[];
+    /** Of a topic. */
+    partitions?(): PartitionCount;
+  },
 ): void {
   const counter = (name: string, help: string, of: (counts: IngestCounts) => number) =>
     new Counter({
@@ -82,6 +87,17 @@ export function ingestMetrics(
       for (const [reason, count] of Object.entries(read.counts()?.dead ?? {})) {
         this.inc({ reason }, count);
       }
+    },
+  });
+  new Counter({
+    name: 'temporal_cep_partitions_added_total',
+    help: 'Partitions that the topic has got since it was first read',
+    labelNames: ['source'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      const known = read.partitions?.();
+      if (known) this.inc({ source: known.source }, known.added);
     },
   });
   const gauge = (name: string, help: string, of: (counts: IngestCounts) => number) =>

@@ -42,6 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'log',
     'activities',
     'ingest/progress',
+    // What the progress of a repartitioned topic says of an origin.
+    'ingest/origins',
     'type:ingest',
     'workflows/messages',
     'workflows/session-id',

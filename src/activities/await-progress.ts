@@ -26,7 +26,7 @@ export async function awaitProgress(
   });
   for (;;) {
     const answers = await Promise.all(
-      questions.map(({ source, partition }) => reader.read(source, partition)),
+      questions.map(({ source, partition, origin }) => reader.read(source, partition, origin)),
     );
     const open = questions.filter((question, i) => !isReached(question, answers[i] ?? null));
     const isNear = questions.every((question, i) => mayCome(question, answers[i] ?? null));

@@ -7,6 +7,7 @@ import type {
   PartitionProgress,
   ProgressQuestion,
   SessionRef,
+  SourcePartition,
 } from '../workflows/messages.js';
 import { awaitProgress } from './await-progress.js';
 import type { AlertLedger } from './ledger.js';
@@ -31,8 +32,12 @@ export interface SessionActivities {
 
 /** Knows how far ingestors are. */
 export interface ProgressReader {
-  /** Null for a partition that nobody has read yet. */
-  read(source: string, partition: number): Promise<PartitionProgress | null>;
+  /** Null for a partition that nobody has read yet. With an origin, the low-water mark is that of the origin. */
+  read(
+    source: string,
+    partition: number,
+    origin?: SourcePartition,
+  ): Promise<PartitionProgress | null>;
 }
 
 /** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */

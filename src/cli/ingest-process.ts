@@ -10,7 +10,7 @@ import { Registry } from 'prom-client';
 import { messageOf } from '../errors.js';
 import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.js';
 import { patienceOf } from '../ingest/patience.js';
-import type { Lag } from '../ingest/read-kafka.js';
+import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
 import { fileRejects, type RejectSink } from '../ingest/rejects.js';
 import { temporalGateway } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
@@ -110,6 +110,7 @@ export interface Input
     'records' | 'endWatermark' | 'dispatch' | 'onPublished' | 'onFenced'
   > {
   lags?(): readonly Lag[];
+  partitions?(): PartitionCount;
   close?(): Promise<void>;
 }
 
@@ -180,10 +181,20 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     const lateSink = toTopic(flags.lateTopic) ?? late;
     const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
     const owner = ownerName();
-    const { lags, close, ...input } = await process.open({ journeys, store, kafka, owner, log });
+    const { lags, partitions, close, ...input } = await process.open({
+      journeys,
+      store,
+      kafka,
+      owner,
+      log,
+    });
     if (close) cleanUp.push(close);
     let counts: IngestCounts | null = null;
-    ingestMetrics(registry, { counts: () => counts, lags: () => lags?.() ?? [] });
+    ingestMetrics(registry, {
+      counts: () => counts,
+      lags: () => lags?.() ?? [],
+      ...(partitions ? { partitions } : {}),
+    });
     cleanUp.push(await showMetrics(registry, flags.metricsPort));
     const client = openClient({ connection, namespace }, dataConverter);
     const patienceMs = flags.patience ?? patienceOf(journeys);
@@ -250,7 +261,8 @@ export async function showMetrics(registry: Registry, port?: number): Promise<()
   return () => metrics.close();
 }
 
-function ownerName(): string {
+/** Who we are, for people: host and process. */
+export function ownerName(): string {
   return `${hostname()}:${pid}`;
 }
 

@@ -14,6 +14,7 @@ import { explainCommand } from './commands/explain.js';
 import { findCommand } from './commands/find.js';
 import { ingestCommand } from './commands/ingest.js';
 import { parkedCommand } from './commands/parked.js';
+import { repartitionCommand } from './commands/repartition.js';
 import { sessionCommand } from './commands/session.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
@@ -31,6 +32,7 @@ const program = new Command('temporal-cep')
   .addCommand(setupCommand())
   .addCommand(workerCommand())
   .addCommand(ingestCommand())
+  .addCommand(repartitionCommand())
   .addCommand(statusCommand())
   .addCommand(findCommand())
   .addCommand(sessionCommand())

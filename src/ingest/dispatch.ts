@@ -3,7 +3,7 @@
 //   D1. One batch per session is in flight: signals sent in parallel could arrive in any order.
 //   D2. A batch's watermark is true for its session: what the session still waits for lies behind it.
 //       Events of one time that are split over two signals put the first one's watermark before them.
-//       A signal holds a batch for each partition that its events come from.
+//       A signal holds a batch for each partition that its events come from, and each origin behind it.
 //   D3. A batch is acknowledged, or its events go to the dead letters; never neither, unless we stop:
 //       then its events stay unsettled, and are read again.
 //   D4. A session that fails takes no other's place while it waits for the next try, and is given up after
@@ -22,7 +22,7 @@ import { failpoint } from '../failpoints.js';
 import type { Logger } from '../log.js';
 import type { CompiledJourney } from '../rules/compiled.js';
 import type { Millis, Timestamp } from '../time.js';
-import type { EventBatch, SessionRef } from '../workflows/messages.js';
+import type { EventBatch, SessionRef, SourcePartition } from '../workflows/messages.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
 import type { Clock } from './record.js';
 
@@ -70,6 +70,8 @@ export interface Outgoing {
   readonly event: CepEvent;
   /** Length of its record as JSON, in characters. */
   readonly length: number;
+  /** The partition of a repartitioned topic that it was read from; the event names the one of its source. */
+  readonly via?: SourcePartition;
   /** Called once, when the session has it or nobody ever will. */
   settle(): void;
 }
@@ -84,8 +86,8 @@ export interface DispatchDeps {
   readonly gateway: SessionGateway;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The promises of a partition at this moment. */
-  promises(source: string, partition: number): Promises;
+  /** The promises of a partition at this moment; with an origin the low-water mark is that of the origin. */
+  promises(of: SourcePartition, origin?: SourcePartition): Promises;
   /**
    * Keeps a batch for a parked session. Answers false when that is parked no longer. By default nothing is kept, and
    * a session stays parked.
@@ -414,27 +416,32 @@ export class Dispatcher {
       length += own;
     }
     const sent = waiting.splice(0, count);
-    const groups = new Map<string, CepEvent[]>();
-    for (const { event } of sent) {
-      const name = `${event.partition} ${event.source}`;
+    const groups = new Map<string, Outgoing[]>();
+    for (const outgoing of sent) {
+      const { event, via = event } = outgoing;
+      const name = [via.partition, via.source, event.partition, event.source].join(' ');
       const group = groups.get(name);
-      if (group) group.push(event);
-      else groups.set(name, [event]);
+      if (group) group.push(outgoing);
+      else groups.set(name, [outgoing]);
     }
-    const batches = [...groups.values()].map((events) => this.#batchOf(events, waiting));
+    const batches = [...groups.values()].map((group) => this.#batchOf(group, waiting));
     // Always in the same order, so that the session orders events of one time as they were ordered here.
-    batches.sort((a, b) =>
-      a.source === b.source ? a.partition - b.partition : a.source < b.source ? -1 : 1,
+    batches.sort(
+      (a, b) => compare(a, b) || (a.origin && b.origin ? compare(a.origin, b.origin) : 0),
     );
     return { batches, sent };
   }
 
-  #batchOf(events: readonly CepEvent[], waiting: readonly Outgoing[]): EventBatch {
-    const { source, partition } = events[0] as CepEvent;
-    const { watermark, lowWater } = this.#deps.promises(source, partition);
+  #batchOf(group: readonly Outgoing[], waiting: readonly Outgoing[]): EventBatch {
+    const first = group[0] as Outgoing;
+    const { source, partition } = first.via ?? first.event;
+    const origin = first.via
+      ? { source: first.event.source, partition: first.event.partition }
+      : undefined;
+    const { watermark, lowWater } = this.#deps.promises({ source, partition }, origin);
     // The first that waits, of whatever partition: where partitions share an order all lie behind it.
     const next = waiting.find(
-      ({ event }) => event.source === source && event.partition === partition,
+      ({ event, via = event }) => via.source === source && via.partition === partition,
     );
     const before = Math.min(
       waiting[0]?.event.timestamp ?? watermark + 1,
@@ -443,7 +450,8 @@ export class Dispatcher {
     return {
       source,
       partition,
-      events: events.map(({ offset, timestamp, id, data }) =>
+      ...(origin ? { origin } : {}),
+      events: group.map(({ event: { offset, timestamp, id, data } }) =>
         id === undefined ? { offset, timestamp, data } : { offset, timestamp, id, data },
       ),
       watermark: Math.min(watermark, before - 1),
@@ -594,4 +602,8 @@ export class Dispatcher {
       if (isCold && this.#queues.get(id) === queue) this.#queues.delete(id);
     }, this.#settings.hotGapMaxMs).unref();
   }
+}
+
+function compare(a: SourcePartition, b: SourcePartition): number {
+  return a.source === b.source ? a.partition - b.partition : a.source < b.source ? -1 : 1;
 }

@@ -15,6 +15,7 @@ import { decodeRecord } from './decode.js';
 import { DISPATCH_DEFAULTS, Dispatcher, type DispatchSettings } from './dispatch.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
 import { EventOrder } from './order.js';
+import type { Outlet, OutletDeps } from './outlet.js';
 import type { ParkedSessions, RefusedSignal } from './parked.js';
 import { type Held, Partition } from './partition.js';
 import { patienceOf } from './patience.js';
@@ -29,7 +30,8 @@ import {
   systemClock,
 } from './record.js';
 import { loggedRejects, type RejectSink } from './rejects.js';
-import { routeEvent } from './route.js';
+import { decodeRepartitioned } from './repartition-format.js';
+import { routeEvent, routeNamed } from './route.js';
 
 /** Rejects under way, above which reading pauses. */
 const REJECTING_MAX = 1_000;
@@ -77,6 +79,8 @@ export interface IngestOptions {
   readonly stopMs?: Millis;
   readonly clock?: Clock;
   readonly log?: Logger;
+  /** Whether any partition of the source is a stream of the present, as those who read the others say. */
+  readonly isLiveElsewhere?: (source: string) => boolean;
   /** Called after each publication. */
   readonly onProgress?: (counts: IngestCounts) => void;
 }
@@ -130,15 +134,20 @@ export function ingest(options: IngestOptions): Promise<IngestCounts> {
   return new Ingestor(options).run();
 }
 
-class Ingestor {
+/** Everything between a reader and an {@link Outlet}; sessions are the outlet by default. */
+export class Ingestor {
   readonly #options: IngestOptions;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #late: RejectSink;
   readonly #deadLetters: RejectSink;
-  readonly #dispatcher: Dispatcher;
+  readonly #outlet: Outlet;
+  /** Null where the outlet is no sessions. */
+  readonly #dispatcher: Dispatcher | null;
   readonly #dispatch: DispatchSettings;
   readonly #partitions = new Map<string, Partition>();
+  /** Where events in an order were read. */
+  readonly #readFrom = new WeakMap<CepEvent, Partition>();
   /** Whether the reader says which partitions are ours. */
   #isAssigned = false;
   #isFailed = false;
@@ -170,7 +179,7 @@ class Ingestor {
     undelivered: 0,
   };
 
-  constructor(options: IngestOptions) {
+  constructor(options: IngestOptions, outlet?: (deps: OutletDeps) => Outlet) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? createLogger();
@@ -187,17 +196,31 @@ class Ingestor {
     });
     // It is only ever raced.
     this.#failed.catch(() => {});
-    const { gateway } = options;
-    this.#dispatcher = new Dispatcher(
+    this.#dispatcher = outlet ? null : this.#newDispatcher();
+    this.#outlet = this.#dispatcher ?? (outlet as NonNullable<typeof outlet>)(this.#outletDeps());
+  }
+
+  #outletDeps(): OutletDeps {
+    return {
+      log: this.#log,
+      refuse: (event, code, reason) => this.#dead(code, reason, event, event.data),
+      fail: (error) => this.#fail(error),
+    };
+  }
+
+  #newDispatcher(): Dispatcher {
+    const { gateway, parked } = this.#options;
+    return new Dispatcher(
       {
         gateway: this.#tellsTheEnd ? this.#remembering(gateway) : gateway,
         clock: this.#clock,
         log: this.#log,
-        promises: (source, partition) => {
-          const known = this.#partitions.get(nameOf({ source, partition }));
+        promises: (of, origin) => {
+          const known = this.#partitionOf(of);
           // Events of a partition that was taken from us may still be under way.
           if (!known) return { watermark: MIN_TIMESTAMP, lowWater: 0 };
-          return { watermark: known.order.watermark, lowWater: known.committed };
+          const lowWater = origin ? known.committedOf(origin) : known.committed;
+          return { watermark: known.order.watermark, lowWater };
         },
         refuse: async (ref, events, reason) => {
           const message = `session ${ref.journey}/${ref.key}: ${reason}`;
@@ -206,7 +229,7 @@ class Ingestor {
           );
         },
         parked: (ref, reason) => this.#park(ref, reason),
-        ...(options.parked && {
+        ...(parked && {
           keep: (ref, batches, begins) => this.#keep(ref, { batches, begins }),
         }),
         fail: (error) => this.#fail(error),
@@ -217,7 +240,7 @@ class Ingestor {
 
   async run(): Promise<IngestCounts> {
     const { publishMs = 100, onProgress, parked, journeys } = this.#options;
-    if (parked) this.#dispatcher.park(await parked.list(), journeys.byId);
+    if (parked) this.#dispatcher?.park(await parked.list(), journeys.byId);
     const publishing = setInterval(() => {
       this.#publish().catch((error) => this.#fail(error));
       onProgress?.(this.#snapshot());
@@ -229,7 +252,7 @@ class Ingestor {
       clearInterval(publishing);
       clearInterval(looking);
       this.#isOver = true;
-      this.#dispatcher.stop();
+      this.#outlet.stop();
       await this.#publishAll().catch(() => {
         // It has been said before; what was published stands.
       });
@@ -285,7 +308,7 @@ class Ingestor {
         const partition = this.#partitionOf(next.value) ?? (await this.#claim(next.value));
         if (partition) this.#take(next.value, partition);
       }
-      if (this.#dispatcher.held > heldMax) await this.#dispatcher.room(heldMax);
+      if (this.#outlet.held > heldMax) await this.#outlet.room(heldMax);
       while (this.#rejecting > REJECTING_MAX && !this.#isStopped) {
         await Promise.race([
           this.#stopped,
@@ -317,7 +340,7 @@ class Ingestor {
   /** From now on these, and as somebody left them: what was under way is read again. */
   #assign({ assigned, isKeyed }: Assignment): void {
     this.#isAssigned = true;
-    this.#dispatcher.abandon();
+    this.#outlet.abandon();
     this.#partitions.clear();
     const shared = isKeyed ? null : this.#newOrder();
     for (const claim of assigned) this.#add(claim, shared ?? this.#newOrder());
@@ -345,7 +368,9 @@ class Ingestor {
 
   #isAhead(of: SourcePartition): boolean {
     const partition = this.#partitionOf(of);
-    if (!partition) return false;
+    // What a repartitioned partition waits for lies further on in it.
+    if (!partition || partition.origins) return false;
+    if (this.#outlet.isAhead?.(of)) return true;
     const { order } = partition;
     return order.size > this.#heldMax && !order.isLast(partition);
   }
@@ -353,6 +378,10 @@ class Ingestor {
   // ---- one record
 
   #take(record: RawRecord, partition: Partition): void {
+    if (record.headers || partition.origins) {
+      this.#takeRepartitioned(record, partition);
+      return;
+    }
     const { order, tracker, held } = partition;
     if (record.offset < partition.from) {
       this.#counts.repeats++;
@@ -391,6 +420,7 @@ class Ingestor {
         const length =
           typeof record.value === 'string' ? record.value.length : jsonLength(event.data);
         held.set(event, { record: tracking, length });
+        this.#readFrom.set(event, partition);
       } else {
         this.#counts.late++;
         // Also of one that only a promise makes late, as if the order had called it so.
@@ -404,6 +434,80 @@ class Ingestor {
     }
     partition.heard(timestamp);
     this.#release(order);
+  }
+
+  /** One that a repartition has written: an event of its source, or how far a partition of the source is. */
+  #takeRepartitioned(record: RawRecord, partition: Partition): void {
+    if (record.offset < partition.from) {
+      this.#counts.repeats++;
+      return;
+    }
+    const { tracker, held } = partition;
+    const origins = partition.origins ?? this.#turn(partition);
+    const { order } = origins;
+    const tracking = tracker.read(record.offset, order.watermark, origins.state);
+    let event: CepEvent;
+    let route: NonNullable<Held['route']>;
+    let found: ReturnType<typeof origins.judge>;
+    try {
+      const read = decodeRepartitioned(record);
+      if (!('event' in read)) {
+        origins.promise(read);
+        tracker.settle(tracking);
+        this.#release(order);
+        return;
+      }
+      ({ event } = read);
+      route = read;
+      found = origins.judge(event);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#counts.read++;
+      this.#dead(error.code, messageOf(error), record, record.value)
+        .then(() => tracker.settle(tracking))
+        .catch((failure) => this.#fail(failure));
+      return;
+    }
+    this.#counts.read++;
+    const { timestamp } = event;
+    if (found === 'repeat' || partition.isDone(record.offset, timestamp)) {
+      this.#counts.repeats++;
+      tracker.settle(tracking);
+      return;
+    }
+    tracker.timed(tracking, timestamp);
+    const isInTime = found === 'new' && !partition.isPromised(record.offset, timestamp);
+    if (isInTime && order.push(event)) {
+      this.#counts.events++;
+      const length = typeof record.value === 'string' ? record.value.length : 0;
+      held.set(event, { record: tracking, length, route });
+      this.#readFrom.set(event, partition);
+      if (order.size > this.#heldMax) this.#passSilent(partition);
+      return;
+    }
+    this.#counts.late++;
+    const message = `event time ${timestamp} is not after the watermark ${Math.max(order.watermark, partition.published)} of the repartitioned topic: its source partition, or its topic, is a later one`;
+    this.#reject(this.#late, 'LATE', message, event, event.data)
+      .then(() => tracker.settle(tracking))
+      .catch((failure) => this.#fail(failure));
+  }
+
+  /** What stood in the topic before the first record of a repartition is as in any other topic. */
+  #turn(partition: Partition): NonNullable<Partition['origins']> {
+    partition.order.end();
+    this.#release(partition.order);
+    return partition.isRepartitioned();
+  }
+
+  #passSilent(partition: Partition): void {
+    const { source, partition: number, origins } = partition;
+    const passed = origins?.passSilent() ?? [];
+    if (passed.length === 0) return;
+    this.#log.warn('the watermark no longer waits for silent partitions of a historic source', {
+      ...{ source, partition: number },
+      sourcePartitions: passed,
+    });
+    this.#release(partition.order);
   }
 
   /** Sessions that were fed before a restart must hear of the end too. */
@@ -423,13 +527,16 @@ class Ingestor {
   /** Hands on the events that the watermark has reached. */
   #release(order: EventOrder): void {
     for (let event = order.release(); event; event = order.release()) {
-      const partition = this.#partitionOf(event);
+      const partition = this.#readFrom.get(event) as Partition;
       // Taken from us: whoever has it now reads the event again.
-      if (!partition) continue;
+      if (this.#partitionOf(partition) !== partition) continue;
       const { tracker, held } = partition;
-      const { record, length } = held.get(event) as Held;
+      const { record, length, route } = held.get(event) as Held;
       held.delete(event);
-      const { routes, errors } = routeEvent(event, this.#options.journeys);
+      const { journeys } = this.#options;
+      const { routes, errors } = route ? routeNamed(route, journeys) : routeEvent(event, journeys);
+      const { source, partition: number } = partition;
+      const via = route ? { via: { source, partition: number } } : {};
       for (const error of errors) {
         tracker.awaits(record);
         this.#dead(error.code, messageOf(error), event, event.data)
@@ -440,7 +547,7 @@ class Ingestor {
       for (const { journey, key } of routes) {
         tracker.awaits(record);
         const settle = () => tracker.settle(record);
-        this.#dispatcher.add(journey, key, { event, length, settle });
+        this.#outlet.add(journey, key, { event, length, settle, ...via });
       }
       tracker.settle(record);
     }
@@ -448,9 +555,11 @@ class Ingestor {
 
   #silence(look: EndOfLog): void {
     const partition = this.#partitionOf(look);
-    if (!partition) return;
+    // How quiet the source of a repartitioned topic is, its watermarks say.
+    if (!partition || partition.origins) return;
     const { order } = partition;
     const until = partition.quietUntil(look.lookedAt) ?? this.#amongLive(partition, look);
+    partition.isSilentHistory = until === null && partition.isSilent(look.lookedAt);
     if (until !== null) order.advance(partition, until);
     else if (order.size > this.#heldMax && partition.isSilent(look.lookedAt)) {
       // Others fill the memory while they wait for one that has nothing more to say.
@@ -473,7 +582,9 @@ class Ingestor {
   #amongLive(partition: Partition, { lookedAt }: EndOfLog): Timestamp | null {
     if (partition.isLive === true || !partition.isSilent(lookedAt)) return null;
     const others = [...this.#partitions.values()].filter(({ order }) => order === partition.order);
-    if (!others.some(({ isLive }) => isLive)) return null;
+    const isAnyLive =
+      others.some(({ isLive }) => isLive) || this.#options.isLiveElsewhere?.(partition.source);
+    if (!isAnyLive) return null;
     const { graceMs = seconds(10) } = this.#options;
     const lookedWall = this.#clock.now() - (this.#clock.monotonic() - lookedAt);
     return Math.floor(lookedWall) - graceMs - this.#outOfOrdernessMs - 1;
@@ -488,7 +599,7 @@ class Ingestor {
       order.end(typeof endWatermark === 'number' ? endWatermark : undefined);
       this.#release(order);
     }
-    await this.#dispatcher.drain();
+    await this.#outlet.drain();
     while (this.#rejecting > 0) {
       await new Promise<void>((resolve) => {
         this.#rejected = resolve;
@@ -502,15 +613,15 @@ class Ingestor {
 
   async #stop(): Promise<void> {
     const { stopMs = seconds(10) } = this.#options;
-    this.#log.info('stopping: delivering what was read', { held: this.#dispatcher.held });
+    this.#log.info('stopping: delivering what was read', { held: this.#outlet.held });
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, stopMs);
     });
-    await Promise.race([this.#dispatcher.drain(), timeout]);
+    await Promise.race([this.#outlet.drain(), timeout]);
     clearTimeout(timer);
-    if (this.#dispatcher.held > 0) {
-      this.#log.warn('stopped before everything was delivered', { held: this.#dispatcher.held });
+    if (this.#outlet.held > 0) {
+      this.#log.warn('stopped before everything was delivered', { held: this.#outlet.held });
     }
   }
 
@@ -531,7 +642,7 @@ class Ingestor {
 
   async #tell(ref: SessionRef, batch: EventBatch): Promise<void> {
     try {
-      await this.#dispatcher.tell(ref, batch);
+      await this.#dispatcher?.tell(ref, batch);
     } catch (error) {
       if (!(error instanceof SessionRefused)) throw error;
       this.#log.error('session not told that its source has ended', {
@@ -593,6 +704,12 @@ class Ingestor {
       if (progress.watermark > this.#counts.watermark) this.#counts.watermark = progress.watermark;
     }
     failpoint('progress-published');
+    this.#outlet.published?.(
+      taken.map((publication) => ({
+        ...publication,
+        isSilent: this.#partitionOf(publication)?.isSilentHistory ?? false,
+      })),
+    );
     await this.#options.onPublished?.(taken);
     if (refused.length > 0) this.#fenced(refused);
   }
@@ -671,7 +788,7 @@ class Ingestor {
   /** Somebody else may have parked what is ours from now on. While the store is away nothing begins. */
   async #learnParked(): Promise<void> {
     const { parked, journeys } = this.#options;
-    while (parked && !this.#isStopped) {
+    while (parked && this.#dispatcher && !this.#isStopped) {
       try {
         this.#dispatcher.park(await parked.list(), journeys.byId);
         return;
@@ -685,12 +802,13 @@ class Ingestor {
   /** For those who count them: a session that gets events finds out at once. */
   async #lookAtParked(): Promise<void> {
     const { parked } = this.#options;
-    const known = this.#dispatcher.parked();
+    const dispatcher = this.#dispatcher;
+    const known = dispatcher?.parked() ?? [];
     if (!parked || known.length === 0) return;
     try {
       const listed = new Set((await parked.list()).map(({ journey, key }) => `${journey}/${key}`));
       for (const { ref, since } of known) {
-        if (!listed.has(`${ref.journey}/${ref.key}`)) this.#dispatcher.unpark(ref, since);
+        if (!listed.has(`${ref.journey}/${ref.key}`)) dispatcher?.unpark(ref, since);
       }
     } catch (error) {
       this.#log.warn('parked sessions not known, trying again', { error: messageOf(error) });
@@ -722,7 +840,7 @@ class Ingestor {
   }
 
   #snapshot(): IngestCounts {
-    const { batches, skipped, parked } = this.#dispatcher.counts;
+    const { batches, skipped, parked } = this.#outlet.counts;
     const partitions = [...this.#partitions.values()].map((known) => ({
       source: known.source,
       partition: known.partition,
@@ -737,7 +855,7 @@ class Ingestor {
       skipped,
       parked,
       partitions,
-      undelivered: this.#dispatcher.held,
+      undelivered: this.#outlet.held,
     };
   }
 }

@@ -24,6 +24,8 @@ export function keyedVerdict(
 ): KeyedVerdict | null {
   let isAnyRouted = false;
   for (const record of records) {
+    // A repartition keys its records, and says who each is for.
+    if (record.headers !== undefined) return { isKeyed: true };
     for (const { journey, key, field } of routesOf(record, journeys)) {
       isAnyRouted = true;
       if (isKeyOf(record.key ?? null, key, field)) continue;
@@ -88,9 +90,15 @@ export function idOfKey(key: string | null | undefined): string | undefined {
   return (typeof id === 'string' && id !== '') || typeof id === 'number' ? String(id) : undefined;
 }
 
-/** Remembers of sources whether they are keyed, for ingestors that have not seen a record yet. */
+/** Remembers of sources what ingestors have to know before they have seen a record. */
 export interface KeyedSources {
   /** Null when nobody has found out. */
   keyedOf(source: string): Promise<boolean | null>;
+  /**
+   * How many partitions the topic had when it was first read: those from there on were added later.
+   *
+   * @param partitions - how many it has now
+   */
+  firstPartitions(source: string, topic: string, partitions: number): Promise<number>;
   setKeyed(source: string, topic: string, isKeyed: boolean): Promise<void>;
 }

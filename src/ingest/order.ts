@@ -14,6 +14,7 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, type Timestamp } from '../ti
 import type { SourcePartition } from '../workflows/messages.js';
 
 interface Input {
+  readonly source: string;
   watermark: Timestamp;
   largest: Timestamp;
   /** Has had nothing for so long that the others need not wait for it. */
@@ -23,7 +24,7 @@ interface Input {
 export class EventOrder {
   readonly #outOfOrdernessMs: Millis;
   readonly #inputs = new Map<string, Input>();
-  #watermark: Timestamp = MIN_TIMESTAMP;
+  #watermark: Timestamp;
   readonly #waiting = new PriorityQueue<CepEvent>(
     (a, b) =>
       a.timestamp - b.timestamp ||
@@ -32,8 +33,13 @@ export class EventOrder {
       a.offset - b.offset,
   );
 
-  constructor(outOfOrdernessMs: Millis) {
+  /**
+   * @param outOfOrdernessMs - infinite where partitions move by `advance` alone
+   * @param watermark - how far it had come before
+   */
+  constructor(outOfOrdernessMs: Millis, watermark: Timestamp = MIN_TIMESTAMP) {
     this.#outOfOrdernessMs = outOfOrdernessMs;
+    this.#watermark = watermark;
   }
 
   /** T3. */
@@ -50,7 +56,20 @@ export class EventOrder {
   add(partition: SourcePartition, watermark: Timestamp = MIN_TIMESTAMP): void {
     const largest = MIN_TIMESTAMP;
     // The order's own stays where it is: the next partition to be added may be further back.
-    this.#inputs.set(nameOf(partition), { watermark, largest, isIdle: false });
+    const { source } = partition;
+    this.#inputs.set(nameOf(partition), { source, watermark, largest, isIdle: false });
+  }
+
+  has(partition: SourcePartition): boolean {
+    return this.#inputs.has(nameOf(partition));
+  }
+
+  /** Nothing more comes of any other source. Events of theirs that wait stay. */
+  keepOnly(source: string): void {
+    for (const [name, input] of this.#inputs) {
+      if (input.source !== source) this.#inputs.delete(name);
+    }
+    this.#recompute();
   }
 
   /** T1. */
@@ -82,6 +101,11 @@ export class EventOrder {
   idle(partition: SourcePartition): void {
     this.#input(partition).isIdle = true;
     this.#recompute();
+  }
+
+  /** The others wait for it again. */
+  wake(partition: SourcePartition): void {
+    this.#input(partition).isIdle = false;
   }
 
   /** Whether the others have to wait for this one. */

@@ -3,9 +3,12 @@
 
 import type { CepEvent } from '../event.js';
 import { MIN_TIMESTAMP, type Millis, minutes, type Timestamp } from '../time.js';
+import type { SourcePartition } from '../workflows/messages.js';
 import type { EventOrder } from './order.js';
+import { Origins, type OriginsState, originLowWater } from './origins.js';
 import { type Claim, PartitionTracker, type StoredProgress, type Tracked } from './progress.js';
 import type { Clock } from './record.js';
+import type { RepartitionedEvent } from './repartition-format.js';
 
 /** A stream is live while its last record's event time lies this close to the clock. */
 const LIVE_WITHIN_MS = minutes(5);
@@ -15,6 +18,8 @@ export interface Held {
   readonly record: Tracked;
   /** Of its record, as JSON in characters. */
   readonly length: number;
+  /** Where a repartition has routed it already. */
+  readonly route?: Pick<RepartitionedEvent, 'journeys' | 'key'>;
 }
 
 /** The last record: for silence. */
@@ -38,13 +43,17 @@ export class Partition {
   readonly source: string;
   readonly partition: number;
   readonly generation: number;
-  readonly order: EventOrder;
+  #order: EventOrder;
+  #origins: Origins | null = null;
   readonly tracker: PartitionTracker;
   /** Events in the order. */
   readonly held = new Map<CepEvent, Held>();
   finished = false;
+  /** Of a historic stream: a look found nothing more, and nothing has come for longer than the grace. */
+  isSilentHistory = false;
   #committed: number;
   #published: Timestamp;
+  #keptOrigins: OriginsState | undefined;
   readonly #clock: Clock;
   readonly #graceMs: Millis;
   readonly #restored: StoredProgress | null;
@@ -57,7 +66,7 @@ export class Partition {
     this.source = source;
     this.partition = partition;
     this.generation = generation;
-    this.order = order;
+    this.#order = order;
     this.#clock = clock;
     this.#graceMs = graceMs;
     this.#restored = progress;
@@ -65,6 +74,11 @@ export class Partition {
     this.#committed = progress?.lowWater ?? 0;
     this.#published = progress?.watermark ?? MIN_TIMESTAMP;
     this.tracker = new PartitionTracker(progress);
+    this.#keptOrigins = progress?.origins;
+    if (progress?.origins) {
+      this.isRepartitioned(progress.origins);
+      return;
+    }
     order.add(this, progress?.orderingWatermark);
     if (progress?.quietSince != null) {
       // The quiet that went by while nobody read; should the clock have gone back, there was none.
@@ -72,6 +86,28 @@ export class Partition {
       const arrivedAt = this.#since - quietMs;
       this.#heard = { watermark: progress.orderingWatermark, arrivedAt, isLive: true };
     }
+  }
+
+  /** The event-time order that its events wait in. */
+  get order(): EventOrder {
+    return this.#order;
+  }
+
+  /** What is known of the source behind it; null for a topic that was not repartitioned. */
+  get origins(): Origins | null {
+    return this.#origins;
+  }
+
+  /** From now on the order is that of a source's partitions, which its watermarks move. */
+  isRepartitioned(state?: OriginsState): Origins {
+    this.#origins = new Origins(state);
+    this.#order = this.#origins.order;
+    return this.#origins;
+  }
+
+  /** Offsets of the source below it are kept as settled: nobody will ever read them again from here. */
+  committedOf(origin: SourcePartition): number {
+    return originLowWater(this.#keptOrigins, origin);
   }
 
   /** Offsets below it are kept as settled: nobody will ever read them again. */
@@ -90,7 +126,8 @@ export class Partition {
   }
 
   /** This is now what is kept of it. */
-  keep({ lowWater, watermark }: StoredProgress): void {
+  keep({ lowWater, watermark, origins }: StoredProgress): void {
+    this.#keptOrigins = origins;
     this.#committed = Math.max(this.#committed, lowWater);
     this.#published = Math.max(this.#published, watermark);
   }
@@ -114,6 +151,7 @@ export class Partition {
    * @param timestamp - its event time; null for a record without one
    */
   heard(timestamp: Timestamp | null): void {
+    this.isSilentHistory = false;
     const before = this.#heard;
     const now = this.#clock.monotonic();
     let isLive = before?.isLive ?? false;
@@ -153,6 +191,7 @@ export class Partition {
     const { tracker } = this;
     const restored = this.#restored;
     const ordering = this.order.watermarkOf(this);
+    const origins = tracker.originsAtLowWater(this.#origins?.state);
     const isAsRestored = watermark === restored?.watermark && tracker.next < restored.nextOffset;
     return {
       watermark,
@@ -162,6 +201,7 @@ export class Partition {
       nextOffset: isAsRestored ? restored.nextOffset : tracker.doneBelow(watermark),
       orderingWatermark: tracker.orderingAtLowWater(ordering),
       quietSince: this.#quietSince(ordering),
+      ...(origins === undefined ? {} : { origins }),
     };
   }
 

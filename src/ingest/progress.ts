@@ -15,6 +15,7 @@ import { assert } from '../assert.js';
 import { PriorityQueue } from '../automaton/priority-queue.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import type { PartitionProgress, SourcePartition } from '../workflows/messages.js';
+import { type OriginsState, originLowWater } from './origins.js';
 
 /** What is kept of a partition, so that anybody can go on from there. */
 export interface StoredProgress extends PartitionProgress {
@@ -29,6 +30,8 @@ export interface StoredProgress extends PartitionProgress {
    * the clock, had there been silence. Null for a historic stream.
    */
   readonly quietSince: Timestamp | null;
+  /** Of a repartitioned topic: what was known of its source before the record at `lowWater` was read. */
+  readonly origins?: OriginsState;
 }
 
 /** A partition that somebody has taken over. */
@@ -90,8 +93,14 @@ export class MemoryProgressStore implements ProgressStore {
     return refused;
   }
 
-  async read(source: string, partition: number): Promise<PartitionProgress | null> {
-    return this.#known.get(`${partition} ${source}`)?.progress ?? null;
+  async read(
+    source: string,
+    partition: number,
+    origin?: SourcePartition,
+  ): Promise<PartitionProgress | null> {
+    const progress = this.#known.get(`${partition} ${source}`)?.progress ?? null;
+    if (progress === null || origin === undefined) return progress;
+    return { ...progress, lowWater: originLowWater(progress.origins, origin) };
   }
 }
 
@@ -100,6 +109,8 @@ export interface Tracked {
   readonly offset: number;
   /** The partition's ordering watermark before it was read (G4). */
   readonly before: Timestamp;
+  /** Of a repartitioned topic: what was known of its source before. */
+  readonly origins: OriginsState | undefined;
   /** MAX_TIMESTAMP until the event time is known; then it never changes. */
   timestamp: Timestamp;
   /** What is still to be done: 1 for being decided upon, and 1 per session that must accept it. */
@@ -126,13 +137,13 @@ export class PartitionTracker {
   }
 
   /** A record was read. Offsets must rise. @param before - the ordering watermark before it was read */
-  read(offset: number, before: Timestamp = MIN_TIMESTAMP): Tracked {
+  read(offset: number, before: Timestamp = MIN_TIMESTAMP, origins?: OriginsState): Tracked {
     // Else the low-water mark would say of it that it is settled.
     assert(
       offset >= this.#next,
       `the offsets of a partition rise (${offset} after ${this.#next - 1})`,
     );
-    const record = { offset, before, timestamp: MAX_TIMESTAMP, open: 1 };
+    const record = { offset, before, origins, timestamp: MAX_TIMESTAMP, open: 1 };
     this.#records.push(record);
     this.#next = offset + 1;
     return record;
@@ -182,6 +193,12 @@ export class PartitionTracker {
   /** G4. @param ordering - the partition's ordering watermark now */
   orderingAtLowWater(ordering: Timestamp): Timestamp {
     return this.#records[this.#settled]?.before ?? ordering;
+  }
+
+  /** G4. @param origins - what is known of the source now */
+  originsAtLowWater(origins: OriginsState | undefined): OriginsState | undefined {
+    const record = this.#records[this.#settled];
+    return record ? record.origins : origins;
   }
 
   /** G1 and G2. @param ordering - the watermark of the event-time order */

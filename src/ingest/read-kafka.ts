@@ -12,6 +12,7 @@
 //       look like those of the topic before.
 //   K5. That a partition is quiet is said of the moment at which the broker was asked for its end, never of
 //       the moment at which its answer was read.
+//   K6. A partition that was added after the topic was first read is read from its beginning: it was empty then.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
@@ -27,7 +28,7 @@ import type {
 import { CepError, messageOf } from '../errors.js';
 import { requireTopic } from '../kafka/admin.js';
 import { groupAssigner, inUse, requireGroup } from '../kafka/consumer-group.js';
-import { topicId } from '../kafka/topic-id.js';
+import { topicIdentity } from '../kafka/topic-id.js';
 import type { Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import { MIN_TIMESTAMP, type Millis, seconds } from '../time.js';
@@ -44,6 +45,7 @@ import {
   type Read,
   systemClock,
 } from './record.js';
+import { FORMAT_HEADER } from './repartition-format.js';
 
 const SESSION_TIMEOUT_MS: Millis = seconds(30);
 /** Records from which it is told whether a topic is keyed. */
@@ -54,6 +56,8 @@ const LOOK_MS: Millis = 1_000;
 const RECLAIM_MS: Millis = 1_000;
 /** Between two looks whether an assignment can be handed on: for a first record, or for all partitions. */
 const UNKNOWN_MS: Millis = 500;
+const GREW =
+  'the topic has more partitions than before: the new ones are read from their beginning, and a key may have moved to one of them';
 /** Longest wait of a fetch for a record: also how long a rebalance and a stop may wait for it. */
 const FETCH_WAIT_MS: Millis = 200;
 
@@ -67,6 +71,8 @@ export interface ReadKafkaOptions {
   readonly keyed: KeyedSources;
   /** Says that all events of a session lie in one partition, or that they do not; found out by default. */
   readonly isKeyed?: boolean;
+  /** Reads for a repartition: then several share a topic that is not keyed. */
+  readonly repartitions?: boolean;
   /** Where to begin when neither SQL nor the group knows: at the topic's begin (default) or its end. */
   readonly from?: 'earliest' | 'latest';
   /** How long a member of the group may be silent before its partitions go to others. Default 30 s. */
@@ -84,6 +90,14 @@ export interface Lag extends SourcePartition {
   readonly records: number;
 }
 
+/** Partitions of a topic. */
+export interface PartitionCount {
+  readonly source: string;
+  readonly now: number;
+  /** Since the topic was first read. */
+  readonly added: number;
+}
+
 export interface KafkaReader {
   /** `<group>/<topic>@<topic id>`. */
   readonly source: string;
@@ -93,6 +107,12 @@ export interface KafkaReader {
   /** For `onFenced` of the ingest: claims what the group still says is ours. */
   fenced(lost: readonly Publication[]): void;
   lags(): Lag[];
+  /** Ends of all partitions, as far as is known. */
+  ends(): ReadonlyMap<number, number>;
+  /** How many partitions the topic has, and how many were added since it was first read. */
+  partitions(): PartitionCount;
+  /** Asks the brokers how many it has. */
+  countPartitions(): Promise<number>;
   /** Leaves the group. */
   close(): Promise<void>;
 }
@@ -123,6 +143,8 @@ class Reader implements KafkaReader {
   readonly #lanes: Lanes;
   #cluster: Cluster | null = null;
   #allPartitions: number[] = [];
+  /** How many there were when the topic was first read; later ones are read from their beginning. */
+  #firstPartitions = 0;
   #flow: Flow = { isAhead: () => false };
   /** Of the group's assignments; what belongs to an older one is not taken. */
   #epoch = 0;
@@ -135,6 +157,7 @@ class Reader implements KafkaReader {
   /** Of our last claims. */
   readonly #generations = new Map<number, number>();
   readonly #ends = new Map<number, number>();
+  #latestBounds: ReadonlyMap<number, { readonly high: number }> = new Map();
   readonly #committed = new Map<number, number>();
   #commit: Promise<void> | null = null;
   #isFenced = false;
@@ -176,9 +199,11 @@ class Reader implements KafkaReader {
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topic, fromBeginning: true });
     await this.#identify();
+    await this.#countFirst(this.source, this.#allPartitions.length);
     this.#isKeyed = isKeyed ?? (await keyed.keyedOf(this.source));
     this.#sayKeyed(isKeyed === undefined ? 'found' : 'told');
-    if (this.#isKeyed === false && members > 0 && this.#allPartitions.length > 1) {
+    const isAlone = this.#isKeyed === false && !this.#options.repartitions;
+    if (isAlone && members > 0 && this.#allPartitions.length > 1) {
       members = await this.#untilAlone();
     }
     log.info('reads a topic', {
@@ -215,14 +240,23 @@ class Reader implements KafkaReader {
 
   async #identify(): Promise<void> {
     const { topic, log } = this.#options;
-    const id = await topicId(this.#cluster as Cluster, topic);
-    if (id === null) {
+    const identity = await topicIdentity(this.#cluster as Cluster, topic);
+    if (identity === null) {
       log.warn(
         'the brokers tell no topic ids: a topic that is deleted and made again is not noticed',
         { topic },
       );
     }
-    this.source = this.#sourceOf(id);
+    this.source = this.#sourceOf(identity?.id ?? null);
+  }
+
+  /** K6. */
+  async #countFirst(source: string, partitions: number): Promise<void> {
+    const { topic, keyed, log } = this.#options;
+    this.#firstPartitions = await keyed.firstPartitions(source, topic, partitions);
+    if (partitions > this.#firstPartitions) {
+      log.warn(GREW, { topic, before: this.#firstPartitions, partitions });
+    }
   }
 
   /** The topic's id tells a topic from another of the same name that was there before. */
@@ -232,8 +266,14 @@ class Reader implements KafkaReader {
   }
 
   #sayKeyed(how: 'found' | 'told', example?: string): void {
-    const { log, topic } = this.#options;
-    if (this.#isKeyed === null) {
+    const { log, topic, repartitions } = this.#options;
+    if (repartitions) {
+      if (this.#isKeyed) {
+        log.warn("the topic is keyed by the journeys' key already: ingest can read it as it is", {
+          topic,
+        });
+      }
+    } else if (this.#isKeyed === null) {
       log.info("whether the topic is keyed by the journeys' key will be seen from its records", {
         topic,
       });
@@ -254,7 +294,7 @@ class Reader implements KafkaReader {
     const { topic, groupId } = this.#options;
     return new CepError(
       'TOPIC_NOT_KEYED',
-      `${topic} is not keyed by the journeys' key, so the events of a session lie in several partitions, and another ingestor of group ${groupId} reads it already: run one, or write a topic that is keyed (--keyed says that this one is)`,
+      `${topic} is not keyed by the journeys' key, so the events of a session lie in several partitions, and another ingestor of group ${groupId} reads it already: run one, or put temporal-cep repartition in front of it (--keyed says that the topic is keyed)`,
       { details: { topic, groupId } },
     );
   }
@@ -388,7 +428,9 @@ class Reader implements KafkaReader {
       claims.map(({ partition, progress }) => {
         const { low, high } = bounds.get(partition) ?? { low: 0, high: 0 };
         const inGroup = committed.get(partition) ?? -1;
-        const otherwise = inGroup >= 0 ? inGroup : from === 'earliest' ? low : high;
+        // K6.
+        const isFromLow = from === 'earliest' || partition >= this.#firstPartitions;
+        const otherwise = inGroup >= 0 ? inGroup : isFromLow ? low : high;
         const wanted = progress?.lowWater ?? Math.min(Math.max(otherwise, low), high);
         return [partition, this.#within(partition, wanted, low, high)];
       }),
@@ -448,12 +490,13 @@ class Reader implements KafkaReader {
     if (this.#isKeyed === null) await this.#findKeyed();
     if (claims !== this.#claims || !this.#canHandOn()) return null;
     this.#claims = null;
-    return { assigned: claims, isKeyed: this.#isKeyed ?? false };
+    return { assigned: claims, isKeyed: this.#options.repartitions ?? this.#isKeyed ?? false };
   }
 
   /** A topic that is not keyed is read when one ingestor has all of it. */
   #canHandOn(): boolean {
     if (this.#isKeyed === true || this.#assigned.length === 0) return true;
+    if (this.#options.repartitions) return this.#isKeyed !== null || this.#isSampled;
     if (this.#assigned.length === this.#allPartitions.length)
       return this.#isKeyed === false || this.#isSampled;
     if (this.#isKeyed === null) return false;
@@ -509,6 +552,18 @@ class Reader implements KafkaReader {
     );
     this.#positions.set(partition, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
+    if (this.#isKeyed === false && batch.messages.some(isRepartitioned)) this.#notSplit();
+  }
+
+  #notSplit(): void {
+    const { topic } = this.#options;
+    this.#fail(
+      new CepError(
+        'SETTING_INVALID',
+        `${topic} is written by temporal-cep repartition, which keys it: leave out --no-keyed, or name another --group where it was read before that`,
+        { details: { topic } },
+      ),
+    );
   }
 
   /** kafkajs goes to the beginning of a partition that lacks the offset it asked for. */
@@ -530,7 +585,8 @@ class Reader implements KafkaReader {
   async #isSameTopic(partition?: number): Promise<boolean> {
     const { topic, isKeyed = null, log } = this.#options;
     const epoch = this.#epoch;
-    const source = this.#sourceOf(await topicId(this.#cluster as Cluster, topic, partition));
+    const identity = await topicIdentity(this.#cluster as Cluster, topic, partition);
+    const source = this.#sourceOf(identity?.id ?? null);
     if (source === this.source) return true;
     const partitions = await requireTopic(this.#admin, topic);
     if (epoch !== this.#epoch) return false;
@@ -548,6 +604,8 @@ class Reader implements KafkaReader {
       );
       return false;
     }
+    await this.#countFirst(source, partitions.length);
+    if (epoch !== this.#epoch) return false;
     this.source = source;
     this.#isKeyed = isKeyed;
     this.#isSampled = false;
@@ -557,7 +615,7 @@ class Reader implements KafkaReader {
   }
 
   #recordOf(partition: number, message: KafkaMessage, readAt: number): RawRecord {
-    const { key, value, timestamp, offset } = message;
+    const { key, value, timestamp, offset, headers = {} } = message;
     return {
       source: this.source,
       partition,
@@ -566,12 +624,13 @@ class Reader implements KafkaReader {
       recordTime: Math.min(Number(timestamp), readAt),
       key: key === null ? null : key.toString(),
       value: value === null ? null : value.toString(),
+      ...(isRepartitioned(message) ? { headers: textOf(headers) } : {}),
     };
   }
 
   /** Where all events of a session have one record key, the key names no event. */
   #withId(read: RawRecord | EndOfLog): Read {
-    if ('endOfLog' in read || this.#isKeyed === true) return read;
+    if ('endOfLog' in read || this.#isKeyed === true || read.headers) return read;
     const id = idOfKey(read.key);
     return id === undefined ? read : { ...read, id };
   }
@@ -583,20 +642,39 @@ class Reader implements KafkaReader {
     const { log, signal } = this.#options;
     while (!this.#isOver()) {
       await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
-      if (this.#isOver() || this.#positions.size === 0) continue;
+      if (this.#isOver()) continue;
       const lookedAt = this.#clock.monotonic();
       const epoch = this.#epoch;
       try {
-        const bounds = await this.#bounds();
-        const isSame = await this.#isSameTopic();
-        if (isSame && epoch === this.#epoch) this.#saw(bounds, lookedAt);
+        // Also of one that has none: it may be the one that assigns them.
+        if (this.#positions.size > 0) {
+          const bounds = await this.#bounds();
+          if (!(await this.#isSameTopic())) continue;
+          if (epoch === this.#epoch) this.#saw(bounds, lookedAt);
+        }
+        await this.#lookForMore();
       } catch (error) {
         log.debug('the ends of the partitions are not known', { error: messageOf(error) });
       }
     }
   }
 
+  /** K6. kafkajs itself looks every five minutes. */
+  async #lookForMore(): Promise<void> {
+    const { topic, log } = this.#options;
+    const before = this.#allPartitions.length;
+    if ((await this.countPartitions()) <= before) return;
+    const partitions = await requireTopic(this.#admin, topic);
+    // The broker that was asked may know less than the one before.
+    if (partitions.length <= before) return;
+    this.#allPartitions = partitions;
+    log.warn(GREW, { topic, before, partitions: partitions.length });
+    // With the next fetch the group sees that there is more to assign.
+    await this.#cluster?.refreshMetadata();
+  }
+
   #saw(bounds: ReadonlyMap<number, { high: number }>, lookedAt: number): void {
+    this.#latestBounds = bounds;
     for (const [partition, position] of this.#positions) {
       const end = bounds.get(partition)?.high;
       if (end === undefined) continue;
@@ -623,6 +701,21 @@ class Reader implements KafkaReader {
       partition,
       records: Math.max(0, end - (this.#committed.get(partition) ?? end)),
     }));
+  }
+
+  ends(): ReadonlyMap<number, number> {
+    return new Map([...this.#latestBounds].map(([partition, { high }]) => [partition, high]));
+  }
+
+  partitions(): PartitionCount {
+    const now = this.#allPartitions.length;
+    return { source: this.source, now, added: Math.max(0, now - this.#firstPartitions) };
+  }
+
+  async countPartitions(): Promise<number> {
+    const { topic } = this.#options;
+    const identity = await topicIdentity(this.#cluster as Cluster, topic);
+    return identity?.partitions ?? (await requireTopic(this.#admin, topic)).length;
   }
 
   commit(publications: readonly Publication[]): Promise<void> {
@@ -696,6 +789,14 @@ class Reader implements KafkaReader {
     await Promise.allSettled([this.#consumer.disconnect(), this.#looking]);
     await this.#admin.disconnect().catch(() => {});
   }
+}
+
+function isRepartitioned({ headers }: KafkaMessage): boolean {
+  return headers?.[FORMAT_HEADER] !== undefined;
+}
+
+function textOf(headers: NonNullable<KafkaMessage['headers']>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)]));
 }
 
 /** Of a partition of which nothing is kept it has to be known where it begins: else that would be offset 0. */

@@ -14,6 +14,8 @@ export interface RawRecord extends SourcePartition {
   readonly key?: string | null;
   /** The event's id by the record's key; records of one id are repeats of one event. */
   readonly id?: string;
+  /** Its headers, where `repartition` has written it. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Why the reader could make no sense of it; `value` is then what it read. */
   readonly fault?: string;
 }

@@ -50,6 +50,29 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
   return { routes, errors };
 }
 
+/** The sessions that `repartition` has found already. */
+export function routeNamed(
+  { journeys: ids, key }: { readonly journeys: readonly string[]; readonly key: string },
+  journeys: CompiledJourneys,
+): Routes {
+  const routes: Route[] = [];
+  const errors: DecodeError[] = [];
+  for (const id of ids) {
+    const journey = journeys.byId.get(id);
+    if (journey) routes.push({ journey, key });
+    else {
+      errors.push(
+        new DecodeError(
+          'RECORD_WRONG_TYPE',
+          `the event is for journey "${id}", which this ingestor does not have: run repartition, ingest and worker with the same journeys module`,
+          { details: { journey: id } },
+        ),
+      );
+    }
+  }
+  return { routes, errors };
+}
+
 /** A lone surrogate has no UTF-8, and a workflow id is UTF-8. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 

@@ -14,7 +14,8 @@
 //   response header v1   correlation i32 (taken off by kafkajs), tag buffer
 //   response body v10    throttle i32, brokers compact[ id i32, host compact string, port i32,
 //                        rack compact string, tag buffer ], cluster id compact string, controller i32,
-//                        topics compact[ error i16, name compact string, id 16 bytes, ... ]
+//                        topics compact[ error i16, name compact string, id 16 bytes, is internal bool,
+//                        partitions compact[ ... ], ... ]
 
 import type { Cluster } from 'kafkajs';
 import { CepError } from '../errors.js';
@@ -36,28 +37,36 @@ interface TopicAnswer {
   /** Kafka's number of the error, 0 for none. */
   readonly errorCode: number;
   readonly id: Buffer;
+  readonly partitions: number;
+}
+
+/** Which topic it is at this moment, and how many partitions it has. */
+export interface TopicIdentity {
+  /** As Kafka prints it: base64url, 22 characters. */
+  readonly id: string;
+  readonly partitions: number;
 }
 
 /**
- * The topic's id as Kafka prints it (base64url, 22 characters), or null when the cluster has no topic ids,
- * being older than Kafka 2.8. Never creates the topic.
+ * The topic's id and the number of its partitions, or null when the cluster has no topic ids, being older than
+ * Kafka 2.8. Never creates the topic.
  *
  * @param cluster - of a client of kafkajs, such as a partition assigner is given
  * @param partition - asks its leader, as far as it is known and can be reached; by default any broker
  * @throws CepError `INPUT_MISSING` when the topic is not there
  * @throws Error when kafkajs is not built as expected, and its own errors when no broker answers
  */
-export async function topicId(
+export async function topicIdentity(
   cluster: Cluster,
   topic: string,
   partition?: number,
-): Promise<string | null> {
+): Promise<TopicIdentity | null> {
   const leaders = partition === undefined ? [] : leadersOf(cluster, topic, partition);
   const { versions, connectionPool } = await anyBroker(cluster, leaders);
   if ((versions[METADATA]?.maxVersion ?? 0) < VERSION) return null;
 
   const body = encodeRequest(topic);
-  const { errorCode, id } = await connectionPool.send({
+  const { errorCode, id, partitions } = await connectionPool.send({
     request: {
       apiKey: METADATA,
       apiVersion: VERSION,
@@ -72,7 +81,7 @@ export async function topicId(
   });
   if (errorCode === UNKNOWN_TOPIC_OR_PARTITION) throw topicMissing(topic);
   // Without a leader the topic has its id all the same, and the error comes with it.
-  if (id.some((byte) => byte !== 0)) return id.toString('base64url');
+  if (id.some((byte) => byte !== 0)) return { id: id.toString('base64url'), partitions };
   if (errorCode === 0) return null;
   throw new CepError(
     'INPUT_MISSING',
@@ -175,5 +184,8 @@ function decodeResponse(raw: Buffer): TopicAnswer {
   const errorCode = raw.readInt16BE(at);
   skip(2);
   skipString(); // name
-  return { errorCode, id: raw.subarray(at, at + ID_BYTES) };
+  const id = raw.subarray(at, at + ID_BYTES);
+  skip(ID_BYTES);
+  skip(1); // whether it is internal
+  return { errorCode, id, partitions: Math.max(varint() - 1, 0) };
 }

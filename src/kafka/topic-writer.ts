@@ -9,6 +9,8 @@
 //       second for its repetition, acknowledge it and drop it. Repetitions are what ids are for.
 //   W4. No request holds more than one message beyond BATCH_BYTES_MAX. A topic that takes less than
 //       that gets smaller batches, down to one message, and at last the smaller form of that message.
+//   W5. A message for a partition that kafkajs has not heard of yet is left out by it without a word. So what was
+//       acknowledged is compared with what was sent; a new producer asks the brokers anew.
 
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { isTooLarge, notWritten, topicFailure } from './failure.js';
@@ -22,6 +24,8 @@ const ACKNOWLEDGE_WITHIN_MS = 10_000;
 /** A message for {@link TopicWriter.write}. */
 export interface Outgoing {
   readonly key: string;
+  /** By the key where it is left out. */
+  readonly partition?: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly value: string;
   /** The value to write instead, when the topic takes no message of this size. */
@@ -70,12 +74,16 @@ export function topicWriter({ kafka, topic }: { kafka: Kafka; topic: string }): 
     current ??= connect();
     const producer = current;
     try {
-      await (await producer).send({
+      const acknowledged = await (await producer).send({
         topic,
         acks: -1,
         timeout: ACKNOWLEDGE_WITHIN_MS,
-        messages: batch.map(({ key, headers, value }) => ({ key, headers: { ...headers }, value })),
+        messages: batch.map(({ key, headers, value, partition }) => ({
+          ...{ key, headers: { ...headers }, value },
+          ...(partition === undefined ? {} : { partition }),
+        })),
       });
+      requireAll(batch, acknowledged);
     } catch (error) {
       if (!isTooLarge(error)) discard(producer);
       throw error;
@@ -126,6 +134,18 @@ export function topicWriter({ kafka, topic }: { kafka: Kafka; topic: string }): 
       await producer?.then((each) => each.disconnect()).catch(() => {});
     },
   };
+}
+
+/** W5. */
+function requireAll(
+  batch: readonly Outgoing[],
+  acknowledged: readonly { readonly partition: number }[],
+): void {
+  const written = new Set(acknowledged.map(({ partition }) => partition));
+  const missing = batch.find(
+    ({ partition = null }) => partition !== null && !written.has(partition),
+  );
+  if (missing) throw new Error(`partition ${missing.partition} is not known to the producer yet`);
 }
 
 /** Cuts where a request would grow beyond {@link BATCH_BYTES_MAX}. */

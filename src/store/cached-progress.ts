@@ -6,8 +6,9 @@
 //       come, so only the order among sources is kept.
 
 import type { ProgressReader } from '../activities/index.js';
+import { originLowWater } from '../ingest/origins.js';
 import { MAX_TIMESTAMP, type Millis, seconds } from '../time.js';
-import type { PartitionProgress } from '../workflows/messages.js';
+import type { PartitionProgress, SourcePartition } from '../workflows/messages.js';
 import type { ProgressRow } from './progress-store.js';
 
 type Snapshot = ReadonlyMap<string, readonly ProgressRow[]>;
@@ -39,7 +40,9 @@ export function cachedProgressReader(
     return query.snapshot;
   };
 
-  return { read: async (name, partition) => answer(await snapshot(), name, partition) };
+  return {
+    read: async (name, partition, origin) => answer(await snapshot(), name, partition, origin),
+  };
 }
 
 function bySource(rows: readonly ProgressRow[]): Snapshot {
@@ -52,12 +55,18 @@ function bySource(rows: readonly ProgressRow[]): Snapshot {
   return sources;
 }
 
-function answer(snapshot: Snapshot, source: string, partition: number): PartitionProgress | null {
+function answer(
+  snapshot: Snapshot,
+  source: string,
+  partition: number,
+  origin: SourcePartition | undefined,
+): PartitionProgress | null {
   const row = snapshot.get(source)?.find((each) => each.partition === partition);
   if (row === undefined) return null;
   const successor = lastSuccessor(snapshot, row);
   if (successor.length === 0) {
-    return { watermark: row.watermark, lowWater: row.lowWater, finished: row.finished };
+    const lowWater = origin ? originLowWater(row.origins, origin) : row.lowWater;
+    return { watermark: row.watermark, lowWater, finished: row.finished };
   }
   // K2.
   const reached = Math.min(...successor.map(({ watermark }) => watermark));

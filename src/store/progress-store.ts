@@ -9,6 +9,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { sql } from 'kysely';
 import { assert } from '../assert.js';
+import { type OriginsState, originLowWater } from '../ingest/origins.js';
 import type { Claim, ProgressStore, Publication, StoredProgress } from '../ingest/progress.js';
 import { MIN_TIMESTAMP } from '../time.js';
 import type { PartitionProgress, SourcePartition } from '../workflows/messages.js';
@@ -19,6 +20,8 @@ import type { Schema } from './schema.js';
 export interface ProgressRow extends SourcePartition, PartitionProgress {
   /** Null as long as nobody has. */
   readonly continuedBy: string | null;
+  /** Of a repartitioned topic: what is known of its source. */
+  readonly origins?: OriginsState;
 }
 
 /** A {@link ProgressStore} in SQL. */
@@ -72,35 +75,49 @@ export function sqlProgressStore({ db }: Pick<Database, 'db'>): SqlProgressStore
       });
     },
 
-    read: async (source, partition) => {
+    read: async (source, partition, origin) => {
       const row = await db
         .selectFrom('cep_progress')
-        .select(['watermark', 'low_water as lowWater', 'finished'])
+        .select(['watermark', 'low_water', 'finished', 'origins'])
         .where('source', '=', source)
         .where('partition', '=', partition)
         .executeTakeFirst();
-      return row ?? null;
+      if (row === undefined) return null;
+      const { watermark, finished, origins } = row;
+      const lowWater = origin ? originLowWater(origins ?? undefined, origin) : row.low_water;
+      return { watermark, lowWater, finished };
     },
 
     overview: async () => {
       const rows = await db
         .selectFrom('cep_progress')
         .select(['source', 'partition', 'watermark', 'low_water as lowWater', 'finished', 'owner'])
-        .select(['continued_by as continuedBy', 'quiet_since', 'updated_at as publishedAt'])
+        .select([
+          'continued_by as continuedBy',
+          'quiet_since',
+          'updated_at as publishedAt',
+          'origins',
+        ])
         .orderBy('source')
         .orderBy('partition')
         .execute();
-      return rows.map(({ quiet_since, ...row }) => ({ ...row, isLive: quiet_since !== null }));
+      return rows.map(({ quiet_since, origins, ...row }) => ({
+        ...row,
+        isLive: quiet_since !== null,
+        ...(origins === null ? {} : { origins }),
+      }));
     },
 
-    readAll: async () =>
-      await db
+    readAll: async () => {
+      const rows = await db
         .selectFrom('cep_progress')
         .select(['source', 'partition', 'watermark', 'low_water as lowWater', 'finished'])
-        .select('continued_by as continuedBy')
+        .select(['continued_by as continuedBy', 'origins'])
         .orderBy('source')
         .orderBy('partition')
-        .execute(),
+        .execute();
+      return rows.map(({ origins, ...row }) => (origins === null ? row : { ...row, origins }));
+    },
   };
 }
 
@@ -126,7 +143,7 @@ async function beginAnew(trx: Transaction<Schema>, source: string, partitions: r
     .updateTable('cep_progress')
     .set({ watermark: MIN_TIMESTAMP, ordering_watermark: MIN_TIMESTAMP })
     .set({ low_water: 0, next_offset: 0, read_to: 0, quiet_since: null })
-    .set({ finished: false, updated_at: null })
+    .set({ finished: false, updated_at: null, origins: null })
     .where('source', '=', source)
     .where('partition', 'in', partitions)
     .where('finished', '=', true)
@@ -169,6 +186,7 @@ async function take(
       orderingWatermark: row.ordering_watermark,
       quietSince: row.quiet_since,
       finished: row.finished,
+      ...(row.origins === null ? {} : { origins: row.origins }),
     };
     const { generation } = row;
     return { source, partition, generation, progress: row.updated_at === null ? null : progress };
@@ -246,6 +264,7 @@ async function write(
         ordering_watermark: progress.orderingWatermark,
         quiet_since: progress.quietSince,
         finished: progress.finished,
+        origins: progress.origins ? JSON.stringify(progress.origins) : null,
         updated_at: sql<Date>`current_timestamp`,
       })),
     )
@@ -258,6 +277,7 @@ async function write(
         ordering_watermark: eb.ref('excluded.ordering_watermark'),
         quiet_since: eb.ref('excluded.quiet_since'),
         finished: eb.ref('excluded.finished'),
+        origins: eb.ref('excluded.origins'),
         updated_at: eb.ref('excluded.updated_at'),
       })),
     )

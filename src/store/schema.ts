@@ -3,6 +3,7 @@
 
 import type { ColumnType, Generated } from 'kysely';
 import type { MatchedEvents } from '../event.js';
+import type { OriginsState } from '../ingest/origins.js';
 
 export interface Schema {
   cep_progress: ProgressTable;
@@ -32,6 +33,8 @@ export interface ProgressTable {
   finished: Generated<boolean>;
   /** The source that has taken this one's place: its topic was deleted and created again. */
   continued_by: string | null;
+  /** Of a repartitioned topic: what was known of its source before the record at `low_water`. */
+  origins: ColumnType<OriginsState | null, string | null | undefined, string | null>;
   /** When progress was published last; null when it never was since the source began. */
   updated_at: Date | null;
 }
@@ -92,4 +95,6 @@ export interface SourcesTable {
   topic: string | null;
   /** Whether the topic is keyed by the journeys' key; null when nobody has looked yet. */
   keyed: boolean | null;
+  /** How many partitions the topic had when it was first read. */
+  first_partitions: number | null;
 }

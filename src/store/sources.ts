@@ -12,10 +12,26 @@ export function sqlSources({ db }: Pick<Database, 'db'>): KeyedSources {
         .executeTakeFirst();
       return row?.keyed ?? null;
     },
+    firstPartitions: async (source, topic, partitions) => {
+      const row = await db
+        .insertInto('cep_sources')
+        .values({ source, topic, keyed: null, first_partitions: partitions })
+        .onConflict((conflict) =>
+          conflict.column('source').doUpdateSet((eb) => ({
+            first_partitions: eb.fn.coalesce(
+              'cep_sources.first_partitions',
+              'excluded.first_partitions',
+            ),
+          })),
+        )
+        .returning('first_partitions')
+        .executeTakeFirstOrThrow();
+      return row.first_partitions ?? partitions;
+    },
     setKeyed: async (source, topic, isKeyed) => {
       await db
         .insertInto('cep_sources')
-        .values({ source, topic, keyed: isKeyed })
+        .values({ source, topic, keyed: isKeyed, first_partitions: null })
         .onConflict((conflict) => conflict.column('source').doUpdateSet({ topic, keyed: isKeyed }))
         .execute();
     },

@@ -43,6 +43,11 @@ export interface BatchedEvent {
  * that partition.
  */
 export interface EventBatch extends SourcePartition {
+  /**
+   * Where the events were before `source` and `partition`, which a repartition has written: their offsets and
+   * `lowWater` are those of the origin, `watermark` is not.
+   */
+  readonly origin?: SourcePartition;
   /** May be empty: then only the promises are news. */
   readonly events: readonly BatchedEvent[];
   /**
@@ -63,8 +68,13 @@ export interface SourcePartition {
   readonly partition: number;
 }
 
-/** A partition whose progress is asked for, and what would be worth a moment's wait. */
-export interface ProgressQuestion extends SourcePartition {
+/** A partition whose progress somebody wants to know; with an origin the low-water mark is that of the origin. */
+export interface ReadPartition extends SourcePartition {
+  readonly origin?: SourcePartition;
+}
+
+/** The same, and what would be worth a moment's wait. */
+export interface ProgressQuestion extends ReadPartition {
   readonly watermark?: Timestamp;
   readonly lowWater?: number;
 }

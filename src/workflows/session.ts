@@ -52,11 +52,11 @@ import {
   type EventBatch,
   type NotTakenReason,
   type PartitionProgress,
+  type ReadPartition,
   SEARCH_ATTRIBUTES,
   type SessionRef,
   type SessionSettings,
   type SessionSinks,
-  type SourcePartition,
   STATE_QUERY,
 } from './messages.js';
 import { type Done, Operations } from './operations.js';
@@ -220,7 +220,7 @@ class SessionShell {
   #isReading = false;
   /** A question was answered, if only by "unknown": time to decide what to wait for next. */
   #readingEnded = false;
-  readonly #read: [partition: SourcePartition, progress: PartitionProgress][] = [];
+  readonly #read: [partition: ReadPartition, progress: PartitionProgress][] = [];
   /** Questions asked while idle since the last event. */
   #idleReads = 0;
   /** Partial matches dropped at a limit that were told of, by rule. */
@@ -365,6 +365,8 @@ class SessionShell {
 
   #take(batch: EventBatch): void {
     const { source, partition } = batch;
+    // What identifies events is where they came from at first.
+    const from = batch.origin ?? { source, partition };
     if (
       this.#sources.allFinished &&
       this.#session.isIdle &&
@@ -378,11 +380,11 @@ class SessionShell {
     const refused: CepEvent[] = [];
     for (const batched of batch.events) {
       const { id } = batched;
-      if (!this.#sources.take(batch, batched.offset) || this.#isHeld(source, id)) {
+      if (!this.#sources.take(batch, batched.offset) || this.#isHeld(from.source, id)) {
         this.#counts.repeats++;
         continue;
       }
-      const event: CepEvent = { source, partition, ...batched };
+      const event: CepEvent = { ...from, ...batched };
       const hasRoom = this.#operations.hasRoomFor(event);
       const acceptance = this.#session.accept(event, refused, hasRoom);
       if (acceptance === 'TAKEN') {
@@ -390,7 +392,7 @@ class SessionShell {
         this.#since ??= event.timestamp;
         this.#counts.events++;
         this.#idleReads = 0;
-        if (id !== undefined) this.#heldIds?.add(repeatKey(source, id));
+        if (id !== undefined) this.#heldIds?.add(repeatKey(from.source, id));
       } else if (acceptance === 'REFUSED') {
         this.#operations.refused();
         this.#heldIds = null;
@@ -602,9 +604,9 @@ class SessionShell {
     this.#isReading = true;
     const { isIdle, wakesAt } = this.#session;
     if (isIdle) this.#idleReads++;
-    const questions = this.#sources.unfinished().map(({ source, partition, highest }) => ({
-      source,
-      partition,
+    const questions = this.#sources.unfinished().map(({ source, partition, origin, highest }) => ({
+      ...{ source, partition },
+      ...(origin ? { origin } : {}),
       ...(wakesAt === null ? {} : { watermark: wakesAt }),
       ...(isIdle ? { lowWater: highest + 1 } : {}),
     }));
@@ -617,7 +619,7 @@ class SessionShell {
     readProgress(questions)
       .then((answers) => {
         answers.forEach((progress, i) => {
-          if (progress) this.#read.push([questions[i] as SourcePartition, progress]);
+          if (progress) this.#read.push([questions[i] as ReadPartition, progress]);
         });
       })
       .catch((error) => log.warn('watermark not read', { reason: messageOf(error) }))

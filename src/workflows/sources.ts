@@ -4,13 +4,17 @@
 //   R2. The session's event time is the minimum over the partitions that have not ended.
 //   R3. The session may forget a partition (end) only when nothing it took can be delivered again: the
 //       partition has ended, or its low-water mark lies above every offset taken.
+//   R4. Of a repartitioned topic the partition is a channel: it has the watermark, and each origin within it has
+//       offsets and low-water mark of its own. An offset of an origin is also not new where another channel has
+//       brought it: a topic that grows sends keys another way.
 
 import { MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import type { EventBatch, PartitionProgress } from './messages.js';
+import type { EventBatch, PartitionProgress, ReadPartition, SourcePartition } from './messages.js';
 
 interface Partition {
   readonly source: string;
   readonly partition: number;
+  readonly origin?: SourcePartition;
   watermark: Timestamp;
   lowWater: number;
   /** Largest offset taken; -1 before the first. */
@@ -28,8 +32,7 @@ export class Sources {
 
   constructor(snapshot: readonly PartitionSnapshot[] = []) {
     for (const partition of snapshot) {
-      const { source, partition: number } = partition;
-      this.#partitions.set(keyOf(source, number), { ...partition, seen: new Set(partition.seen) });
+      this.#partitions.set(keyOf(partition), { ...partition, seen: new Set(partition.seen) });
     }
   }
 
@@ -39,8 +42,9 @@ export class Sources {
   }
 
   has(source: string, partition: number): boolean {
-    const known = this.#partitions.get(keyOf(source, partition));
-    return known !== undefined && !known.finished;
+    return this.unfinished().some(
+      (known) => known.source === source && known.partition === partition,
+    );
   }
 
   /** Forgets the partitions, so that those of another stream can take their place. */
@@ -49,9 +53,9 @@ export class Sources {
   }
 
   /** Keeps the offset in mind. @returns whether it is new (R1) */
-  take(batch: Pick<EventBatch, 'source' | 'partition'>, offset: number): boolean {
+  take(batch: Pick<EventBatch, keyof ReadPartition>, offset: number): boolean {
     const partition = this.#get(batch);
-    if (offset < partition.lowWater || partition.seen.has(offset)) return false;
+    if (offset < partition.lowWater || this.#hasSeen(partition, offset)) return false;
     partition.seen.add(offset);
     if (offset > partition.highest) partition.highest = offset;
     return true;
@@ -59,7 +63,7 @@ export class Sources {
 
   /** Takes promises in; one that says less than an earlier one changes nothing. */
   promise(
-    of: Pick<EventBatch, 'source' | 'partition'>,
+    of: ReadPartition,
     progress: Omit<PartitionProgress, 'finished'> & { finished?: boolean },
   ): void {
     const partition = this.#get(of);
@@ -75,7 +79,7 @@ export class Sources {
   /** R2. When all have ended, the farthest any of them came. */
   get watermark(): Timestamp {
     const open = this.unfinished();
-    if (open.length > 0) return Math.min(...open.map(({ watermark }) => watermark));
+    if (open.length > 0) return Math.min(...channels(open).values());
     return Math.max(MIN_TIMESTAMP, ...[...this.#partitions.values()].map((p) => p.watermark));
   }
 
@@ -85,13 +89,7 @@ export class Sources {
   }
 
   /** The partitions whose progress is worth asking for. */
-  unfinished(): {
-    source: string;
-    partition: number;
-    watermark: Timestamp;
-    lowWater: number;
-    highest: number;
-  }[] {
+  unfinished(): (ReadPartition & Pick<Partition, 'watermark' | 'lowWater' | 'highest'>)[] {
     return [...this.#partitions.values()].filter(({ finished }) => !finished);
   }
 
@@ -99,13 +97,24 @@ export class Sources {
     return [...this.#partitions.values()].map((p) => ({ ...p, seen: [...p.seen] }));
   }
 
-  #get({ source, partition }: Pick<EventBatch, 'source' | 'partition'>): Partition {
-    const key = keyOf(source, partition);
+  /** R4. */
+  #hasSeen({ seen, origin }: Partition, offset: number): boolean {
+    if (origin === undefined || seen.has(offset)) return seen.has(offset);
+    for (const other of this.#partitions.values()) {
+      const isSame =
+        other.origin?.source === origin.source && other.origin.partition === origin.partition;
+      if (isSame && other.seen.has(offset)) return true;
+    }
+    return false;
+  }
+
+  #get({ source, partition, origin }: ReadPartition): Partition {
+    const of = { source, partition, ...(origin ? { origin } : {}) };
+    const key = keyOf(of);
     let known = this.#partitions.get(key);
     if (!known) {
       known = {
-        source,
-        partition,
+        ...of,
         watermark: MIN_TIMESTAMP,
         lowWater: 0,
         highest: -1,
@@ -118,6 +127,19 @@ export class Sources {
   }
 }
 
-function keyOf(source: string, partition: number): string {
-  return `${partition} ${source}`;
+/** R4: whoever has been told less knows from the others how far the partition is. */
+function channels(
+  partitions: readonly Pick<Partition, 'source' | 'partition' | 'watermark'>[],
+): Map<string, Timestamp> {
+  const watermarks = new Map<string, Timestamp>();
+  for (const { source, partition, watermark } of partitions) {
+    const key = keyOf({ source, partition });
+    watermarks.set(key, Math.max(watermark, watermarks.get(key) ?? MIN_TIMESTAMP));
+  }
+  return watermarks;
+}
+
+function keyOf({ source, partition, origin }: ReadPartition): string {
+  const channel = `${partition} ${source}`;
+  return origin ? `${channel} ${origin.partition} ${origin.source}` : channel;
 }

@@ -107,6 +107,31 @@ describe('D2: what a batch promises', () => {
     ]);
   });
 
+  test('of a repartitioned topic is a batch for each origin, with the watermark of the partition', async () => {
+    const { gateway, dispatcher, settled } = setUp({ batchEventsMax: 2 });
+    const via = { source: 'by-key', partition: 3 };
+    for (const [partition, offset, timestamp] of [
+      [1, 0, 10],
+      [0, 5, 10],
+      [1, 1, 30],
+    ] as const) {
+      const event: CepEvent = { source: 'src', partition, offset, timestamp, data: { type: 'a' } };
+      dispatcher.add(shop, 'k', { event, via, length: 1, settle: () => void settled.push(offset) });
+    }
+    await dispatcher.drain();
+    const told = gateway.batches('shop/k').map(({ events, ...batch }) => ({
+      ...batch,
+      offsets: events.map(({ offset }) => offset),
+    }));
+    const of = (partition: number) => ({ ...via, origin: { source: 'src', partition } });
+    expect(told).toEqual([
+      { ...of(0), watermark: 29, lowWater: 0, offsets: [5] },
+      { ...of(1), watermark: 29, lowWater: 0, offsets: [0] },
+      { ...of(1), watermark: 1_000, lowWater: 0, offsets: [1] },
+    ]);
+    expect(settled.sort()).toEqual([0, 1, 5]);
+  });
+
   test('lies before what waits of other partitions too', async () => {
     const { gateway, add, dispatcher } = setUp({ batchEventsMax: 2 });
     add('k', 0, 10, 'a', 0);

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cluster, type Kafka, PartitionAssigners } from 'kafkajs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { topicId } from '../../src/kafka/topic-id.js';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { topicIdentity } from '../../src/kafka/topic-id.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { newTopic } from './helpers.js';
 
@@ -34,6 +34,8 @@ function clusterOf(kafka: Kafka): Cluster {
   return cluster as Cluster;
 }
 
+const topicId = async (of: Cluster, topic: string) => (await topicIdentity(of, topic))?.id ?? null;
+
 const onDisk = (topic: string) =>
   /^topic_id: (.+)$/m.exec(
     readFileSync(join(broker.folder, `${topic}-0`, 'partition.metadata'), 'utf8'),
@@ -45,6 +47,16 @@ it('is the id that the broker gave', async () => {
   expect(id).toMatch(/^[\w-]{22}$/);
   expect(id).toBe(onDisk(topic));
   expect(await topicId(cluster, topic)).toBe(id);
+});
+
+it('comes with the number of partitions, also when there are more since', async () => {
+  const topic = await newTopic(broker.kafka(), 'growing');
+  expect((await topicIdentity(cluster, topic))?.partitions).toBe(1);
+  const admin = broker.kafka().admin();
+  await admin.connect();
+  await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+  await admin.disconnect();
+  await vi.waitFor(async () => expect((await topicIdentity(cluster, topic))?.partitions).toBe(3));
 });
 
 it('is asked for by names of any length that a topic may have', async () => {

@@ -161,3 +161,21 @@ test('a source made anew speaks for the one before', async () => {
   });
   expect(await answers([before])).toEqual({ watermark: 100, lowWater: 10, finished: false });
 });
+
+test('of an origin, the low-water mark is its own; of a topic made anew there is none to wait for', async () => {
+  const origins = {
+    source: 'g/src@1',
+    partitions: [{ watermark: 50, lowWater: 7, isSilent: false }],
+    ...{ watermark: 50, retired: [] },
+  };
+  const rows = [row('a', 0, { origins }), row('b', 0, { origins, continuedBy: 'c' }), row('c', 0)];
+  const reader = cachedProgressReader({ readAll: async () => rows });
+  const origin = { source: 'g/src@1', partition: 0 };
+  expect(await reader.read('a', 0, origin)).toEqual({
+    watermark: 100,
+    lowWater: 7,
+    finished: false,
+  });
+  expect(await reader.read('a', 0)).toEqual({ watermark: 100, lowWater: 10, finished: false });
+  expect((await reader.read('b', 0, origin))?.lowWater).toBe(MAX_TIMESTAMP);
+});

@@ -38,6 +38,37 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(await store.publish([])).toEqual([]);
   });
 
+  test('of a repartitioned topic what is known of its source, and low-water marks of that', async () => {
+    const store = open();
+    const source = 'clicks@1';
+    const origin = (partition: number) => ({ source: 'g/src@1', partition });
+    const origins = {
+      source: 'g/src@1',
+      partitions: [{ watermark: 50, lowWater: 7, isSilent: true }, null],
+      watermark: MIN_TIMESTAMP,
+      retired: ['g/src@0'],
+    };
+    const progress = progressAt(3, { origins });
+    await store.claim(source, [0, 1], 'a');
+    await store.publish([publication(0, 1, progress), publication(1, 1, progressAt(3))]);
+    const lowWaters = async () => [
+      (await store.read(source, 0))?.lowWater,
+      (await store.read(source, 0, origin(0)))?.lowWater,
+      (await store.read(source, 0, origin(1)))?.lowWater,
+      (await store.read(source, 0, { source: 'g/src@0', partition: 0 }))?.lowWater,
+      (await store.read(source, 1, origin(0)))?.lowWater,
+    ];
+    expect(await lowWaters()).toEqual([3, 7, 0, MAX_TIMESTAMP, 0]);
+    expect((await store.readAll()).map(({ origins: of }) => of)).toEqual([origins, undefined]);
+    expect((await store.overview()).map(({ origins: of }) => of)).toEqual([origins, undefined]);
+    const claims = await store.claim(source, [0, 1], 'b');
+    expect(claims.map((claim) => claim.progress)).toEqual([progress, progressAt(3)]);
+    // What has ended says nothing about the next run.
+    await store.publish([publication(0, 2, { ...progress, finished: true })]);
+    await store.claim(source, [0], 'c');
+    expect((await store.overview())[0]?.origins).toBeUndefined();
+  });
+
   test('a claim takes partitions, in the order asked, and a later one takes them over', async () => {
     const store = open();
     const source = 'clicks@1';

@@ -32,6 +32,22 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(Math.abs((before[0]?.parkedAt ?? 0) - Date.now())).toBeLessThan(60_000);
   });
 
+  test('how many partitions a topic had at first, whoever asks and whatever else is kept', async () => {
+    const sources = sqlSources(at.database);
+    await sources.setKeyed('views@1', 'views', true);
+    const asked = ['views@1', 'carts@1'].flatMap((source) =>
+      [3, 5, 4].map((now) => () => sources.firstPartitions(source, 'any', now)),
+    );
+    const found: number[] = [];
+    for (const ask of asked) found.push(await ask());
+    expect(found).toEqual([3, 3, 3, 3, 3, 3]);
+    await sources.setKeyed('carts@1', 'carts', false);
+    expect(await sources.firstPartitions('carts@1', 'carts', 9)).toBe(3);
+    expect([await sources.keyedOf('views@1'), await sources.keyedOf('carts@1')]).toEqual([
+      ...[true, false],
+    ]);
+  });
+
   test('whether a source is keyed', async () => {
     const sources = sqlSources(at.database);
     expect(await sources.keyedOf('clicks@1')).toBeNull();

@@ -79,6 +79,58 @@ describe('R3', () => {
   });
 });
 
+describe('R4', () => {
+  const clicks = { source: 'g/clicks@1', partition: 0 };
+  const orders = { source: 'g/clicks@1', partition: 1 };
+  const q0 = (origin = clicks) => ({ source: 's/by-key@1', partition: 0, origin });
+  const q1 = (origin = clicks) => ({ source: 's/by-key@1', partition: 1, origin });
+
+  test('each origin has offsets and low-water mark of its own, the partition has the watermark', () => {
+    const sources = new Sources();
+    expect([sources.take(q0(), 5), sources.take(q0(orders), 5), sources.take(q0(), 5)]).toEqual([
+      ...[true, true, false],
+    ]);
+    sources.promise(q0(), { watermark: 10, lowWater: 6 });
+    sources.promise(q0(orders), { watermark: 30, lowWater: 5 });
+    // Both are told of by one partition, and only the younger word counts.
+    expect(sources.watermark).toBe(30);
+    expect([sources.take(q0(), 4), sources.take(q0(orders), 4)]).toEqual([false, false]);
+    expect(sources.canForget).toBe(false);
+    sources.promise(q0(orders), { watermark: 30, lowWater: 6 });
+    expect(sources.canForget).toBe(true);
+    expect(sources.has('s/by-key@1', 0)).toBe(true);
+  });
+
+  test('event time is the minimum over the partitions, not over the origins', () => {
+    const sources = new Sources();
+    sources.promise(q0(), { watermark: 10, lowWater: 0 });
+    sources.promise(q1(), { watermark: 4, lowWater: 0 });
+    sources.promise(q0(orders), { watermark: 20, lowWater: 0 });
+    expect(sources.watermark).toBe(4);
+    sources.promise(q1(orders), { watermark: 25, lowWater: 0 });
+    expect(sources.watermark).toBe(20);
+  });
+
+  test('what another partition has brought is a repeat; its low-water mark says nothing here', () => {
+    let sources = new Sources();
+    expect([sources.take(q0(), 7), sources.take(q1(), 7)]).toEqual([true, false]);
+    sources.promise(q1(), { watermark: 1, lowWater: 100 });
+    sources = restored(sources);
+    // Written before the topic grew, and still on its way.
+    expect([sources.take(q0(), 8), sources.take(q0(), 7)]).toEqual([true, false]);
+  });
+
+  test('is told of beside partitions without origins', () => {
+    const sources = new Sources();
+    sources.take({ source: 's/by-key@1', partition: 0 }, 3);
+    sources.take(q0(), 3);
+    expect(sources.unfinished().map(({ partition, origin }) => [partition, origin])).toEqual([
+      [0, undefined],
+      [0, clicks],
+    ]);
+  });
+});
+
 test('knows which partitions go on, and whether all have ended', () => {
   const sources = new Sources();
   expect([sources.allFinished, sources.has('clicks', 0)]).toEqual([false, false]);

@@ -94,6 +94,7 @@ async function run(topic: string, flags: IngestKafkaFlags): Promise<void> {
         onPublished: (publications) => reader.commit(publications),
         onFenced: (lost) => reader.fenced(lost),
         lags: () => reader.lags(),
+        partitions: () => reader.partitions(),
         close: () => reader.close(),
       };
     },

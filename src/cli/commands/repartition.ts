@@ -1,0 +1,158 @@
+import { Command, Option } from 'commander';
+import { Registry } from 'prom-client';
+import type { IngestCounts } from '../../ingest/ingest.js';
+import { openKafkaReader } from '../../ingest/read-kafka.js';
+import { fileRejects, type RejectSink } from '../../ingest/rejects.js';
+import { repartition } from '../../ingest/repartition.js';
+import { loadJourneys } from '../../journeys-module.js';
+import { rejectTopic } from '../../kafka/reject-topic.js';
+import { createLogger } from '../../log.js';
+import { ingestMetrics } from '../../metrics.js';
+import { type Millis, seconds } from '../../time.js';
+import { duration, ownerName, portNumber, showMetrics } from '../ingest-process.js';
+import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
+import { note, print, progress, stopSignal } from '../terminal.js';
+
+interface RepartitionFlags {
+  readonly to: string;
+  readonly journeys: string;
+  readonly group: string;
+  readonly from: 'earliest' | 'latest';
+  readonly grace: Millis;
+  readonly sessionTimeout: Millis;
+  readonly outOfOrderness: Millis;
+  readonly database?: string;
+  readonly brokers?: string;
+  readonly late?: string;
+  readonly lateTopic?: string;
+  readonly deadLetters?: string;
+  readonly deadLettersTopic?: string;
+  readonly metricsPort?: number;
+  readonly json?: boolean;
+}
+
+export function repartitionCommand(): Command {
+  return new Command('repartition')
+    .description("write a Kafka topic into another one, keyed by the journeys' keys")
+    .argument('<topic>', 'the topic, with JSON values')
+    .requiredOption('--to <topic>', 'the topic that ingest reads; nobody else may write to it')
+    .requiredOption('--journeys <file>', 'the journeys module that ingest and workers run')
+    .option(
+      '--group <id>',
+      'the consumer group; its progress is its own',
+      'temporal-cep-repartition',
+    )
+    .addOption(
+      new Option('--from <where>', 'where a group begins that has read nothing')
+        .choices(['earliest', 'latest'])
+        .default('earliest'),
+    )
+    .option('--database <address>', 'the database shared with ingest (default: the environment)')
+    .option(
+      '--brokers <list>',
+      'Kafka brokers, host:port separated by commas (default: the environment)',
+    )
+    .option('--out-of-orderness <duration>', 'how late an event may be', duration, seconds(2))
+    .option(
+      '--grace <duration>',
+      'how long a quiet live stream is not believed',
+      duration,
+      seconds(10),
+    )
+    .option(
+      '--session-timeout <duration>',
+      'how long a process may be silent before its partitions go to others',
+      duration,
+      seconds(30),
+    )
+    .option('--late <file>', 'append late events here (default: the log)')
+    .option('--late-topic <topic>', 'publish late events to this Kafka topic')
+    .option('--dead-letters <file>', 'append records that cannot be used here (default: the log)')
+    .option(
+      '--dead-letters-topic <topic>',
+      'publish records that cannot be used to this Kafka topic',
+    )
+    .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
+    .option('--json', 'print the counts as JSON')
+    .addHelpText(
+      'after',
+      `${DATABASE_HELP}
+${KAFKA_HELP}
+
+For a topic whose record key is not the journeys' key: as many of these may run as the topic has partitions, and as many
+ingestors as the other topic has (temporal-cep ingest kafka <the other topic>). What is late, and what is no event, is
+decided here. Runs until Ctrl-C or SIGTERM.`,
+    )
+    .action(run);
+}
+
+async function run(topic: string, flags: RepartitionFlags): Promise<void> {
+  const signal = stopSignal();
+  const log = createLogger('info');
+  const cleanUp: (() => Promise<unknown> | undefined)[] = [];
+  const { journeys } = await loadJourneys(flags.journeys);
+  const place = sharedStore(flags.database);
+  try {
+    const late = flags.late === undefined ? undefined : fileRejects(flags.late);
+    const dead = flags.deadLetters === undefined ? undefined : fileRejects(flags.deadLetters);
+    const kafka = await connectKafka(flags.brokers, log);
+    const store = await openPlace(place);
+    cleanUp.push(() => store.close());
+    const toTopic = (name: string | undefined): RejectSink | undefined => {
+      if (name === undefined) return undefined;
+      const rejects = rejectTopic({ kafka, topic: name, log });
+      cleanUp.push(() => rejects.close());
+      return (reject) => rejects.put(reject);
+    };
+    const lateSink = toTopic(flags.lateTopic) ?? late;
+    const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
+    const owner = ownerName();
+    const reader = await openKafkaReader({
+      ...{ kafka, topic, groupId: flags.group, journeys, from: flags.from },
+      ...{ progress: store.progress, keyed: store.sources, repartitions: true },
+      ...{ sessionTimeoutMs: flags.sessionTimeout, owner, log, signal },
+    });
+    cleanUp.push(() => reader.close());
+    note(`Reads ${reader.source}, writes ${flags.to}; Ctrl-C ends it`);
+    let counts: IngestCounts | null = null;
+    const registry = new Registry();
+    ingestMetrics(registry, {
+      counts: () => counts,
+      lags: () => reader.lags(),
+      partitions: () => reader.partitions(),
+    });
+    cleanUp.push(await showMetrics(registry, flags.metricsPort));
+    const result = await repartition({
+      ...{ kafka, reader, to: flags.to, journeys, owner, log, signal },
+      store: store.progress,
+      overview: () => store.progress.overview(),
+      outOfOrdernessMs: flags.outOfOrderness,
+      graceMs: flags.grace,
+      publishMs: seconds(1),
+      ...(lateSink ? { late: lateSink } : {}),
+      ...(deadLetters ? { deadLetters } : {}),
+      onProgress: (now) => {
+        counts = now;
+        progress(`${now.read} read, ${now.batches} written`);
+      },
+    });
+    print(flags.json ? JSON.stringify(result) : asText(reader.source, result));
+    if (result.undelivered > 0) {
+      note(`${result.undelivered} events were read and not written; they are read again next time`);
+      process.exitCode = 1;
+    }
+  } finally {
+    for (const step of cleanUp.reverse()) await step();
+  }
+}
+
+function asText(source: string, counts: IngestCounts): string {
+  const { read, events, late, dead, unrouted, batches, repeats } = counts;
+  const deadLetters = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
+  const again = repeats > 0 ? `, ${repeats} read before` : '';
+  return [
+    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters`,
+    `${batches} records written; ${unrouted} events for no journey`,
+  ].join('\n');
+}
