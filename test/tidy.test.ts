@@ -27,6 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   activities: ['rules', 'automaton', 'log', 'workflows/messages', 'failpoints'],
   ingest: [
     'workflows/messages',
+    // A session is started with what it would show in the list of workflows.
+    'workflows/search-attributes',
     'workflows/session-id',
     'type:workflows/session',
     'activities',

@@ -560,11 +560,16 @@ export function earliestCompletion(nfa: NFA, state: NFAState): Timestamp {
   return earliest;
 }
 
-/** When the last of the partial matches ends, or a little before; MIN_TIMESTAMP where none ever does. */
+/** When the last of the partial matches ends; MIN_TIMESTAMP where none ever does. */
 export function latestDeadline(nfa: NFA, state: NFAState): Timestamp {
+  const { windowMs } = nfa;
   let latest: Timestamp = MIN_TIMESTAMP;
   for (const match of openMatches(state)) {
-    const deadline = deadlineOf(nfa, match);
+    // Of several that stand here the one that began last.
+    const deadline =
+      match.last !== null && windowMs !== null && match.state.gapMs === null
+        ? latestOf(match.last.origin as Branches) + windowMs
+        : deadlineOf(nfa, match);
     if (deadline < MAX_TIMESTAMP) latest = max(latest, deadline);
   }
   return latest;

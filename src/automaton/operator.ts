@@ -300,7 +300,7 @@ export class CepOperator {
     return next < MAX_TIMESTAMP ? next : null;
   }
 
-  /** When the last of what is open ends, or a little before; null where nothing ends by time. */
+  /** When the last of what is open ends; null where nothing ends by time. */
   get lastDeadline(): Timestamp | null {
     const latest = latestDeadline(this.#nfa, this.#state);
     return latest > MIN_TIMESTAMP ? latest : null;

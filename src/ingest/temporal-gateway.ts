@@ -1,10 +1,15 @@
 // SessionGateway over Temporal's signal-with-start.
 
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
-import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import {
+  defineSearchAttributeKey,
+  type SearchAttributePair,
+  TypedSearchAttributes,
+} from '@temporalio/common';
 import { messageOf } from '../errors.js';
-import type { CompiledJourneys } from '../rules/compiled.js';
+import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Journey } from '../rules/journey.js';
+import { Session } from '../rules/session.js';
 import { seconds } from '../time.js';
 import {
   EVENTS_SIGNAL,
@@ -14,6 +19,7 @@ import {
   type SessionSettings,
   TASK_QUEUE,
 } from '../workflows/messages.js';
+import { attributesAtStart } from '../workflows/search-attributes.js';
 import type { SessionInput } from '../workflows/session.js';
 import { keyName, sessionWorkflowId } from '../workflows/session-id.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
@@ -35,7 +41,8 @@ const GRPC_FAILED_PRECONDITION = 9;
 /**
  * Delivers to session workflows.
  *
- * @param options.journeys - what the sessions run, for their description in the Temporal UI
+ * @param options.journeys - what the sessions run: for their description in the Temporal UI, and so that they need not say
+ *   at their start what they show in the list
  * @param options.settings - what sessions must know of this ingestor to place their timers
  * @param options.taskQueue - of the workers; default `temporal-cep`
  * @param options.keySecret - names sessions by a keyed hash: then neither workflow ids nor CepKey tell their keys. It must
@@ -68,6 +75,7 @@ export function temporalGateway(options: {
           typedSearchAttributes: new TypedSearchAttributes([
             { key: CEP_JOURNEY, value: ref.journey },
             { key: CEP_KEY, value: keyName(ref.key, keySecret).slice(0, KEYWORD_LENGTH_MAX) },
+            ...progressAfter(journeys?.byId.get(ref.journey), ref.key, batches),
           ]),
         }),
       );
@@ -89,6 +97,22 @@ export function temporalGateway(options: {
       }
     },
   };
+}
+
+/** What a session that begins with these batches will show: so that it need not say it itself. */
+function progressAfter(
+  journey: CompiledJourney | undefined,
+  key: string,
+  batches: readonly EventBatch[],
+): SearchAttributePair[] {
+  if (!journey) return [];
+  const session = new Session(journey, key);
+  for (const { source, partition, origin, events } of batches) {
+    const from = origin ?? { source, partition };
+    for (const event of events) session.accept({ ...from, ...event });
+  }
+  session.advance(Math.min(...batches.map(({ watermark }) => watermark)));
+  return attributesAtStart(session);
 }
 
 /** What a journey is about, in Markdown; the same for all of its sessions. */

@@ -15,7 +15,6 @@
 //   W6. A full run continues as new in the activation of a signal, while the next one is not yet due, or when
 //       there has been none for a while: a signal that arrives during that task makes the server refuse it.
 
-import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
   condition,
@@ -39,13 +38,7 @@ import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Alert } from '../rules/rule.js';
 import { type RuleCounts, type RuleView, repeatKey, Session } from '../rules/session.js';
-import {
-  DATE_MAX,
-  MIN_TIMESTAMP,
-  type Millis,
-  readableTimestamp,
-  type Timestamp,
-} from '../time.js';
+import { MIN_TIMESTAMP, type Millis, readableTimestamp, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
 import {
   EVENTS_SIGNAL,
@@ -53,13 +46,13 @@ import {
   type NotTakenReason,
   type PartitionProgress,
   type ReadPartition,
-  SEARCH_ATTRIBUTES,
   type SessionRef,
   type SessionSettings,
   type SessionSinks,
   STATE_QUERY,
 } from './messages.js';
 import { type Done, Operations } from './operations.js';
+import { changedAttributes } from './search-attributes.js';
 import {
   readSnapshot,
   type SessionSnapshot,
@@ -67,16 +60,7 @@ import {
   type StoredSnapshot,
 } from './session-snapshot.js';
 import { type PartitionSnapshot, Sources } from './sources.js';
-import { stageValues } from './stages.js';
 import { continueOnCurrentVersion, NextRun } from './versioning.js';
-
-const CEP_RULES = defineSearchAttributeKey('CepRules', SEARCH_ATTRIBUTES.CepRules);
-const CEP_NEXT_DEADLINE = defineSearchAttributeKey(
-  'CepNextDeadline',
-  SEARCH_ATTRIBUTES.CepNextDeadline,
-);
-const CEP_STAGES = defineSearchAttributeKey('CepStages', SEARCH_ATTRIBUTES.CepStages);
-const CEP_PAUSED = defineSearchAttributeKey('CepPaused', SEARCH_ATTRIBUTES.CepPaused);
 
 /** Events taken in one activation (W5): some tens of milliseconds of work. */
 const EVENTS_PER_ACTIVATION = 2_000;
@@ -226,9 +210,6 @@ class SessionShell {
   /** Partial matches dropped at a limit that were told of, by rule. */
   readonly #toldDropped = new Map<string, number>();
   readonly #next = new NextRun();
-  #shownRules = '';
-  #shownDeadline: Timestamp | null = null;
-  #shownPaused: boolean;
   readonly #operations: Operations;
 
   constructor(journeys: CompiledJourneys, input: SessionInput) {
@@ -242,7 +223,6 @@ class SessionShell {
     const carried = input.carried && readSnapshot(input.carried);
     this.#input = input;
     this.#operations = new Operations(carried?.operations);
-    this.#shownPaused = this.#operations.paused !== null;
     this.#session = new Session(journey, input.key, carried?.rules, this.#operations.timeline);
     this.#journey = journey;
     for (const { rule, counts } of this.#session.view(0)) {
@@ -312,8 +292,9 @@ class SessionShell {
       if (this.#isDue || this.#isAboutToEnd) this.#readProgress();
       this.#timerFired = false;
       this.#armTimer();
-      this.#show();
+      this.#showDetails();
       if (this.#isQuiet && this.#isOver()) return this.#result();
+      this.#showAttributes();
       // W5: the rest of a long inbox, or of many alerts, is for the next activation.
       if (this.#canPublish || this.#canDrain) await sleep(1);
       else await condition(() => this.#hasNews());
@@ -730,35 +711,19 @@ class SessionShell {
     };
   }
 
-  #show(): void {
+  #showDetails(): void {
     const state = this.#state(OPEN_MATCHES_SHOWN);
     setCurrentDetails(detailsOf(state));
     this.#tellDropped(state.rules);
-    const rules = this.#session.rulesInProgress();
-    const deadline = this.#session.wakesAt;
-    // An upsert is an event of history: only when the answer to people's questions changes.
-    const shown = this.#shownDeadline;
-    const isDeadlineStale =
-      shown === null
-        ? deadline !== null
-        : shown <= this.#session.watermark || (deadline ?? shown) < shown;
-    const stages = stageValues(this.#session.stagesInProgress());
-    const inProgress = [...rules, ...stages].join();
-    const isPaused = state.paused !== null;
-    const isPauseNews = isPaused !== this.#shownPaused;
-    if (inProgress === this.#shownRules && !isDeadlineStale && !isPauseNews) return;
-    this.#shownRules = inProgress;
-    this.#shownDeadline = deadline;
-    this.#shownPaused = isPaused;
-    upsertSearchAttributes([
-      { key: CEP_RULES, value: rules },
-      { key: CEP_STAGES, value: stages },
-      {
-        key: CEP_NEXT_DEADLINE,
-        value: deadline === null || deadline > DATE_MAX ? null : new Date(deadline),
-      },
-      ...(isPauseNews ? [{ key: CEP_PAUSED, value: isPaused }] : []),
-    ]);
+  }
+
+  #showAttributes(): void {
+    // It ends within moments, unless the answer to its question is no.
+    if (this.#session.isIdle && this.#isReading && this.#idleReads === 1) return;
+    const isPaused = this.#operations.paused !== null;
+    const { typedSearchAttributes } = workflowInfo();
+    const changed = changedAttributes(this.#session, isPaused, typedSearchAttributes);
+    if (changed.length > 0) upsertSearchAttributes(changed);
   }
 
   #tellDropped(rules: readonly RuleView[]): void {

@@ -61,6 +61,28 @@ test('a session is started under its id, with what it and people must know', asy
   ]);
 });
 
+test('a session is started with what it will show in the list, so that it need not say it', async () => {
+  const { gateway, asked } = setUp();
+  const events = [{ offset: 0, timestamp: 7, data: { type: 'a', t: 7, key: 'k' } }];
+  await gateway.signalWithStart({ journey: 'shop', key: 'k' }, { ...batch, events, watermark: 7 });
+  // Nothing is open after this one.
+  const both = [...events, { offset: 1, timestamp: 8, data: { type: 'b', t: 8, key: 'k' } }];
+  await gateway.signalWithStart(
+    { journey: 'shop', key: 'k' },
+    { ...batch, events: both, watermark: 8 },
+  );
+  const shown = asked.map(([, options]) => {
+    const { typedSearchAttributes } = options as { typedSearchAttributes: TypedSearchAttributes };
+    return Object.fromEntries(
+      typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
+    );
+  });
+  expect(shown).toEqual([
+    { CepJourney: 'shop', CepKey: 'k', CepRules: ['a-then-b'], CepStages: ['a-then-b/b'] },
+    { CepJourney: 'shop', CepKey: 'k' },
+  ]);
+});
+
 test('a long key is in the memo alone: id, search attribute and summary have limits', async () => {
   const { gateway, asked } = setUp();
   const key = 'é'.repeat(3_000);
