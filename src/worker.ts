@@ -157,6 +157,8 @@ export async function bundleJourneys(
   const { path } = await loadJourneys(module);
   const { payloadConverterPath, failureConverterPath } = dataConverter;
   const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+  // Evaluated once per worker, and not for each session.
+  const preloaded = ['./workflows/compiled-journeys.js', './workflows/session.js'].map(ours);
   return bundleWorkflowCode({
     workflowsPath: ours('./workflows/bundle-entry.js'),
     ...(isAnyFailpointArmed
@@ -164,9 +166,15 @@ export async function bundleJourneys(
       : {}),
     ...(payloadConverterPath ? { payloadConverterPath } : {}),
     ...(failureConverterPath ? { failureConverterPath } : {}),
-    preloadModules: [ours('./workflows/compiled-journeys.js')],
+    preloadModules: preloaded,
     webpackConfigHook: (config) => ({
       ...config,
+      module: {
+        ...config.module,
+        // Nothing uses what these export where they are preloaded: webpack would leave that out, as our package says
+        // that its modules have no side effects.
+        rules: [...(config.module?.rules ?? []), { include: preloaded, sideEffects: true }],
+      },
       resolve: {
         ...config.resolve,
         alias: { ...config.resolve?.alias, 'temporal-cep-bundled-journeys$': path },
