@@ -74,7 +74,7 @@ function batchesOf(perBatch: number): Partial<DispatchSettings> {
   return { lingerMs: 10, batchEventsMax: perBatch, hotGapMs: 0, hotGapMaxMs: 1 };
 }
 
-// ---- steady: sessions that stay open, as fast as they are taken
+// ---- steady: sessions that stay open
 
 export interface SteadyOptions {
   readonly sessions: number;
@@ -84,10 +84,12 @@ export interface SteadyOptions {
   readonly perBatch: number;
   /** One alert for so many events of a session; a multiple of ten. */
   readonly eventsPerAlert: number;
+  /** As fast as they are taken where there is none. */
+  readonly eventsPerSecond?: number;
 }
 
 export async function steady(design: Design, options: SteadyOptions): Promise<Costs> {
-  const { sessions, events, perBatch, eventsPerAlert } = options;
+  const { sessions, events, perBatch, eventsPerAlert, eventsPerSecond } = options;
   const journeys = module('visits');
   return withProcesses({ journeys, maxCachedWorkflows: CACHED_MAX }, async (processes) => {
     const feed = (stream: Feed['stream']) =>
@@ -110,7 +112,11 @@ export async function steady(design: Design, options: SteadyOptions): Promise<Co
     await processes.settled(alertsOf(warm));
     await processes.forget();
     const sizes = await sizesOf(processes.client, sessions);
-    const rounds: RoundsSpec = { ...warm, rounds: events / sessions / perBatch };
+    const rounds: RoundsSpec = {
+      ...warm,
+      rounds: events / sessions / perBatch,
+      ...(eventsPerSecond === undefined ? {} : { eventsPerSecond }),
+    };
     return measured(processes, {
       scenario: `steady, ${perBatch} per batch`,
       design,

@@ -9,6 +9,9 @@ import type { EventsByStage, Match, Timeout } from '../automaton/operator.js';
 import { coordinates, type EventData, type MatchedEvents } from '../event.js';
 import type { Alert, Outcome, Rule } from './rule.js';
 
+/** Our own: that of the module is frozen where sessions share it, and could not remember a template. */
+const writer = new Mustache.Writer();
+
 /** Of an alert as JSON: a Kafka broker takes records of 1 MB unless told, Temporal payloads of 2 MB. */
 const ALERT_BYTES_MAX = 900_000;
 /** What is left of a message where even that is too long, in characters. */
@@ -122,5 +125,5 @@ function messageOf(rule: Rule, { message, alert }: Outcome, match: MatchedEvents
   if (message === undefined) return rule.description ?? `${alert} (${rule.id})`;
   if (typeof message === 'function') return message(match);
   // Plain text, not HTML: nothing is to be escaped.
-  return Mustache.render(message, match, undefined, { escape: String });
+  return writer.render(message, match, undefined, { escape: String });
 }
