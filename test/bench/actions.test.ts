@@ -92,15 +92,14 @@ test.each(['match', 'timeout', 'continued-from', 'continued-to'])(
       timers: count('TIMER_STARTED'),
       activities: count('ACTIVITY_TASK_SCHEDULED'),
       retries: 0,
-      markers: 0,
+      markers: count('MARKER_RECORDED'),
       upserts: count('UPSERT_WORKFLOW_SEARCH_ATTRIBUTES'),
       children: 0,
       updates: 0,
     };
     expect(actionsOf(events)).toEqual(actions);
-    expect(sumOf(actions)).toBe(
-      actions.signals + actions.starts + actions.timers + actions.activities + actions.upserts,
-    );
+    const { signals, starts, timers, activities, markers, upserts } = actions;
+    expect(sumOf(actions)).toBe(signals + starts + timers + activities + markers + upserts);
     expect([...kindsOf(events).values()].reduce((sum, n) => sum + n, 0)).toBe(events.length);
     expect(kindsOf(events).has('unknown')).toBe(false);
   },

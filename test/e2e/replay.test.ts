@@ -47,7 +47,7 @@ test('the recordings hold what they are there for, and nothing of the machine', 
   expect(shown).toEqual([
     { name: '0.1.0/continued-from', timer: false, read: false, alert: false, ends: 'anew' },
     { name: '0.1.0/continued-to', timer: false, read: false, alert: true, ends: 'done' },
-    { name: '0.1.0/match', timer: true, read: true, alert: true, ends: 'done' },
+    { name: '0.1.0/match', timer: false, read: true, alert: true, ends: 'done' },
     { name: '0.1.0/timeout', timer: true, read: true, alert: true, ends: 'done' },
   ]);
   for (const { name, text } of recordings) {
