@@ -129,6 +129,8 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
   return Worker.create({
     // Sessions share one V8 context: a fifth of the memory (the default, but relied upon here).
     reuseV8Context: true,
+    // Most of them wait for a watermark.
+    maxConcurrentActivityTaskExecutions: 1_000,
     ...workerOptions,
     ...deploymentOf(workerDeploymentOptions),
     taskQueue,

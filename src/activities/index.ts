@@ -59,6 +59,8 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
     publishAlerts: async (alerts) => {
       const fresh = await ledger.record(alerts);
       if (fresh.length === 0) return;
+      // Taken too long: who asked has asked somebody else by now.
+      Context.current().cancellationSignal.throwIfAborted();
       await sink.publish(fresh);
       failpoint('alerts-sent');
       await ledger.published(fresh.map(({ id }) => id));

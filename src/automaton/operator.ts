@@ -302,6 +302,7 @@ export class CepOperator {
 
   /** When the last of what is open ends; null where nothing ends by time. */
   get lastDeadline(): Timestamp | null {
+    if (this.#options.timers === 'flink') return this.#timers.at(-1) ?? null;
     const latest = latestDeadline(this.#nfa, this.#state);
     return latest > MIN_TIMESTAMP ? latest : null;
   }

@@ -2,7 +2,7 @@
 // one partition is ahead of the others.
 //
 //   A1. A partition is ahead when more than so many of its events lie behind the least watermark of the others.
-//   A2. Nobody waits for a partition of which everything is written: it has nothing to catch up with.
+//   A2. Nobody waits for a partition of which everything is read: it has nothing to catch up with.
 
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../time.js';
@@ -15,7 +15,7 @@ const AHEAD_MAX = 50_000;
 export interface Standing {
   readonly partition: number;
   readonly watermark: Timestamp;
-  /** Records from its low-water mark to its end. */
+  /** Records that nobody has read. */
   readonly lag: number;
 }
 

@@ -117,7 +117,9 @@ interface Queue {
   inFlight: boolean;
   /** Its place among those that are due; an earlier one may take over. */
   due: Due | null;
-  /** Whether some event of those that wait can complete a match. */
+  /** Of what waits, as JSON in characters. */
+  length: number;
+  /** Whether some event of those that wait can complete a match, or was left by a full batch. */
   isUrgent: boolean;
   sentAt: number;
   gapMs: Millis;
@@ -146,6 +148,8 @@ export class Dispatcher {
   #loggedAt = Number.NEGATIVE_INFINITY;
   #timer: { at: number; id: NodeJS.Timeout } | null = null;
   #waiters: (() => void)[] = [];
+  /** How many wait for room. */
+  #wantsRoom = 0;
   /** Second and later tries that wait for their turn, ahead of the queues. */
   #retries: (() => void)[] = [];
   readonly #sleepers = new Set<() => void>();
@@ -168,6 +172,7 @@ export class Dispatcher {
     const queue = this.#queues.get(id) ?? this.#newQueue(journey, key);
     this.#held++;
     queue.waiting.push(outgoing);
+    queue.length += outgoing.length;
     queue.isUrgent ||= journey.canComplete(outgoing.event);
     if (queue.parked > 0) this.#refuseWaiting(queue);
     else this.#schedule(queue);
@@ -216,16 +221,25 @@ export class Dispatcher {
    * way stays so.
    */
   abandon(): void {
-    for (const queue of this.#queues.values()) this.#held -= queue.waiting.splice(0).length;
+    for (const queue of this.#queues.values()) {
+      this.#held -= queue.waiting.splice(0).length;
+      queue.length = 0;
+      queue.isUrgent = false;
+      queue.due = null;
+      if (queue.parked === 0) this.#forgetWhenCold(queue);
+    }
     this.#wake();
   }
 
   /** Resolves once no more than `max` events are held. */
   async room(max: number): Promise<void> {
-    if (this.#held > max) this.#hurry();
+    if (this.#held <= max) return;
+    this.#wantsRoom++;
+    this.#hurry();
     while (this.#held > max) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
+    this.#wantsRoom--;
   }
 
   /** Sends everything without lingering. Resolves when all is settled. */
@@ -261,6 +275,7 @@ export class Dispatcher {
       waiting: [],
       inFlight: false,
       due: null,
+      length: 0,
       isUrgent: false,
       sentAt: Number.NEGATIVE_INFINITY,
       gapMs: this.#settings.hotGapMs,
@@ -287,10 +302,10 @@ export class Dispatcher {
   }
 
   /** D6. */
-  #lingerOf({ waiting, isUrgent }: Queue): Millis {
-    const { batchEventsMax, lingerMs, patienceMs } = this.#settings;
-    if (this.#flushing || waiting.length >= batchEventsMax) return 0;
-    return isUrgent || this.#waiters.length > 0 ? lingerMs : Math.max(lingerMs, patienceMs);
+  #lingerOf({ waiting, length, isUrgent }: Queue): Millis {
+    const { batchEventsMax, batchLengthMax, lingerMs, patienceMs } = this.#settings;
+    if (this.#flushing || waiting.length >= batchEventsMax || length >= batchLengthMax) return 0;
+    return isUrgent || this.#wantsRoom > 0 ? lingerMs : Math.max(lingerMs, patienceMs);
   }
 
   /** Somebody waits for room: nobody else waits for company. */
@@ -370,8 +385,8 @@ export class Dispatcher {
   async #send(queue: Queue): Promise<void> {
     const { clock } = this.#deps;
     const { hotGapMs, hotGapMaxMs } = this.#settings;
-    // Abandoned since it was scheduled.
-    if (queue.waiting.length === 0) {
+    // Abandoned or parked since it was scheduled.
+    if (queue.waiting.length === 0 || queue.parked > 0 || queue.inFlight) {
       this.#calls--;
       this.#forgetWhenCold(queue);
       return;
@@ -383,7 +398,8 @@ export class Dispatcher {
     const isHot = now - queue.sentAt < 2 * queue.gapMs && queue.waiting.length === 0;
     queue.gapMs = isHot ? Math.min(queue.gapMs * 2, hotGapMaxMs) : hotGapMs;
     queue.sentAt = now;
-    queue.isUrgent = queue.waiting.some(({ event }) => queue.journey.canComplete(event));
+    // What a full batch has left has waited long enough.
+    queue.isUrgent = queue.waiting.length > 0;
     const isBeginning = sent.some(({ event }) => queue.journey.canBegin(event));
     try {
       const answer = await this.#deliver(queue.ref, batches, isBeginning);
@@ -399,8 +415,9 @@ export class Dispatcher {
     }
     queue.inFlight = false;
     this.#settle(sent);
-    if (queue.waiting.length > 0) this.#schedule(queue);
-    else this.#forgetWhenCold(queue);
+    if (queue.waiting.length === 0) this.#forgetWhenCold(queue);
+    else if (queue.parked > 0) this.#refuseWaiting(queue);
+    else this.#schedule(queue);
     this.#arm();
   }
 
@@ -416,6 +433,7 @@ export class Dispatcher {
       length += own;
     }
     const sent = waiting.splice(0, count);
+    queue.length -= length;
     const groups = new Map<string, Outgoing[]>();
     for (const outgoing of sent) {
       const { event, via = event } = outgoing;
@@ -530,14 +548,19 @@ export class Dispatcher {
     });
   }
 
+  #putBack(queue: Queue, sent: readonly Outgoing[]): void {
+    queue.waiting.unshift(...sent);
+    for (const { length } of sent) queue.length += length;
+  }
+
   /** D3. The session gets nothing more: what came later must not be matched without what is missing. */
   async #park(queue: Queue, sent: readonly Outgoing[], reason: string): Promise<void> {
-    this.#markParked(queue);
+    if (queue.parked === 0) this.#markParked(queue);
     this.#deps.log.error('session parked: its events go to the dead letters', {
       ...queue.ref,
       reason,
     });
-    queue.waiting.unshift(...sent);
+    this.#putBack(queue, sent);
     // First of all: were it forgotten, a restart would deliver what comes later.
     await this.#deps.parked?.(queue.ref, reason);
     queue.inFlight = false;
@@ -573,7 +596,7 @@ export class Dispatcher {
     const { batches, sent } = this.#cut(queue);
     const begins = sent.some(({ event }) => queue.journey.canBegin(event));
     if (keep && !(await keep(queue.ref, batches, begins))) {
-      queue.waiting.unshift(...sent);
+      this.#putBack(queue, sent);
       this.#markUnparked(queue);
       return;
     }

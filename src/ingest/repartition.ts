@@ -23,7 +23,8 @@ const LOOK_MS: Millis = seconds(1);
 /** What is kept of the partitions of all sources. */
 export interface SourceProgress extends SourcePartition {
   readonly watermark: number;
-  readonly lowWater: number;
+  /** The offset after the last record that was read. */
+  readonly readTo: number;
   readonly isLive: boolean;
 }
 
@@ -109,8 +110,9 @@ class Standings {
     }
     return [...reader.ends()].map(([partition, end]) => {
       const row = this.#rows.find((each) => each.partition === partition);
-      const { watermark = MIN_TIMESTAMP, lowWater = 0 } = row ?? {};
-      return { partition, watermark, lag: Math.max(0, end - lowWater) };
+      const { watermark = MIN_TIMESTAMP, readTo = 0 } = row ?? {};
+      // Not by the low-water mark: the last events of a partition wait for its watermark, and are not settled.
+      return { partition, watermark, lag: Math.max(0, end - readTo) };
     });
   }
 

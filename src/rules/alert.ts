@@ -12,8 +12,11 @@ import type { Alert, Outcome, Rule } from './rule.js';
 /** Our own: that of the module is frozen where sessions share it, and could not remember a template. */
 const writer = new Mustache.Writer();
 
-/** Of an alert as JSON: a Kafka broker takes records of 1 MB unless told, Temporal payloads of 2 MB. */
-const ALERT_BYTES_MAX = 900_000;
+/**
+ * Of an alert as JSON. A Kafka broker takes records of 1 MB unless told, Temporal payloads of 2 MB and 4 MB in one task: the
+ * alert goes into it once for each of its effects, too.
+ */
+const ALERT_BYTES_MAX = 400_000;
 /** What is left of a message where even that is too long, in characters. */
 const MESSAGE_LENGTH_MAX = 10_000;
 

@@ -210,7 +210,7 @@ export class Session {
       last = max(last, operator.lastDeadline ?? MIN_TIMESTAMP);
     }
     if (next < MAX_TIMESTAMP) return next;
-    return last > MIN_TIMESTAMP ? last : null;
+    return last > this.#watermark ? last : null;
   }
 
   /** Coordinates-free test for repeats: the ids of the events that some rule still holds. */

@@ -34,6 +34,8 @@ export interface SqlProgressStore extends ProgressStore {
 
 /** A partition, for people. */
 export interface ProgressOverview extends ProgressRow {
+  /** The offset after the last record that was read. */
+  readonly readTo: number;
   /** Who claimed it last. */
   readonly owner: string;
   /** Whether it is a stream of the present, which moves with the clock when it is quiet. */
@@ -95,6 +97,7 @@ export function sqlProgressStore({ db }: Pick<Database, 'db'>): SqlProgressStore
         .select([
           'continued_by as continuedBy',
           'quiet_since',
+          'read_to as readTo',
           'updated_at as publishedAt',
           'origins',
         ])

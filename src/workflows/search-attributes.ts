@@ -11,7 +11,7 @@ import {
 import type { Session } from '../rules/session.js';
 import { DATE_MAX, type Timestamp } from '../time.js';
 import { SEARCH_ATTRIBUTES } from './messages.js';
-import { stageValues } from './stages.js';
+import { keywordsWithin, stageValues } from './stages.js';
 
 const CEP_RULES = defineSearchAttributeKey('CepRules', SEARCH_ATTRIBUTES.CepRules);
 const CEP_STAGES = defineSearchAttributeKey('CepStages', SEARCH_ATTRIBUTES.CepStages);
@@ -42,7 +42,7 @@ export function changedAttributes(
   const pause = isPauseNews ? [{ key: CEP_PAUSED, value: isPaused }] : [];
   const isSame =
     !isPauseNews &&
-    isEqual(shown.get(CEP_RULES), session.rulesInProgress()) &&
+    isEqual(shown.get(CEP_RULES), rulesOf(session)) &&
     isEqual(shown.get(CEP_STAGES), stageValues(session.stagesInProgress())) &&
     !isStale(shown.get(CEP_NEXT_DEADLINE)?.getTime() ?? null, session);
   return isSame ? [] : [...progressOf(session), ...pause];
@@ -50,10 +50,14 @@ export function changedAttributes(
 
 function progressOf(session: Session): SearchAttributeUpdatePair[] {
   return [
-    { key: CEP_RULES, value: session.rulesInProgress() },
+    { key: CEP_RULES, value: rulesOf(session) },
     { key: CEP_STAGES, value: stageValues(session.stagesInProgress()) },
     { key: CEP_NEXT_DEADLINE, value: dateOf(session.wakesAt) },
   ];
+}
+
+function rulesOf(session: Session): string[] {
+  return keywordsWithin(session.rulesInProgress());
 }
 
 function isStale(shown: Timestamp | null, { wakesAt, watermark }: Session): boolean {

@@ -4,11 +4,12 @@
 
 import type { OperatorSnapshot } from '../automaton/operator.js';
 import { CepError } from '../errors.js';
+import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { SessionRulesSnapshot } from '../rules/session.js';
 import { EventTable } from '../rules/shared-events.js';
 import type { Timestamp } from '../time.js';
-import type { EventBatch } from './messages.js';
+import type { EventBatch, NotTakenReason } from './messages.js';
 import type { OperationsSnapshot } from './operations.js';
 import type { SessionCounts } from './session.js';
 import type { PartitionSnapshot } from './sources.js';
@@ -26,8 +27,16 @@ export interface SessionSnapshot {
   readonly inbox: readonly (readonly EventBatch[])[];
   /** Alerts that are found and not yet told. */
   readonly planned: readonly PlannedAlert[];
+  /** Events that were not taken, and not yet told of. */
+  readonly notTaken: readonly NotTaken[];
   /** Absent in what format 1 became. */
   readonly operations?: OperationsSnapshot;
+}
+
+/** Events for the late output, as many as one activity takes. */
+export interface NotTaken {
+  readonly events: readonly CepEvent[];
+  readonly reason: NotTakenReason;
 }
 
 /** A snapshot of any format. */
@@ -71,7 +80,7 @@ export function upgraded(
   return upgrades.slice(format - 1).reduce((snapshot, upgrade) => upgrade(snapshot), stored);
 }
 
-type Format1 = Omit<SessionSnapshot, 'format' | 'rules' | 'planned'> & {
+type Format1 = Omit<SessionSnapshot, 'format' | 'rules' | 'planned' | 'notTaken'> & {
   readonly format: number;
   readonly rules: {
     readonly watermark: Timestamp;
@@ -96,5 +105,5 @@ function withEventsOnce(stored: StoredSnapshot): StoredSnapshot {
   ]);
   const { watermark } = before;
   const packed = { watermark, events: table.events, rules: Object.fromEntries(rules) };
-  return { ...rest, format: 2, rules: packed, planned: [] } as StoredSnapshot;
+  return { ...rest, format: 2, rules: packed, planned: [], notTaken: [] } as StoredSnapshot;
 }

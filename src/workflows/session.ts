@@ -54,6 +54,7 @@ import {
 import { type Done, Operations } from './operations.js';
 import { changedAttributes } from './search-attributes.js';
 import {
+  type NotTaken,
   readSnapshot,
   type SessionSnapshot,
   SNAPSHOT_FORMAT,
@@ -153,6 +154,12 @@ export interface SessionState extends SessionRef {
   readonly paused: Done | null;
 }
 
+/** What activities under way tell. */
+interface Untold {
+  readonly planned: readonly PlannedAlert[];
+  readonly notTaken: readonly NotTaken[];
+}
+
 type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
 
 const RETRY = { initialInterval: '1 second', maximumInterval: '1 minute' } as const;
@@ -190,15 +197,17 @@ class SessionShell {
   /** How many of them earlier activations have seen, and when the last one was seen. */
   #signalsSeen = 0;
   #signalSeenAt: Timestamp = MIN_TIMESTAMP;
-  /** This run hands nothing more to activities: when those under way are done, the next one goes on. */
-  #isEnding = false;
+  /** What it should hand on was too much at the last attempt: the next one is made with the next signal. */
+  #isHeldUp = false;
   /** Alerts whose activities are not scheduled yet, and their length. */
   readonly #planned: { readonly alert: PlannedAlert; readonly length: number }[] = [];
   #plannedLength = 0;
   /** From when on alerts are published in the workflow task again. */
   #localAgainAt: Timestamp = MIN_TIMESTAMP;
   /** Activities that must be done before this run ends. */
-  readonly #publishing = new Set<Promise<unknown>>();
+  readonly #publishing = new Map<Promise<unknown>, Untold>();
+  /** Events that were not taken, in portions that an activity can take, and not yet told of. */
+  readonly #notTaken: NotTaken[] = [];
   #timer: { firesAt: Timestamp; scope: CancellationScope } | null = null;
   #timerFired = false;
   #isReading = false;
@@ -246,6 +255,9 @@ class SessionShell {
     this.#since = carried?.since ?? null;
     this.#inbox = [...(carried?.inbox ?? [])];
     this.#plan(carried?.planned ?? []);
+    this.#notTaken.push(...(carried?.notTaken ?? []));
+    // What was due may have been asked for in vain. A question too much does no harm.
+    this.#timerFired = carried !== undefined && this.#sources.unfinished().length > 0;
     setHandler(eventsSignal, (...batches) => {
       this.#signals++;
       this.#inbox.push(batches);
@@ -274,18 +286,13 @@ class SessionShell {
   async run(): Promise<SessionResult> {
     for (;;) {
       this.#operations.begin();
-      if (!this.#isEnding) this.#drain();
+      this.#drain();
       // W1: whatever the activity read is younger than all that was in the inbox.
       if (this.#inbox.length === 0) this.#applyReadings();
-      this.#isEnding ||= this.#isTimeToEnd();
-      if (this.#isEnding && this.#publishing.size === 0) {
+      if (this.#isTimeToEnd()) {
         const carried = this.#carried();
         if (carried) return this.#continueAsNew(carried);
-        this.#isEnding = false;
-      }
-      if (this.#isEnding) {
-        await condition(() => this.#publishing.size === 0);
-        continue;
+        this.#isHeldUp = true;
       }
       this.#publishPlanned();
       this.#readingEnded = false;
@@ -308,17 +315,21 @@ class SessionShell {
       this.#readingEnded ||
       this.#timerFired ||
       this.#operations.isNews ||
-      (this.#isQuiet && (this.#isOver() || this.#next.isDue))
+      (this.#isQuiet && (this.#isOver() || (this.#next.isDue && !this.#isHeldUp)))
     );
   }
 
   /** Whether nothing that it has found is still to be told. */
   get #isQuiet(): boolean {
-    return this.#publishing.size === 0 && this.#planned.length === 0;
+    return this.#publishing.size === 0 && !this.#hasUntold;
+  }
+
+  get #hasUntold(): boolean {
+    return this.#planned.length > 0 || this.#notTaken.length > 0;
   }
 
   get #canPublish(): boolean {
-    return this.#planned.length > 0 && this.#publishing.size < PUBLISHING_MAX;
+    return this.#hasUntold && this.#publishing.size < PUBLISHING_MAX;
   }
 
   /** While alerts and late events can't get out no more are made. */
@@ -403,7 +414,7 @@ class SessionShell {
   #publishNotTaken(events: readonly CepEvent[], reason: NotTakenReason): void {
     let portion: CepEvent[] = [];
     let length = 0;
-    const publish = () => this.#publish(publishLate(this.#ref(), portion, reason));
+    const publish = () => this.#notTaken.push({ events: portion, reason });
     for (const event of events) {
       const own = JSON.stringify(event).length;
       if (portion.length > 0 && length + own > ALERTS_LENGTH_MAX) {
@@ -445,6 +456,15 @@ class SessionShell {
   /** Schedules as much as the server takes at once, and one alert at least. */
   #publishPlanned(): void {
     if (!this.#canPublish) return;
+    const notTaken = this.#notTaken.shift();
+    if (notTaken) {
+      const { events, reason } = notTaken;
+      this.#publish(publishLate(this.#ref(), events, reason), {
+        planned: [],
+        notTaken: [notTaken],
+      });
+    }
+    if (this.#planned.length === 0) return;
     let length = 0;
     let activities = this.#publishing.size + 1;
     let count = 0;
@@ -456,9 +476,14 @@ class SessionShell {
       count++;
     }
     const step = this.#planned.splice(0, count).map(({ alert }) => alert);
-    this.#publish(this.#publishAlerts(step.map(({ alert }) => alert)));
+    const told = step.map(({ alert }) => ({ alert, effects: [] }));
+    const published = this.#publishAlerts(step.map(({ alert }) => alert));
+    this.#publish(published, { planned: told, notTaken: [] });
     for (const { alert, effects } of step) {
-      for (const effect of effects) this.#publish(this.#runEffect(effect, alert));
+      for (const effect of effects) {
+        const untold = { planned: [{ alert, effects: [effect] }], notTaken: [] };
+        this.#publish(this.#runEffect(effect, alert), untold);
+      }
     }
   }
 
@@ -485,7 +510,7 @@ class SessionShell {
     const activities = proxyActivities<Effects>({
       startToCloseTimeout: '1 minute',
       scheduleToCloseTimeout: '1 hour',
-      summary: `${effect}: ${alert.type}`,
+      summary: `${effect}: ${alert.type}`.slice(0, SUMMARY_LENGTH_MAX),
     });
     try {
       await activities[effect]?.(alert);
@@ -496,9 +521,9 @@ class SessionShell {
     }
   }
 
-  #publish(activity: Promise<unknown>): void {
+  #publish(activity: Promise<unknown>, untold: Untold): void {
     const done: Promise<unknown> = activity.finally(() => this.#publishing.delete(done));
-    this.#publishing.add(done);
+    this.#publishing.set(done, untold);
   }
 
   #ref(): SessionRef {
@@ -545,7 +570,8 @@ class SessionShell {
       const idleMs = Math.min(REREAD_MAX_MS, IDLE_MS * 2 ** this.#idleReads);
       return { firesAt: now + idleMs, summary: 'idle: are the offsets committed?' };
     }
-    const summary = `until ${readableTimestamp(deadline)}: ${this.#session.rulesDueAt(deadline).join(', ')}`;
+    const due = this.#session.rulesDueAt(deadline).join(', ');
+    const summary = `until ${readableTimestamp(deadline)}: ${due}`.slice(0, SUMMARY_LENGTH_MAX);
     const firesAt = this.#firesAt(deadline);
     if (firesAt > now) return { firesAt, summary };
     // The deadline has passed on the clock, but not in event time: the stream is historic or behind.
@@ -616,6 +642,7 @@ class SessionShell {
       this.#sources.promise(partition, progress);
     }
     this.#advance();
+    this.#isHeldUp = false;
   }
 
   // ---- the end of a run
@@ -640,8 +667,14 @@ class SessionShell {
   #isTimeToEnd(): boolean {
     const hasSignals = this.#signals > this.#signalsSeen;
     this.#signalsSeen = this.#signals;
-    if (hasSignals) this.#signalSeenAt = Date.now();
-    return (hasSignals || Date.now() - this.#signalSeenAt > NO_SIGNAL_MS) && this.#isRunFull();
+    if (hasSignals) {
+      this.#signalSeenAt = Date.now();
+      this.#isHeldUp = false;
+    }
+    const isBetween = hasSignals || Date.now() - this.#signalSeenAt > NO_SIGNAL_MS;
+    if (this.#isHeldUp || !(isBetween || this.#next.isDue) || !this.#isRunFull()) return false;
+    // What activities are about to tell is told by the next run only where there is no other way.
+    return this.#publishing.size === 0 || this.#isHistoryFull;
   }
 
   /**
@@ -652,13 +685,10 @@ class SessionShell {
     const carried = this.#snapshot();
     const bytes = jsonBytes(carried);
     if (bytes <= CARRIED_MAX) return carried;
-    if (this.#inbox.length > 0 || this.#planned.length > 0) return null;
+    if (this.#inbox.length > 0 || !this.#isQuiet) return null;
     const { waiting } = this.#session;
     if (waiting.length > 0) {
-      const { historyLength, historySize } = workflowInfo();
-      if (historyLength >= HISTORY_MAX || historySize >= HISTORY_BYTES_MAX) {
-        this.#refuse(this.#session.refuseWaiting());
-      }
+      if (this.#isHistoryFull) this.#refuse(this.#session.refuseWaiting());
       return null;
     }
     const rest = bytes - jsonBytes(carried.rules);
@@ -667,7 +697,14 @@ class SessionShell {
     return alerts.length > 0 ? null : this.#snapshot();
   }
 
+  /** The server is about to end the run. */
+  get #isHistoryFull(): boolean {
+    const { historyLength, historySize } = workflowInfo();
+    return historyLength >= HISTORY_MAX || historySize >= HISTORY_BYTES_MAX;
+  }
+
   #snapshot(): SessionSnapshot {
+    const untold = [...this.#publishing.values()];
     return {
       format: SNAPSHOT_FORMAT,
       rules: this.#session.snapshot(),
@@ -675,12 +712,15 @@ class SessionShell {
       counts: this.#counts,
       since: this.#since,
       inbox: this.#inbox,
-      planned: this.#planned.map(({ alert }) => alert),
+      // What was under way goes too: the ledger knows what of it is done.
+      planned: [...untold.flatMap(({ planned }) => planned), ...this.#planned.map((p) => p.alert)],
+      notTaken: [...untold.flatMap(({ notTaken }) => notTaken), ...this.#notTaken],
       operations: this.#operations.snapshot(),
     };
   }
 
   #continueAsNew(carried: SessionSnapshot): Promise<never> {
+    this.#tellDropped(this.#session.view(0));
     const { journey, key, settings } = this.#input;
     return continueOnCurrentVersion<(input: SessionInput) => Promise<SessionResult>>({
       journey,
@@ -706,7 +746,7 @@ class SessionShell {
       rules: this.#session.view(openMax, { named }),
       sources: this.#sources.snapshot(),
       counts: this.#counts,
-      publishing: this.#publishing.size + this.#planned.length,
+      publishing: this.#publishing.size + this.#planned.length + this.#notTaken.length,
       paused: this.#operations.paused,
     };
   }

@@ -456,6 +456,34 @@ describe('D6: an event that can complete no match', () => {
     expect(times).toEqual([0]);
   });
 
+  test('goes when the batch is full by its length, and what that leaves follows', async () => {
+    vi.useFakeTimers();
+    const { gateway, add, dispatcher } = setUp({ ...PATIENT, batchLengthMax: 1_000 });
+    const begin = performance.now();
+    const times: number[] = [];
+    gateway.before = () => void times.push(performance.now() - begin);
+    // Of 100 characters each.
+    for (let offset = 0; offset < 15; offset++) add('k', offset);
+    await vi.advanceTimersByTimeAsync(20_000);
+    dispatcher.stop();
+    expect(gateway.batches('shop/k').map(({ events }) => events.length)).toEqual([10, 5]);
+    expect(times).toEqual([0, 100]);
+  });
+
+  test('that was abandoned while it waited is not sent when its time comes', async () => {
+    vi.useFakeTimers();
+    const { gateway, add, dispatcher } = setUp(PATIENT);
+    add('k', 0);
+    await vi.advanceTimersByTimeAsync(3_000);
+    dispatcher.abandon();
+    add('k', 1);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(gateway.calls).toBe(0);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(gateway.offsets('shop/k')).toEqual([1]);
+    dispatcher.stop();
+  });
+
   test('goes when somebody waits for room, and at a drain', async () => {
     vi.useFakeTimers();
     const { gateway, add, dispatcher } = setUp(PATIENT);

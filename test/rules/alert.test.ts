@@ -185,7 +185,7 @@ describe('one too large for a payload', () => {
     expect(large?.alert.match.a).toEqual(whole?.match.a);
     expect(large?.alert.match.b?.map((event) => (event as { n: number }).n)).toEqual([0, 1_999]);
     expect(large?.alert.omitted).toEqual({ a: 0, b: 1_998 });
-    expect(jsonBytes(large?.alert)).toBeLessThan(900_000);
+    expect(jsonBytes(large?.alert)).toBeLessThan(400_000);
   });
 
   test('has the identity that the whole one would have', () => {
