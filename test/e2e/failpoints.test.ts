@@ -96,7 +96,12 @@ async function killed(process: Running): Promise<void> {
 function openOf(rules: readonly RuleView[]) {
   return rules
     .filter(({ openCount }) => openCount > 0)
-    .map(({ rule, open, openCount, nextDeadline }) => ({ rule, open, openCount, nextDeadline }));
+    .map(({ rule, open, openCount, nextDeadline }) => ({
+      rule,
+      open: open.map(({ id: _, ...match }) => match),
+      openCount,
+      nextDeadline,
+    }));
 }
 
 async function expectAsOffline(stall: Stall, prefix: string, offline: OfflineResult) {

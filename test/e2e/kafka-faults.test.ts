@@ -352,7 +352,7 @@ test.concurrent(
     const began = performance.now();
     await expectRefusal(
       second,
-      `temporal-cep: ${stall.topic} is not keyed by the journeys' key, so the events of a session lie in several partitions, and another ingestor of group ${stall.name} reads it already: run one, or write a topic that is keyed (--keyed says that this one is)`,
+      `temporal-cep: ${stall.topic} is not keyed by the journeys' key, so the events of a session lie in several partitions, and another ingestor of group ${stall.name} reads it already: run one, or put temporal-cep repartition in front of it (--keyed says that the topic is keyed)`,
     );
     // The first might have been killed, and then its place would have become free.
     expect(performance.now() - began).toBeGreaterThan(SESSION_TIMEOUT_MS);
@@ -516,6 +516,7 @@ test.concurrent(
       temporal_cep_undelivered_events: 0,
       [`temporal_cep_watermark_seconds${of}`]: watermark / 1_000,
       [`temporal_cep_live${of}`]: 0,
+      [`temporal_cep_partitions_added_total${of.replace(/,partition=.*/, '}')}`]: 0,
       // The last event waits in the order for what may still come before it.
       [`temporal_cep_lag_records${of}`]: 1,
     };

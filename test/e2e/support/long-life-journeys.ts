@@ -30,6 +30,15 @@ const counting: Journey<Step> = {
         .afterMatch(skipPastLastEvent()),
       onMatch: { alert: 'SEVENTY', message: 'from {{steps.0.n}} to {{steps.69.n}}' },
     },
+    {
+      // Open from the first event on: between two matches of the other rule the session could end, and begin again.
+      id: 'whole',
+      pattern: steps
+        .begin('first')
+        .where((event) => event.n === 0)
+        .followedBy('never')
+        .where((event) => event.n < 0),
+    },
   ],
 };
 
