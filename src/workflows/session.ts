@@ -591,7 +591,8 @@ class SessionShell {
   /** Whether the timer fired for what is due still: what it was set for may have moved on meanwhile. */
   get #isDue(): boolean {
     const { wakesAt } = this.#session;
-    return this.#timerFired && (wakesAt === null || this.#firesAt(wakesAt) <= Date.now());
+    if (!this.#timerFired) return false;
+    return wakesAt === null ? !this.#sources.canForget : this.#firesAt(wakesAt) <= Date.now();
   }
 
   /** Nothing is open any more, and nobody has asked yet whether what it took is committed. */

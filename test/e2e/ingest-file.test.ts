@@ -418,7 +418,11 @@ describe('a file that grows', () => {
     );
     expect(live().sort()).toEqual(['CART_ABANDONMENT ann', 'PURCHASE_COMPLETION bob']);
 
-    const history = await eventsOf(client, 'quick/ann');
+    // The alert is out before the task that published it is done.
+    const history = await until('the task is done', async () => {
+      const events = await eventsOf(client, 'quick/ann');
+      return events.some((event) => localActivity(event) === 'publishAlerts') ? events : null;
+    });
     const fired = history.findIndex((event) => event.timerFiredEventAttributes);
     const asked = history.findIndex((event) => scheduledActivity(event) === 'readProgress');
     const alerted = history.findIndex((event) => localActivity(event) === 'publishAlerts');

@@ -155,7 +155,7 @@ test('sessions stay with the build that began them, until they continue as new',
     ]);
     const [same, changed] = state.rules;
     expect([same?.counts.dropped, changed?.counts.dropped]).toEqual([0, 1]);
-    expect(changed?.lastError).toBe('the rule changed while 1 partial matches were open');
+    expect(changed?.lastError).toBe('the rule changed while it had 1 open');
     await send(key, 'purchase');
     const { rules } = await taken(key);
     expect(rules.map(({ counts }) => counts.matches)).toEqual([1, 0, 0]);
