@@ -293,12 +293,22 @@ async function sumRules(client: Client): Promise<Map<string, RuleCounts>> {
   return sums;
 }
 
+/** What the SDK calls the result of a local activity, as which alerts are published. */
+const LOCAL_ACTIVITY = 'core_local_activity';
+
 async function timerFiredBeforeAlert(client: Client, workflowId: string): Promise<boolean> {
-  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
-  const list = events ?? [];
-  const fired = list.findIndex((event) => event.timerFiredEventAttributes);
-  const alerted = list.findIndex(
-    (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'publishAlerts',
-  );
+  const look = async () => {
+    const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+    const list = events ?? [];
+    return {
+      fired: list.findIndex((event) => event.timerFiredEventAttributes),
+      alerted: list.findIndex(
+        ({ markerRecordedEventAttributes: marker }) => marker?.markerName === LOCAL_ACTIVITY,
+      ),
+    };
+  };
+  // The alert is out before the task that has published it is done.
+  await waitFor(async () => (await look()).alerted >= 0, seconds(10));
+  const { fired, alerted } = await look();
   return fired >= 0 && alerted > fired;
 }

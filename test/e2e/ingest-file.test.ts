@@ -28,7 +28,12 @@ import {
   runOffline,
 } from './support/built.js';
 import { type Ended, environment, ROOT, run, start } from './support/cli.js';
-import { eventsOf, localActivity, scheduledActivity } from './support/history.js';
+import {
+  eventsOf,
+  type HistoryEvent,
+  localActivity,
+  scheduledActivity,
+} from './support/history.js';
 
 const LITERAL = join(ROOT, 'examples/literal-journeys.ts');
 const LIVE = join(ROOT, 'test/e2e/support/journeys.ts');
@@ -419,9 +424,10 @@ describe('a file that grows', () => {
     expect(live().sort()).toEqual(['CART_ABANDONMENT ann', 'PURCHASE_COMPLETION bob']);
 
     // The alert is out before the task that published it is done.
-    const history = await until('the task is done', async () => {
-      const events = await eventsOf(client, 'quick/ann');
-      return events.some((event) => localActivity(event) === 'publishAlerts') ? events : null;
+    let history: HistoryEvent[] = [];
+    await until('the task is done', async () => {
+      history = await eventsOf(client, 'quick/ann');
+      return history.some((event) => localActivity(event) === 'publishAlerts');
     });
     const fired = history.findIndex((event) => event.timerFiredEventAttributes);
     const asked = history.findIndex((event) => scheduledActivity(event) === 'readProgress');

@@ -77,7 +77,7 @@ describe('a hot key', () => {
     function* records(): Generator<RawRecord> {
       for (let offset = 0; offset < events; offset++) {
         const eventTime = T0 + offset * 10;
-        const value = { n: offset, eventTime, userSession: key, padding: '.'.repeat(150) };
+        const value = { n: offset, eventTime, userSession: key, padding: '.'.repeat(240) };
         yield { source: 'hot', partition: 0, offset, recordTime: eventTime, value };
       }
     }

@@ -81,8 +81,8 @@ test('from each of them a session finds what one finds that is not interrupted',
     const { ids, ...rest } = await play(name, next, carried);
     expect({ name, ...rest }).toEqual({ name, counts: whole.counts, rules: whole.rules });
     // Those of before are not found again, and all others are, under the same ids.
-    expect(new Set(ids).size).toBe(whole.ids.length - carried.counts.alerts);
-    expect(ids.length).toBe(whole.ids.length - carried.counts.alerts);
+    // (A task that the server refuses publishes again, which the ledger would know.)
+    expect(new Set(ids).size).toBe(new Set(whole.ids).size - carried.counts.alerts);
     expect(ids.filter((id) => !whole.ids.includes(id))).toEqual([]);
   }
 });
