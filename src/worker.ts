@@ -30,6 +30,7 @@ import { createLogger, type Logger } from './log.js';
 import { warningsOf } from './pattern/warnings.js';
 import type { Alert } from './rules/rule.js';
 import { quietLogger } from './temporal-runtime.js';
+import type { Millis } from './time.js';
 import { type NotTakenReason, type SessionSinks, TASK_QUEUE } from './workflows/messages.js';
 
 export interface CreateWorkerOptions
@@ -54,6 +55,11 @@ export interface CreateWorkerOptions
   readonly onPublished?: (alerts: readonly Alert[]) => void;
   /** Called when a session has dropped partial matches: at a limit of a rule, or because it changed or went. */
   readonly onDropped?: (journey: string, rule: string, partialMatches: number) => void;
+  /**
+   * How long a session's question how far its ingestors are may wait for the answer that it hopes for. Default 3 s; 0 where time
+   * is skipped, since it stands while an activity runs.
+   */
+  readonly progressWaitMs?: Millis;
   /** Made before by {@link bundleJourneys}, to start faster; with the same data converter. */
   readonly bundle?: WorkflowBundleWithSourceMap;
 }
@@ -79,6 +85,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     store,
     onPublished,
     onDropped,
+    progressWaitMs,
     bundle,
     workerDeploymentOptions,
     ...workerOptions
@@ -97,6 +104,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     ledger,
     alerts: sink,
     late,
+    ...(progressWaitMs === undefined ? {} : { progressWaitMs }),
     ...(onPublished ? { onPublished } : {}),
   });
   for (const name of Object.keys(activities)) {

@@ -6,21 +6,23 @@ import type { PartitionProgress, ProgressQuestion } from '../workflows/messages.
 import type { ProgressReader } from './index.js';
 
 /** How long an answer is held back. */
-const WAIT_MS: Millis = 3_000;
+export const PROGRESS_WAIT_MS: Millis = 3_000;
 const LOOK_MS: Millis = 200;
 
 /**
- * Reads how far partitions are, and waits up to 3 s for what is asked for where it may come by then.
+ * Reads how far partitions are, and waits a while for what is asked for where it may come by then.
  *
  * @param cancelled - ends the wait: the worker shuts down
+ * @param waitMs - default 3 s
  * @returns an answer for each question; null for a partition that nobody has read yet
  */
 export async function awaitProgress(
   reader: ProgressReader,
   questions: readonly ProgressQuestion[],
   cancelled: AbortSignal,
+  waitMs: Millis = PROGRESS_WAIT_MS,
 ): Promise<(PartitionProgress | null)[]> {
-  const until = performance.now() + WAIT_MS;
+  const until = performance.now() + waitMs;
   const aborted = new Promise<void>((resolve) => {
     cancelled.addEventListener('abort', () => resolve(), { once: true });
   });
@@ -29,7 +31,7 @@ export async function awaitProgress(
       questions.map(({ source, partition, origin }) => reader.read(source, partition, origin)),
     );
     const open = questions.filter((question, i) => !isReached(question, answers[i] ?? null));
-    const isNear = questions.every((question, i) => mayCome(question, answers[i] ?? null));
+    const isNear = questions.every((question, i) => mayCome(question, answers[i] ?? null, waitMs));
     if (open.length === 0 || !isNear || performance.now() >= until || cancelled.aborted) {
       return answers;
     }
@@ -50,7 +52,11 @@ function isReached(
 }
 
 /** A watermark moves with the clock; one that is far behind won't be there in time. */
-function mayCome({ watermark }: ProgressQuestion, answer: PartitionProgress | null): boolean {
+function mayCome(
+  { watermark }: ProgressQuestion,
+  answer: PartitionProgress | null,
+  waitMs: Millis,
+): boolean {
   if (answer === null) return false;
-  return answer.finished || watermark === undefined || watermark - answer.watermark <= WAIT_MS;
+  return answer.finished || watermark === undefined || watermark - answer.watermark <= waitMs;
 }

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { CepEvent } from '../event.js';
 import { failpoint } from '../failpoints.js';
 import type { Alert } from '../rules/rule.js';
+import type { Millis } from '../time.js';
 import type {
   NotTakenReason,
   PartitionProgress,
@@ -48,13 +49,15 @@ export interface ActivityDependencies {
   readonly ledger: AlertLedger;
   readonly alerts: AlertSink;
   readonly late: LateSink;
+  /** See {@link awaitProgress}. */
+  readonly progressWaitMs?: Millis;
   /** Called with alerts that the sink has just taken, for counters. */
   readonly onPublished?: (alerts: readonly Alert[]) => void;
 }
 
 /** The activities a worker runs for its sessions. The ledger stands in front of the sink. */
 export function createActivities(deps: ActivityDependencies): SessionActivities {
-  const { progress, ledger, alerts: sink, late, onPublished } = deps;
+  const { progress, ledger, alerts: sink, late, onPublished, progressWaitMs } = deps;
   return {
     publishAlerts: async (alerts) => {
       const fresh = await ledger.record(alerts);
@@ -69,7 +72,7 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
     },
     publishLate: (session, events, reason) => late.publish(session, events, reason),
     readProgress: (questions) =>
-      awaitProgress(progress, questions, Context.current().cancellationSignal),
+      awaitProgress(progress, questions, Context.current().cancellationSignal, progressWaitMs),
   };
 }
 

@@ -96,6 +96,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
   const worker = await createWorker({
     journeys: options.journeys,
     store: { progress, ledger: memoryLedger() },
+    progressWaitMs: 0,
     connection: env.nativeConnection,
     log: createLogger('warn'),
     ...(dataConverter ? { dataConverter } : {}),

@@ -68,6 +68,7 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
     connection: env.nativeConnection,
     log: createLogger('error'),
     store: { progress, ledger: memoryLedger() },
+    progressWaitMs: 0,
     alerts: { publish: async (published) => void alerts.push(...published) },
     late: {
       publish: async ({ journey }, events) =>
