@@ -94,6 +94,8 @@ export interface SessionSettings {
   readonly outOfOrdernessMs: Millis;
   /** How long a published watermark may be under way. Default 1 s. */
   readonly publicationIntervalMs: Millis;
+  /** Whether alerts are published in the workflow task at hand. Default true; a server that skips time may not skip it then. */
+  readonly publishesLocally?: boolean;
   /** How long the ingestor may hold events back, and with them the watermark. Default 0. */
   readonly patienceMs?: Millis;
 }

@@ -492,7 +492,8 @@ class SessionShell {
    * server. Where it fails or is slow, as one that is tried until it works.
    */
   async #publishAlerts(alerts: readonly Alert[]): Promise<void> {
-    if (Date.now() >= this.#localAgainAt) {
+    const { publishesLocally = true } = this.#input.settings;
+    if (publishesLocally && Date.now() >= this.#localAgainAt) {
       try {
         await local.publishAlerts(alerts);
         return;

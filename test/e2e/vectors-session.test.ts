@@ -14,7 +14,7 @@ import {
   type VectorFile,
 } from '../../src/testing/vectors.js';
 import { quietTemporal, startSessionDriver } from './support/built.js';
-import { eventsOf, localActivity, scheduledActivity } from './support/history.js';
+import { eventsOf, scheduledActivity } from './support/history.js';
 
 /**
  * Each how manyth case of a file is run, and of its cases that time alone ends. What is out of order is put in
@@ -89,7 +89,7 @@ test('every case, with the timeouts', async () => {
     const history = await eventsOf(env.client, `${name}/key`);
     const fired = history.findIndex((event) => event.timerFiredEventAttributes);
     const read = history.findIndex((event) => scheduledActivity(event) === 'readProgress');
-    const last = history.findLastIndex((event) => localActivity(event) === 'publishAlerts');
+    const last = history.findLastIndex((event) => scheduledActivity(event) === 'publishAlerts');
     expect({ name, inOrder: fired >= 0 && fired < read && read < last }).toEqual({
       name,
       inOrder: true,
