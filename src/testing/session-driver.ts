@@ -88,7 +88,7 @@ export default vectorJourneys(JSON.parse(${JSON.stringify(JSON.stringify(compile
     const input: SessionInput = {
       journey,
       key: 'key',
-      settings: { outOfOrdernessMs: 0, publicationIntervalMs: 0, publishesLocally: false },
+      settings: { outOfOrdernessMs: 0, publicationIntervalMs: 0, sparesTasks: false },
     };
     const last = vector.endWatermark ?? MAX_TIMESTAMP;
     const end = last < MAX_TIMESTAMP ? last + shift : last;

@@ -94,8 +94,11 @@ export interface SessionSettings {
   readonly outOfOrdernessMs: Millis;
   /** How long a published watermark may be under way. Default 1 s. */
   readonly publicationIntervalMs: Millis;
-  /** Whether alerts are published in the workflow task at hand. Default true; a server that skips time may not skip it then. */
-  readonly publishesLocally?: boolean;
+  /**
+   * Whether alerts are published in the workflow task at hand, and a session that is idle asks at once whether it may end.
+   * Default true; a server that skips time stops doing so when a session is terminated meanwhile.
+   */
+  readonly sparesTasks?: boolean;
   /** How long the ingestor may hold events back, and with them the watermark. Default 0. */
   readonly patienceMs?: Millis;
 }

@@ -492,8 +492,8 @@ class SessionShell {
    * server. Where it fails or is slow, as one that is tried until it works.
    */
   async #publishAlerts(alerts: readonly Alert[]): Promise<void> {
-    const { publishesLocally = true } = this.#input.settings;
-    if (publishesLocally && Date.now() >= this.#localAgainAt) {
+    const { sparesTasks = true } = this.#input.settings;
+    if (sparesTasks && Date.now() >= this.#localAgainAt) {
       try {
         await local.publishAlerts(alerts);
         return;
@@ -599,6 +599,7 @@ class SessionShell {
   /** Nothing is open any more, and nobody has asked yet whether what it took is committed. */
   get #isAboutToEnd(): boolean {
     return (
+      (this.#input.settings.sparesTasks ?? true) &&
       this.#idleReads === 0 &&
       this.#operations.paused === null &&
       !this.#isReading &&
