@@ -10,6 +10,8 @@
 //       its retry budget. Only time in which others get through counts: when the server is away
 //       altogether nobody is given up.
 //   D5. A session that stays hot gets fewer, larger batches; one that fills them is not held back further.
+//       Now and then it gets nothing until it is done with all: in that moment a full run of it can end, because
+//       the server refuses to end one that has a signal to see.
 //   D6. An event that can complete no match waits longer for company: all but the last signal of a session are
 //       about such events. It goes with the first that can, when the batch is full, or when room is wanted.
 //   D7. What comes for a parked session is kept one batch after the other, and each time it is asked whether it is parked
@@ -58,6 +60,12 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
   retryBudgetMs: 60_000,
 };
 
+/** What a hot session gets between two rests, in signals and characters: far less than a run can take. */
+const REST_SIGNALS = 200;
+const REST_LENGTH = 1_000_000;
+/** How often a resting session is asked, and for how long. */
+const REST_ASK_MS: Millis = 100;
+const REST_MAX_MS: Millis = 10_000;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5_000;
 /** So many failures without a success between them, and the server counts as away. */
@@ -123,6 +131,9 @@ interface Queue {
   isUrgent: boolean;
   sentAt: number;
   gapMs: Millis;
+  /** Sent since the session last had time to see all: signals, and characters. */
+  sentSignals: number;
+  sentLength: number;
   /** Tells one time of being parked from another; 0 while it is not. */
   parked: number;
 }
@@ -279,6 +290,8 @@ export class Dispatcher {
       isUrgent: false,
       sentAt: Number.NEGATIVE_INFINITY,
       gapMs: this.#settings.hotGapMs,
+      sentSignals: 0,
+      sentLength: 0,
       parked: 0,
     };
     this.#queues.set(`${queue.ref.journey}/${key}`, queue);
@@ -290,10 +303,7 @@ export class Dispatcher {
   #schedule(queue: Queue): void {
     if (this.#stopped || queue.inFlight) return;
     const now = this.#deps.clock.monotonic();
-    const at = Math.max(
-      now + this.#lingerOf(queue),
-      this.#flushing ? 0 : queue.sentAt + queue.gapMs,
-    );
+    const at = Math.max(now + this.#lingerOf(queue), this.#restedAt(queue));
     // The place it had stays behind, and nobody comes to it.
     if (queue.due && queue.due.at <= at) return;
     queue.due = { queue, at };
@@ -308,14 +318,18 @@ export class Dispatcher {
     return isUrgent || this.#wantsRoom > 0 ? lingerMs : Math.max(lingerMs, patienceMs);
   }
 
+  /** D5. */
+  #restedAt({ sentAt, gapMs }: Queue): number {
+    return sentAt + (this.#flushing ? this.#settings.hotGapMs : gapMs);
+  }
+
   /** Somebody waits for room: nobody else waits for company. */
   #hurry(): void {
     const waiting = this.#due.items.filter((due) => due.queue.due === due);
     this.#due.removeIf(() => true);
     const now = this.#deps.clock.monotonic();
     for (const due of waiting) {
-      const { sentAt, gapMs } = due.queue;
-      due.at = Math.min(due.at, this.#flushing ? now : Math.max(now, sentAt + gapMs));
+      due.at = Math.min(due.at, Math.max(now, this.#restedAt(due.queue)));
       this.#due.offer(due);
     }
     this.#pump();
@@ -395,14 +409,23 @@ export class Dispatcher {
     const { batches, sent } = this.#cut(queue);
     const now = clock.monotonic();
     // D5: hot is who has a batch ready as soon as it may send one; a batch that left something is full.
-    const isHot = now - queue.sentAt < 2 * queue.gapMs && queue.waiting.length === 0;
-    queue.gapMs = isHot ? Math.min(queue.gapMs * 2, hotGapMaxMs) : hotGapMs;
+    const isHot = now - queue.sentAt < 2 * queue.gapMs;
+    const isFull = queue.waiting.length > 0;
+    queue.gapMs = isHot && !isFull ? Math.min(queue.gapMs * 2, hotGapMaxMs) : hotGapMs;
     queue.sentAt = now;
+    const isFollowed = isHot || isFull;
+    const rests = isFollowed && isTimeToRest(queue, sent);
+    if (rests || !isFollowed) {
+      queue.sentSignals = 0;
+      queue.sentLength = 0;
+    }
     // What a full batch has left has waited long enough.
     queue.isUrgent = queue.waiting.length > 0;
     const isBeginning = sent.some(({ event }) => queue.journey.canBegin(event));
     try {
-      const answer = await this.#deliver(queue.ref, batches, isBeginning);
+      const told =
+        isFollowed && !rests ? batches.map((b) => ({ ...b, more: true as const })) : batches;
+      const answer = await this.#deliver(queue.ref, told, isBeginning);
       if (answer === 'stopped') return;
       failpoint('signal-accepted');
       if (answer === 'not-found') this.counts.skipped += sent.length;
@@ -413,8 +436,9 @@ export class Dispatcher {
       this.#arm();
       return;
     }
-    queue.inFlight = false;
     this.#settle(sent);
+    if (rests) await this.#rest(queue.ref);
+    queue.inFlight = false;
     if (queue.waiting.length === 0) this.#forgetWhenCold(queue);
     else if (queue.parked > 0) this.#refuseWaiting(queue);
     else this.#schedule(queue);
@@ -515,6 +539,18 @@ export class Dispatcher {
       await this.#place();
     }
     return 'stopped';
+  }
+
+  /** D5: resolves when the session is done with all that it got, or does not get to it. */
+  async #rest(ref: SessionRef): Promise<void> {
+    const { gateway, clock } = this.#deps;
+    const endsAt = clock.monotonic() + REST_MAX_MS;
+    let isBusy = true;
+    while (isBusy && !this.#stopped && clock.monotonic() < endsAt) {
+      await this.#sleep(REST_ASK_MS);
+      // Who can't be asked gets the next signal, and its retries.
+      isBusy = await gateway.isBusy(ref).catch(() => false);
+    }
   }
 
   #succeeded(): void {
@@ -625,6 +661,13 @@ export class Dispatcher {
       if (isCold && this.#queues.get(id) === queue) this.#queues.delete(id);
     }, this.#settings.hotGapMaxMs).unref();
   }
+}
+
+/** Counts what is sent. */
+function isTimeToRest(queue: Queue, sent: readonly Outgoing[]): boolean {
+  queue.sentSignals++;
+  for (const { length } of sent) queue.sentLength += length;
+  return queue.sentSignals >= REST_SIGNALS || queue.sentLength >= REST_LENGTH;
 }
 
 function compare(a: SourcePartition, b: SourcePartition): number {

@@ -6,6 +6,8 @@ export interface SessionGateway {
   signalWithStart(session: SessionRef, ...batches: EventBatch[]): Promise<void>;
   /** Delivers to a session that runs. */
   signal(session: SessionRef, ...batches: EventBatch[]): Promise<'accepted' | 'not-found'>;
+  /** Whether the session, which runs, has signals to take or alerts to publish. */
+  isBusy(session: SessionRef): Promise<boolean>;
 }
 
 /** The server will never take this batch: a limit, or a payload it does not accept. */

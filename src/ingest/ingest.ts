@@ -745,6 +745,7 @@ export class Ingestor {
         else this.#fed.delete(keyOf(ref));
         return answer;
       },
+      isBusy: (ref) => gateway.isBusy(ref),
     };
   }
 

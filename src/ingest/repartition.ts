@@ -149,4 +149,5 @@ const TOPIC_RESOURCE = 2;
 const NO_SESSIONS: IngestOptions['gateway'] = {
   signalWithStart: () => Promise.reject(new Error('a repartition has no sessions')),
   signal: () => Promise.reject(new Error('a repartition has no sessions')),
+  isBusy: () => Promise.resolve(false),
 };

@@ -12,6 +12,7 @@ import type { Journey } from '../rules/journey.js';
 import { Session } from '../rules/session.js';
 import { seconds } from '../time.js';
 import {
+  BUSY_QUERY,
   EVENTS_SIGNAL,
   type EventBatch,
   SEARCH_ATTRIBUTES,
@@ -95,6 +96,10 @@ export function temporalGateway(options: {
         if (isGone) return 'not-found';
         throw error;
       }
+    },
+    isBusy: (ref) => {
+      const handle = client.workflow.getHandle(sessionWorkflowId(ref, keySecret));
+      return client.withDeadline(Date.now() + CALL_MS, () => handle.query<boolean>(BUSY_QUERY));
     },
   };
 }

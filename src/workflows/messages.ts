@@ -11,6 +11,8 @@ export const EVENTS_SIGNAL = 'events';
 export const CONTINUE_SIGNAL = 'continueAsNew';
 /** Query for a session's whole state. */
 export const STATE_QUERY = 'state';
+/** Query, by the ingestor, whether signals are still to be taken or alerts to be published. */
+export const BUSY_QUERY = 'busy';
 /** Query for what is open of each rule and why not more. */
 export const EXPLAIN_QUERY = 'explain';
 /** Query for what has happened in a session. */
@@ -57,6 +59,8 @@ export interface EventBatch extends SourcePartition {
   readonly watermark: Timestamp;
   /** Offsets below it are committed: they will never be delivered again. */
   readonly lowWater: number;
+  /** The next signal may come before the session has seen this one: no moment to continue as new. */
+  readonly more?: true;
   /** The source has ended: nothing more will come, and its watermark no longer gates. */
   readonly finished?: true;
 }

@@ -12,8 +12,8 @@
 //   W3. Nothing is awaited between the last look at the inbox and continue-as-new or the end.
 //   W4. The session ends only when no match is open and nothing it took can be delivered again.
 //   W5. The work of one activation is bounded, far below the deadlock limit.
-//   W6. A full run continues as new in the activation of a signal, while the next one is not yet due, or when
-//       there has been none for a while: a signal that arrives during that task makes the server refuse it.
+//   W6. A full run continues as new after a signal that no other follows at once, or when there has been none for a
+//       while: a signal that arrives during that task makes the server refuse it.
 
 import {
   CancellationScope,
@@ -41,6 +41,7 @@ import { type RuleCounts, type RuleView, repeatKey, Session } from '../rules/ses
 import { MIN_TIMESTAMP, type Millis, readableTimestamp, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
 import {
+  BUSY_QUERY,
   EVENTS_SIGNAL,
   type EventBatch,
   type NotTakenReason,
@@ -108,6 +109,7 @@ const LOST = {
 } as const;
 
 export const eventsSignal = defineSignal<EventBatch[]>(EVENTS_SIGNAL);
+export const busyQuery = defineQuery<boolean>(BUSY_QUERY);
 export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
 
 /** Argument of the workflow. `carried` is there from the second run on. */
@@ -194,6 +196,8 @@ class SessionShell {
   #heldIds: Set<string> | null = null;
   readonly #inbox: (readonly EventBatch[])[];
   #signals = 0;
+  /** Another one may follow the last one at once. */
+  #expectsMore = false;
   /** How many of them earlier activations have seen, and when the last one was seen. */
   #signalsSeen = 0;
   #signalSeenAt: Timestamp = MIN_TIMESTAMP;
@@ -260,8 +264,10 @@ class SessionShell {
     this.#timerFired = carried !== undefined && this.#sources.unfinished().length > 0;
     setHandler(eventsSignal, (...batches) => {
       this.#signals++;
+      this.#expectsMore = batches.some(({ more }) => more);
       this.#inbox.push(batches);
     });
+    setHandler(busyQuery, () => this.#inbox.length > 0 || !this.#isQuiet);
     setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED, true));
     this.#operations.serve({
       session: this.#session,
@@ -674,7 +680,7 @@ class SessionShell {
       this.#signalSeenAt = Date.now();
       this.#isHeldUp = false;
     }
-    const isBetween = hasSignals || Date.now() - this.#signalSeenAt > NO_SIGNAL_MS;
+    const isBetween = !this.#expectsMore || Date.now() - this.#signalSeenAt > NO_SIGNAL_MS;
     if (this.#isHeldUp || !(isBetween || this.#next.isDue) || !this.#isRunFull()) return false;
     // What activities are about to tell is told by the next run only where there is no other way.
     return this.#publishing.size === 0 || this.#isHistoryFull;

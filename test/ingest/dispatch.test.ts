@@ -119,7 +119,7 @@ describe('D2: what a batch promises', () => {
       dispatcher.add(shop, 'k', { event, via, length: 1, settle: () => void settled.push(offset) });
     }
     await dispatcher.drain();
-    const told = gateway.batches('shop/k').map(({ events, ...batch }) => ({
+    const told = gateway.batches('shop/k').map(({ events, more: _, ...batch }) => ({
       ...batch,
       offsets: events.map(({ offset }) => offset),
     }));
@@ -408,6 +408,48 @@ describe('D5: a hot session', () => {
     await vi.advanceTimersByTimeAsync(2_500);
     expect(gateway.offsets('shop/k')).toHaveLength(5_000);
     dispatcher.stop();
+  });
+
+  describe('that gets more and more rests now and then', () => {
+    // A batch of 500 events has 50,000 characters here: every 20th one makes a million.
+    const followed = (gateway: FakeGateway) =>
+      gateway.batches('shop/k').map(({ more = false }) => more);
+
+    test('until it has seen all, and only then the next signal may come at any time', async () => {
+      vi.useFakeTimers();
+      const { gateway, add, dispatcher } = setUp({ hotGapMs: 200 });
+      for (let offset = 0; offset < 25 * 500; offset++) add('k', offset);
+      gateway.busy.add('shop/k');
+      await vi.advanceTimersByTimeAsync(9_000);
+      expect(followed(gateway)).toEqual([...Array(19).fill(true), false]);
+      gateway.busy.delete('shop/k');
+      await vi.advanceTimersByTimeAsync(2_000);
+      // The last one leaves nothing, but comes soon after the one before.
+      expect(followed(gateway)).toEqual([...Array(19).fill(true), false, ...Array(5).fill(true)]);
+      dispatcher.stop();
+    });
+
+    test('ten seconds at most: without a worker it sees nothing', async () => {
+      vi.useFakeTimers();
+      const { gateway, add, dispatcher } = setUp({ hotGapMs: 200 });
+      for (let offset = 0; offset < 25 * 500; offset++) add('k', offset);
+      gateway.busy.add('shop/k');
+      await vi.advanceTimersByTimeAsync(4_000 + 10_000 + 2_000);
+      expect(followed(gateway)).toHaveLength(25);
+      dispatcher.stop();
+    });
+
+    test('not a session that is left in peace anyway', async () => {
+      vi.useFakeTimers();
+      const { gateway, add, dispatcher } = setUp({ hotGapMs: 200, batchLengthMax: 10 });
+      gateway.busy.add('shop/k');
+      for (let offset = 0; offset < 300; offset++) {
+        add('k', offset);
+        await vi.advanceTimersByTimeAsync(1_000);
+      }
+      expect(followed(gateway)).toEqual(Array(300).fill(false));
+      dispatcher.stop();
+    });
   });
 });
 

@@ -70,6 +70,8 @@ export class FakeGateway implements SessionGateway {
   inFlightMax = 0;
   calls = 0;
   readonly running = new Set<string>();
+  /** Sessions that have something to do. */
+  readonly busy = new Set<string>();
   /** Asked before each call: throws, waits, or lets it pass. */
   before: (call: Call) => void | Promise<void> = () => {};
 
@@ -79,6 +81,10 @@ export class FakeGateway implements SessionGateway {
 
   signal(ref: SessionRef, ...batches: EventBatch[]): Promise<'accepted' | 'not-found'> {
     return this.#call('signal', ref, batches);
+  }
+
+  async isBusy({ journey, key }: SessionRef): Promise<boolean> {
+    return this.busy.has(`${journey}/${key}`);
   }
 
   async #call(how: Call['how'], ref: SessionRef, batches: EventBatch[]) {

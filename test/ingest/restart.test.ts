@@ -394,6 +394,7 @@ async function live(
   const gateway: SessionGateway = {
     signalWithStart: async (ref, ...batches) => void (await call('start', ref, batches)),
     signal: async (ref, ...batches) => await call('signal', ref, batches),
+    isBusy: async () => false,
   };
   let publications = 0;
   const { store } = world;

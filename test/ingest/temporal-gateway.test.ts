@@ -19,17 +19,20 @@ const batch = { source: 'test', partition: 0, events: [], watermark: 1, lowWater
 const settings = { outOfOrdernessMs: 2_000, publicationIntervalMs: 1_000 };
 
 /** The part of a client that the gateway uses; each call answers or throws what `answer` says. */
-function setUp(answer: () => void = () => {}) {
+function setUp(answer: () => unknown = () => {}) {
   const asked: unknown[][] = [];
   const ask = async (...args: unknown[]) => {
     asked.push(args);
-    answer();
+    return answer();
   };
   const client = {
     withDeadline: (_: number, make: () => Promise<unknown>) => make(),
     workflow: {
       signalWithStart: ask,
-      getHandle: (id: string) => ({ signal: (...args: unknown[]) => ask(id, ...args) }),
+      getHandle: (id: string) => ({
+        signal: (...args: unknown[]) => ask(id, ...args),
+        query: (name: string) => ask(id, name),
+      }),
     },
   } as unknown as Client;
   const gateway = temporalGateway({ client, settings, taskQueue: 'queue', journeys: journeysOf() });
@@ -58,6 +61,18 @@ test('a session is started under its id, with what it and people must know', asy
         staticDetails: expect.stringContaining('**a-then-b**'),
       },
     ],
+  ]);
+});
+
+test('a session is asked whether it is busy', async () => {
+  const answers = [true, false];
+  const { gateway, asked } = setUp(() => answers.shift());
+  const ref = { journey: 'shop', key: 'k' };
+  expect(await gateway.isBusy(ref)).toBe(true);
+  expect(await gateway.isBusy(ref)).toBe(false);
+  expect(asked).toEqual([
+    ['shop/k', 'busy'],
+    ['shop/k', 'busy'],
   ]);
 });
 
