@@ -1,9 +1,7 @@
 // The worker: bundles a journeys module into the session workflow and runs sessions and activities.
 
-import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
 import {
-  bundleWorkflowCode,
   type InjectedSinks,
   type Logger as TemporalLogger,
   Worker,
@@ -31,6 +29,7 @@ import { warningsOf } from './pattern/warnings.js';
 import type { Alert } from './rules/rule.js';
 import { quietLogger } from './temporal-runtime.js';
 import type { Millis } from './time.js';
+import { bundleWorkflows } from './workflow-bundle.js';
 import { type NotTakenReason, type SessionSinks, TASK_QUEUE } from './workflows/messages.js';
 
 export interface CreateWorkerOptions
@@ -161,37 +160,11 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
  */
 export async function bundleJourneys(
   module: string | URL,
-  logger: TemporalLogger = quietLogger,
-  dataConverter: DataConverter = {},
+  logger?: TemporalLogger,
+  dataConverter?: DataConverter,
 ): Promise<WorkflowBundleWithSourceMap> {
   const { path } = await loadJourneys(module);
-  const { payloadConverterPath, failureConverterPath } = dataConverter;
-  const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-  // Evaluated once per worker, and not for each session.
-  const preloaded = ['./workflows/compiled-journeys.js', './workflows/session.js'].map(ours);
-  return bundleWorkflowCode({
-    workflowsPath: ours('./workflows/bundle-entry.js'),
-    ...(isAnyFailpointArmed
-      ? { workflowInterceptorModules: [ours('./workflows/failpoint-interceptor.js')] }
-      : {}),
-    ...(payloadConverterPath ? { payloadConverterPath } : {}),
-    ...(failureConverterPath ? { failureConverterPath } : {}),
-    preloadModules: preloaded,
-    webpackConfigHook: (config) => ({
-      ...config,
-      module: {
-        ...config.module,
-        // Nothing uses what these export where they are preloaded: webpack would leave that out, as our package says
-        // that its modules have no side effects.
-        rules: [...(config.module?.rules ?? []), { include: preloaded, sideEffects: true }],
-      },
-      resolve: {
-        ...config.resolve,
-        alias: { ...config.resolve?.alias, 'temporal-cep-bundled-journeys$': path },
-      },
-    }),
-    logger,
-  });
+  return bundleWorkflows({ journeys: path, logger, dataConverter });
 }
 
 /** A session takes a worker that says the name of its deployment for a versioned one. */

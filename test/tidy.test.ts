@@ -53,6 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
   backtest: ['ingest', 'rules', 'automaton', 'pattern', 'workflows/messages'],
   'temporal-runtime': ['log'],
+  'workflow-bundle': ['failpoints', 'temporal-runtime'],
   servers: ['workflows/messages', 'log'],
   index: ['automaton', 'pattern', 'rules'],
 };

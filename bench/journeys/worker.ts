@@ -1,12 +1,13 @@
 // The worker's process: sessions of either design, their activities, and the sink.
 
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, NativeConnection } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { memoryLedger } from '../../src/activities/index.js';
 import { messageOf } from '../../src/errors.js';
 import type { Alert } from '../../src/rules/rule.js';
-import { quietLogger, quietTemporal } from '../../src/temporal-runtime.js';
+import { quietTemporal } from '../../src/temporal-runtime.js';
 import { createWorker } from '../../src/worker.js';
+import { bundleWorkflows } from '../../src/workflow-bundle.js';
 import type { PartitionProgress } from '../../src/workflows/messages.js';
 import { answer } from './calls.js';
 import { collect, ownUsage } from './usage.js';
@@ -24,27 +25,15 @@ export interface Published {
   readonly latencyMs: number;
 }
 
-const ours = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const progress = new Map<string, PartitionProgress>();
 let published: Published[] = [];
 
 async function start({ address, journeys, maxCachedWorkflows }: WorkerStart): Promise<void> {
   quietTemporal();
   const connection = await NativeConnection.connect({ address });
-  const bundle = await bundleWorkflowCode({
-    workflowsPath: ours('./workflows.js'),
-    preloadModules: [ours('../../src/workflows/compiled-journeys.js')],
-    webpackConfigHook: (config) => ({
-      ...config,
-      resolve: {
-        ...config.resolve,
-        alias: {
-          ...config.resolve?.alias,
-          'temporal-cep-bundled-journeys$': fileURLToPath(journeys),
-        },
-      },
-    }),
-    logger: quietLogger,
+  const bundle = await bundleWorkflows({
+    journeys: fileURLToPath(journeys),
+    workflows: fileURLToPath(new URL('./workflows.js', import.meta.url)),
   });
   const worker = await createWorker({
     journeys: new URL(journeys),

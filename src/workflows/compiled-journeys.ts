@@ -6,3 +6,10 @@ import journeys from 'temporal-cep-bundled-journeys';
 import { compileJourneys } from '../rules/compiled.js';
 
 export const compiled = compileJourneys(journeys);
+
+/**
+ * The SDK keeps a stack for each promise of a workflow, for its stack trace query, and maps every frame to its source: with
+ * the usual ten frames that was a third of the time that sessions took. One frame is left to errors, to say where they are from.
+ * Said here, where nothing but the bundle comes by, and the sandbox has not yet been frozen.
+ */
+Error.stackTraceLimit = 1;
