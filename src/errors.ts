@@ -31,6 +31,7 @@ export type CepErrorCode =
   // documents, rules, journeys
   | 'DOCUMENT_INVALID'
   | 'EXPRESSION_INVALID'
+  | 'CONDITION_UNKNOWN'
   | 'RULE_INVALID'
   | 'JOURNEYS_INVALID'
   // records

@@ -22,7 +22,7 @@ export interface Asked {
   /** What it threw; the answer is false then. */
   readonly error?: string;
   readonly values: readonly SeenValue[];
-  /** Of AND and OR: the parts that were asked, from left to right, no further than needed. */
+  /** Of AND, OR and NOT: the parts that were asked, from left to right, no further than needed. */
   readonly parts?: readonly Asked[];
 }
 
@@ -53,7 +53,7 @@ function answerOf(
 }
 
 function askParts({ type, parts }: Condition, event: CepEvent, match: MatchSoFar): Asked[] | null {
-  if ((type !== 'AND' && type !== 'OR') || parts === undefined) return null;
+  if ((type !== 'AND' && type !== 'OR' && type !== 'NOT') || parts === undefined) return null;
   const asked: Asked[] = [];
   for (const part of parts) {
     const found = askCondition(part, event, match);
@@ -71,6 +71,10 @@ export function sourceOf(condition: Condition): string {
     if (sources.length === 1) return sources[0] as string;
     return sources.map((source) => `(${source})`).join(type === 'AND' ? ' && ' : ' || ');
   }
+  if (type === 'NOT') return `!(${parts.map(sourceOf).join()})`;
+  if (type === 'CLASS' && condition.args && condition.args.length > 0) {
+    return `${expression}(${condition.args.join(', ')})`;
+  }
   if (expression !== undefined) return expression.replace(/\s+/g, ' ').trim();
   const text = closureText(condition).replace(/\s+/g, ' ');
   return text.length > CLOSURE_LENGTH_MAX ? `${text.slice(0, CLOSURE_LENGTH_MAX - 3)}...` : text;
@@ -87,7 +91,11 @@ function valuesOf(condition: Condition, event: CepEvent, match: MatchSoFar): See
   const found =
     condition.type === 'CEL'
       ? celValues(condition.expression ?? '', event, match)
-      : closureValues(closureText(condition), event, condition.iterative ? match : null);
+      : closureValues(
+          condition.expression ?? closureText(condition),
+          event,
+          condition.iterative ? match : null,
+        );
   const paths = new Set<string>();
   return found.filter(({ path }) => !paths.has(path) && paths.add(path));
 }

@@ -28,13 +28,17 @@ export type MatchSoFar<E = unknown> = Readonly<Record<string, readonly E[]>>;
  * };
  */
 export interface Condition<E = unknown> {
-  /** What the condition is in a pattern document: `CEL`, `CLASS`, or `FUNCTION` for a closure. */
-  readonly type: 'CEL' | 'CLASS' | 'FUNCTION' | 'AND' | 'OR' | 'SUBTYPE';
+  /** What the condition is in a pattern document: `CEL`, `AVIATOR`, `CLASS`, or `FUNCTION` for a closure. */
+  readonly type: 'CEL' | 'AVIATOR' | 'CLASS' | 'FUNCTION' | 'AND' | 'OR' | 'NOT' | 'SUBTYPE';
   /** Whether the answer depends on the events matched before this one. */
   readonly iterative: boolean;
-  /** Source text of a `CEL` condition, name of a `CLASS` condition. */
+  /** Source text of a `CEL` or `AVIATOR` condition, name of a `CLASS` condition. */
   readonly expression?: string;
-  /** The parts of `AND` and `OR`. */
+  /** Of a `CLASS` condition: what it was made with, the version of its code, and whether it stood as a subtype. */
+  readonly args?: readonly string[];
+  readonly version?: number;
+  readonly isSubtype?: boolean;
+  /** The parts of `AND` and `OR`; the one part of `NOT`. */
   readonly parts?: readonly Condition<E>[];
   /** The closure that `evaluate` wraps; its text is what people are shown of the condition. */
   readonly closure?: (event: E) => boolean;
@@ -105,6 +109,16 @@ export function or<E>(...parts: Condition<E>[]): Condition<E> {
       for (const part of parts) if (part.evaluate(event, match, timestamp)) return true;
       return false;
     },
+  };
+}
+
+/** The part does not hold. Where it throws, so does this. */
+export function not<E>(part: Condition<E>): Condition<E> {
+  return {
+    type: 'NOT',
+    iterative: part.iterative,
+    parts: [part],
+    evaluate: (event, match, timestamp) => !part.evaluate(event, match, timestamp),
   };
 }
 

@@ -187,16 +187,17 @@ function skipLines(skip: AfterMatchSkipStrategy): string[] {
 
 /** What is known of a condition; null where that is nothing. */
 function sourceOf(condition: Condition): string | null {
-  if (condition.type !== 'AND' && condition.type !== 'OR') return condition.expression ?? null;
-  const parts = condition.parts ?? [];
+  const { type, expression = null, parts = [] } = condition;
+  if (type !== 'AND' && type !== 'OR' && type !== 'NOT') return expression;
   const sources = parts.map(sourceOf);
   if (sources.every((source) => source === null)) return null;
+  if (type === 'NOT') return `!(${sources.join()})`;
   return sources
     .map((source, i) => {
       if (source === null) return parts[i]?.type === 'SUBTYPE' ? 'a subtype' : 'a closure';
       return parts.length > 1 ? `(${source})` : source;
     })
-    .join(condition.type === 'AND' ? ' && ' : ' || ');
+    .join(type === 'AND' ? ' && ' : ' || ');
 }
 
 /** In the largest unit that says it in whole numbers. */

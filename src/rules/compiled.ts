@@ -90,10 +90,11 @@ function ruleHash(rule: Rule): string {
 
 /** A closure's text differs between bundlers, so only its place counts: that is what `version` is for. */
 function conditionForHash(condition: Condition): ConditionDocument {
-  const describe = ({ type, expression = '', parts = [] }: Condition): unknown => [
+  const describe = ({ type, expression = '', parts = [], args, version }: Condition): unknown => [
     type,
     expression,
     parts.map(describe),
+    ...(type === 'CLASS' ? [args, version] : []),
   ];
   return { type: 'CEL', expression: JSON.stringify(describe(condition)) };
 }

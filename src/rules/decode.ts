@@ -5,9 +5,8 @@ import { RuleError } from '../errors.js';
 import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
 import { begin, type GroupPattern, type Pattern, type Stages } from '../pattern/pattern.js';
 import { type Millis, UNIT_MILLIS } from '../time.js';
-import { cel } from './cel.js';
+import { type ConditionClasses, conditionOf } from './conditions.js';
 import type {
-  ConditionDocument,
   EdgeDocument,
   NodeDocument,
   PatternDocument,
@@ -25,17 +24,22 @@ type Graph = Pick<PatternDocument, 'nodes' | 'edges' | 'window'>;
  * Builds the pattern that a document describes.
  *
  * @param document - as `parseDocument` returns it
- * @throws RuleError `DOCUMENT_INVALID` for nodes and edges that are no chain, `EXPRESSION_INVALID`
+ * @param classes - the conditions that it may name
+ * @throws RuleError `DOCUMENT_INVALID` for nodes and edges that are no chain, `EXPRESSION_INVALID`, `CONDITION_UNKNOWN`
  * @throws MalformedPatternError as the Pattern API; what needs the whole is refused by `compile`
  */
-export function decode(document: PatternDocument): AnyPattern {
-  return graph(document, '$').afterMatch(skipStrategy(document.afterMatchStrategy));
+export function decode(document: PatternDocument, classes: ConditionClasses = {}): AnyPattern {
+  return graph(document, '$', classes).afterMatch(skipStrategy(document.afterMatchStrategy));
 }
 
-function graph({ nodes, edges, window }: Graph, path: string): AnyPattern {
+function graph(
+  { nodes, edges, window }: Graph,
+  path: string,
+  classes: ConditionClasses,
+): AnyPattern {
   let pattern: AnyPattern | null = null;
   for (const { node, edge } of chainOf(nodes, edges, path)) {
-    pattern = stage(pattern, node, edge, `${path}.nodes[${nodes.indexOf(node)}]`);
+    pattern = stage(pattern, node, edge, `${path}.nodes[${nodes.indexOf(node)}]`, classes);
   }
   return within(pattern as AnyPattern, window);
 }
@@ -81,13 +85,15 @@ function stage(
   node: NodeDocument,
   edge: EdgeDocument | null,
   path: string,
+  classes: ConditionClasses,
 ): AnyPattern {
   // A group's own window belongs to the group as a stage, not to its last member.
-  const what = node.type === 'COMPOSITE' ? graph({ ...node, window: null }, path) : node.name;
+  const what =
+    node.type === 'COMPOSITE' ? graph({ ...node, window: null }, path, classes) : node.name;
   let pattern = append(before, edge, what as string & GroupPattern<unknown, Stages>, path);
   if (node.type === 'ATOMIC' && node.condition)
-    pattern = pattern.where(condition(node.condition, `${path}.condition`));
-  return within(quantify(pattern, node.quantifier, path), node.window);
+    pattern = pattern.where(conditionOf(node.condition, `${path}.condition`, classes));
+  return within(quantify(pattern, node.quantifier, path, classes), node.window);
 }
 
 function append(
@@ -116,7 +122,12 @@ function append(
   }
 }
 
-function quantify(stage: AnyPattern, quantifier: QuantifierDocument, path: string): AnyPattern {
+function quantify(
+  stage: AnyPattern,
+  quantifier: QuantifierDocument,
+  path: string,
+  classes: ConditionClasses,
+): AnyPattern {
   const { properties, times, consumingStrategy, untilCondition } = quantifier;
   const gap = times?.windowTime ? [millis(times.windowTime)] : [];
   let pattern = stage;
@@ -138,20 +149,10 @@ function quantify(stage: AnyPattern, quantifier: QuantifierDocument, path: strin
   if (properties.includes('OPTIONAL')) pattern = pattern.optional();
   if (properties.includes('GREEDY')) pattern = pattern.greedy();
   if (untilCondition)
-    pattern = pattern.until(condition(untilCondition, `${path}.quantifier.untilCondition`));
+    pattern = pattern.until(
+      conditionOf(untilCondition, `${path}.quantifier.untilCondition`, classes),
+    );
   return pattern;
-}
-
-function condition({ expression }: ConditionDocument, path: string) {
-  try {
-    return cel(expression);
-  } catch (cause) {
-    if (!(cause instanceof RuleError)) throw cause;
-    throw new RuleError(cause.code, `${path}: ${cause.message}`, {
-      details: { ...cause.details, path },
-      cause,
-    });
-  }
 }
 
 function within(pattern: AnyPattern, window: PatternDocument['window']): AnyPattern {

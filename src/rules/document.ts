@@ -1,4 +1,4 @@
-// The pattern document: the JSON that Flink's dynamic CEP keeps in its rule tables, with CEL conditions.
+// The pattern document: the JSON that Flink's dynamic CEP keeps in its rule tables, and CEL conditions.
 // test/vectors/FORMAT.md describes it. `parseDocument` is the only place that looks at untrusted JSON;
 // decode.ts takes what it returns.
 
@@ -14,7 +14,20 @@ const window = z.strictObject({
   time,
 });
 const windows = z.union([window, z.array(window).max(2)]).nullish();
-const condition = z.strictObject({ type: z.literal('CEL'), expression: z.string() });
+const text = <T extends string>(type: T) =>
+  z.strictObject({ type: z.literal(type), expression: z.string() });
+const classCondition = z.strictObject({
+  type: z.literal('CLASS'),
+  className: z.string(),
+  args: z.array(z.string()).nullish(),
+  get nestedConditions() {
+    return z.array(condition).nullish();
+  },
+  subClassName: z.string().nullish(),
+});
+const condition: z.ZodType<ConditionDocument> = z.lazy(() =>
+  z.discriminatedUnion('type', [text('CEL'), text('AVIATOR'), text('GROOVY'), classCondition]),
+);
 const times = z.strictObject({
   from: z.number().int(),
   to: z.number().int().nullish(),
@@ -81,7 +94,16 @@ export type TimeDocument = z.infer<typeof time>;
 export type WindowDocument = z.infer<typeof window>;
 export type QuantifierDocument = z.infer<typeof quantifier>;
 export type EdgeDocument = z.infer<typeof edge>;
-export type ConditionDocument = z.infer<typeof condition>;
+/** A condition: text, or the name of one that is registered, with what Flink's classes of conditions take. */
+export type ConditionDocument =
+  | { type: 'CEL' | 'AVIATOR' | 'GROOVY'; expression: string }
+  | {
+      type: 'CLASS';
+      className: string;
+      args?: string[] | null | undefined;
+      nestedConditions?: ConditionDocument[] | null | undefined;
+      subClassName?: string | null | undefined;
+    };
 export type SkipDocument = z.infer<typeof afterMatchStrategy>;
 export type AtomicDocument = z.infer<typeof atomic>;
 /** A group pattern: a graph that is a node of another. */
@@ -107,12 +129,17 @@ export type PatternDocument = z.infer<typeof root>;
 export function parseDocument(json: unknown): PatternDocument {
   const parsed = root.safeParse(json);
   if (parsed.success) return parsed.data;
-  const issue = deepest(parsed.error.issues);
+  throw describeIssue(parsed.error.issues, '$');
+}
+
+/** The first fault, with its path. */
+export function describeIssue(issues: readonly z.core.$ZodIssue[], root: string): RuleError {
+  const issue = deepest(issues);
   const path = issue.path.reduce<string>(
     (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}.${String(key)}`),
-    '$',
+    root,
   );
-  throw new RuleError('DOCUMENT_INVALID', `${path}: ${issue.message}`, { details: { path } });
+  return new RuleError('DOCUMENT_INVALID', `${path}: ${issue.message}`, { details: { path } });
 }
 
 /** Of a union's alternatives, the fault that lies deepest is about the one that was meant. */

@@ -1,12 +1,12 @@
 // Pattern -> pattern document: the inverse of decode.ts for patterns whose conditions are expressions.
 
-import { RuleError } from '../errors.js';
 import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
 import type { Condition } from '../pattern/condition.js';
 import type { PatternNode } from '../pattern/pattern.js';
 import { type ConsumingStrategy, isNot, type Quantifier } from '../pattern/quantifier.js';
 import type { Windows, WithinType } from '../pattern/window.js';
 import { type Millis, type TimeUnit, UNIT_MILLIS } from '../time.js';
+import { conditionDocument } from './conditions.js';
 import type {
   ConditionDocument,
   EdgeDocument,
@@ -31,7 +31,7 @@ export function encode(
   pattern: { chain: readonly PatternNode[]; afterMatchSkip: AfterMatchSkipStrategy },
   options: { name?: string; condition?: EncodeCondition } = {},
 ): PatternDocument {
-  const encodeCondition = options.condition ?? celOnly;
+  const encodeCondition = options.condition ?? conditionDocument;
   const names = { groups: 0 };
   return {
     name: options.name ?? 'pattern',
@@ -132,27 +132,4 @@ function timeDocument(ms: Millis): TimeDocument {
 
 function skipDocument(skip: AfterMatchSkipStrategy): SkipDocument {
   return 'patternName' in skip ? { ...skip } : { type: skip.type, patternName: null };
-}
-
-function celOnly(condition: Condition, stage: string): ConditionDocument {
-  return { type: 'CEL', expression: expressionOf(condition, stage) };
-}
-
-function expressionOf(condition: Condition, stage: string): string {
-  switch (condition.type) {
-    case 'CEL':
-      return condition.expression as string;
-    case 'AND':
-    case 'OR': {
-      const operator = condition.type === 'AND' ? ' && ' : ' || ';
-      const parts = condition.parts ?? [];
-      return parts.map((part) => `(${expressionOf(part, stage)})`).join(operator);
-    }
-    default:
-      throw new RuleError(
-        'EXPRESSION_INVALID',
-        `stage "${stage}": a condition written as a TypeScript function has no document form: write it with cel('...')`,
-        { details: { stage } },
-      );
-  }
 }

@@ -1,4 +1,5 @@
 import { CepError } from '../errors.js';
+import type { ConditionClasses } from './conditions.js';
 import type { Rule } from './rule.js';
 
 /** Rules over the events of one key: one durable workflow per key runs them all. */
@@ -24,6 +25,8 @@ export interface JourneySet<E = unknown> {
   readonly eventId?: string;
   /** Types of the fields that must have one when present; CSV values are converted to them. */
   readonly fields: Readonly<Record<string, FieldType>>;
+  /** Conditions that rules in the form of documents may name, by the names of their classes. None by default. */
+  readonly conditions?: ConditionClasses<E>;
   readonly journeys: readonly Journey<E>[];
 }
 

@@ -212,7 +212,7 @@ describe('refused', () => {
     ],
     [
       '$.nodes[0].condition.type',
-      document({ nodes: [node('a', { condition: { type: 'AVIATOR', expression: '' } })] }),
+      document({ nodes: [node('a', { condition: { type: 'MVEL', expression: '' } })] }),
     ],
     [
       '$.nodes[0].nodes[0].name',

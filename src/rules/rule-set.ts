@@ -1,0 +1,179 @@
+// Journeys and rules as data: a JSON document that says what a journeys module says, without code. The rules in it are rows as
+// rule tables have them.
+
+import { z } from 'zod';
+import { CepError, messageOf, RuleError } from '../errors.js';
+import type { MatchedEvents } from '../event.js';
+import { cel } from './cel.js';
+import type { ConditionClasses } from './conditions.js';
+import { decode } from './decode.js';
+import { describeIssue, parseDocument } from './document.js';
+import { defineJourneys, type Journey, type JourneySet } from './journey.js';
+import type { Outcome, Rule } from './rule.js';
+
+const outcome = z.strictObject({
+  alert: z.string().min(1),
+  message: z.string().nullish(),
+  when: z.string().nullish(),
+  effects: z.array(z.string()).nullish(),
+});
+const row = z.strictObject({
+  id: z.string().min(1).max(64),
+  version: z.number().int().min(1).default(1),
+  journey: z.string(),
+  description: z.string().nullish(),
+  pattern: z.union([z.string(), z.looseObject({})]),
+  function: z.string().nullish(),
+  onMatch: outcome.nullish(),
+  onTimeout: outcome.nullish(),
+});
+const journey = z.strictObject({
+  id: z.string(),
+  description: z.string().nullish(),
+  key: z.string(),
+  accepts: z.string().nullish(),
+});
+const ruleSet = z.strictObject({
+  eventTime: z.string().optional(),
+  eventId: z.string().nullish(),
+  fields: z.record(z.string(), z.enum(['string', 'number', 'boolean'])).optional(),
+  journeys: z.array(journey).min(1),
+  rules: z.array(row).min(1),
+});
+
+/** What a match, or a timeout, sets off; `when` is CEL over `match`. */
+export type OutcomeDocument = z.infer<typeof outcome>;
+/**
+ * A rule as data. `pattern` is a pattern document, or its text. `function`, of Flink's tables, names the one effect of a match
+ * whose alert has the rule's id for a type, where there is no `onMatch`.
+ */
+export type RuleRow = z.input<typeof row>;
+/** A journey without code: `accepts` is CEL over `event`. */
+export type JourneyDocument = z.infer<typeof journey>;
+export type RuleSetDocument = z.input<typeof ruleSet>;
+
+/**
+ * Makes journeys of a rule set document.
+ *
+ * @param classes - the conditions that its patterns may name
+ * @throws RuleError with the JSON path of the fault: `DOCUMENT_INVALID`, `EXPRESSION_INVALID`, `CONDITION_UNKNOWN`; `RULE_INVALID` for a rule
+ *   of no journey
+ * @throws MalformedPatternError as the Pattern API
+ */
+export function journeysOfDocument(json: unknown, classes: ConditionClasses = {}): JourneySet {
+  const parsed = ruleSet.safeParse(json);
+  if (!parsed.success) throw describeIssue(parsed.error.issues, '$');
+  const { journeys, rules, eventTime, eventId, fields } = parsed.data;
+  const known = new Map<string, { journey: JourneyDocument; rules: Rule[] }>(
+    journeys.map((each) => [each.id, { journey: each, rules: [] }]),
+  );
+  for (const [i, each] of rules.entries()) {
+    const path = `$.rules[${i}]`;
+    const of = known.get(each.journey);
+    if (!of) {
+      throw new RuleError(
+        'RULE_INVALID',
+        `${path}.journey: no journey is called "${each.journey}": name one of ${[...known.keys()].join(', ')}`,
+        { details: { path: `${path}.journey`, rule: each.id } },
+      );
+    }
+    of.rules.push(inPlace(path, each.id, () => ruleOf(each, classes)));
+  }
+  return defineJourneys({
+    ...(eventTime === undefined ? {} : { eventTime }),
+    ...(eventId ? { eventId } : {}),
+    ...(fields === undefined ? {} : { fields }),
+    conditions: classes,
+    journeys: [...known.values()].map(({ journey, rules }, i) => journeyOf(journey, rules, i)),
+  });
+}
+
+function journeyOf(
+  { id, description, key, accepts }: JourneyDocument,
+  rules: readonly Rule[],
+  i: number,
+): Journey {
+  return {
+    id,
+    key,
+    rules,
+    ...(description ? { description } : {}),
+    ...(accepts
+      ? { accepts: inPlace(`$.journeys[${i}].accepts`, id, () => acceptsOf(accepts)) }
+      : {}),
+  };
+}
+
+/** An event on which the expression errs is none of the journey's, as a condition that errs is false. */
+function acceptsOf(expression: string): (event: unknown) => boolean {
+  const { evaluate, iterative } = cel(expression);
+  if (iterative) throw new RuleError('EXPRESSION_INVALID', 'there is no match yet: ask the event');
+  return (event) => {
+    try {
+      return evaluate(event, {}, 0);
+    } catch {
+      return false;
+    }
+  };
+}
+
+/**
+ * The rule that a row describes.
+ *
+ * @throws RuleError, MalformedPatternError with JSON paths below the row
+ */
+export function ruleOf(row: RuleRow, classes: ConditionClasses = {}): Rule {
+  const { id, version = 1, description, onTimeout } = row;
+  const onMatch =
+    row.onMatch ?? (row.function ? { alert: id, effects: [row.function] } : undefined);
+  const document = typeof row.pattern === 'string' ? jsonOf(row.pattern) : row.pattern;
+  return {
+    id,
+    version,
+    ...(description ? { description } : {}),
+    pattern: inPlace('$.pattern', id, () => decode(parseDocument(document), classes)),
+    ...(onMatch ? { onMatch: outcomeOf(onMatch, '$.onMatch') } : {}),
+    ...(onTimeout ? { onTimeout: outcomeOf(onTimeout, '$.onTimeout') } : {}),
+  };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new RuleError('DOCUMENT_INVALID', `$.pattern: it is no JSON: ${messageOf(cause)}`, {
+      details: { path: '$.pattern' },
+      cause,
+    });
+  }
+}
+
+function outcomeOf({ alert, message, when, effects }: OutcomeDocument, path: string): Outcome {
+  return {
+    alert,
+    ...(message ? { message } : {}),
+    ...(when ? { when: inPlace(`${path}.when`, alert, () => whenOf(when)) } : {}),
+    ...(effects ? { effects } : {}),
+  };
+}
+
+function whenOf(expression: string): (match: MatchedEvents) => boolean {
+  const { evaluate } = cel(expression);
+  return (match) => evaluate({}, match as Record<string, readonly unknown[]>, 0);
+}
+
+/** Paths of faults begin at the row, or the document, that is read. */
+function inPlace<T>(path: string, rule: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof CepError)) throw cause;
+    const inner = typeof cause.details.path === 'string' ? cause.details.path : null;
+    const whole = inner?.startsWith('$') ? path + inner.slice(1) : path;
+    const message = inner ? cause.message.replace(inner, whole) : `${whole}: ${cause.message}`;
+    throw new RuleError(cause.code, message, {
+      details: { ...cause.details, path: whole, rule },
+      cause,
+    });
+  }
+}
