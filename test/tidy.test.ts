@@ -51,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows/session-id',
   ],
   metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
-  backtest: ['ingest', 'rules', 'automaton', 'pattern', 'workflows/messages'],
+  backtest: ['ingest', 'rules', 'automaton', 'pattern', 'workflows/messages', 'journeys-module'],
   'temporal-runtime': ['log'],
   'workflow-bundle': ['failpoints', 'temporal-runtime'],
   servers: ['workflows/messages', 'log'],

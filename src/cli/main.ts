@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { CepError, messageOf } from '../errors.js';
 import { quietTemporal } from '../temporal-runtime.js';
 import { ENCODED, isEncoded } from './client.js';
+import { backtestCommand } from './commands/backtest.js';
 import { demoCommand } from './commands/demo.js';
 import { diagramCommand } from './commands/diagram.js';
 import { explainCommand } from './commands/explain.js';
@@ -39,6 +40,7 @@ const program = new Command('temporal-cep')
   .addCommand(parkedCommand())
   .addCommand(diagramCommand())
   .addCommand(explainCommand())
+  .addCommand(backtestCommand())
   .addCommand(vectorsCommand())
   .addHelpText(
     'after',

@@ -60,6 +60,8 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
   retryBudgetMs: 60_000,
 };
 
+/** Whoever got a batch so shortly before may get the next one as soon. */
+const FOLLOWED_MS: Millis = 1_000;
 /** What a hot session gets between two rests, in signals and characters: far less than a run can take. */
 const REST_SIGNALS = 200;
 const REST_LENGTH = 1_000_000;
@@ -411,9 +413,9 @@ export class Dispatcher {
     // D5: hot is who has a batch ready as soon as it may send one; a batch that left something is full.
     const isHot = now - queue.sentAt < 2 * queue.gapMs;
     const isFull = queue.waiting.length > 0;
+    const isFollowed = isFull || isHot || now - queue.sentAt < FOLLOWED_MS;
     queue.gapMs = isHot && !isFull ? Math.min(queue.gapMs * 2, hotGapMaxMs) : hotGapMs;
     queue.sentAt = now;
-    const isFollowed = isHot || isFull;
     const rests = isFollowed && isTimeToRest(queue, sent);
     if (rests || !isFollowed) {
       queue.sentSignals = 0;

@@ -2,6 +2,7 @@
 // rule tables have them.
 
 import { z } from 'zod';
+import { compile } from '../automaton/compile.js';
 import { CepError, messageOf, RuleError } from '../errors.js';
 import type { MatchedEvents } from '../event.js';
 import { cel } from './cel.js';
@@ -131,10 +132,17 @@ export function ruleOf(row: RuleRow, classes: ConditionClasses = {}): Rule {
     id,
     version,
     ...(description ? { description } : {}),
-    pattern: inPlace('$.pattern', id, () => decode(parseDocument(document), classes)),
+    pattern: inPlace('$.pattern', id, () => patternOf(document, classes)),
     ...(onMatch ? { onMatch: outcomeOf(onMatch, '$.onMatch') } : {}),
     ...(onTimeout ? { onTimeout: outcomeOf(onTimeout, '$.onTimeout') } : {}),
   };
+}
+
+function patternOf(document: unknown, classes: ConditionClasses): Rule['pattern'] {
+  const pattern = decode(parseDocument(document), classes);
+  // What only shows in the whole is refused here, where its place is known.
+  compile(pattern);
+  return pattern;
 }
 
 function jsonOf(text: string): unknown {

@@ -322,15 +322,13 @@ export class Session {
     counts.errors += operator.conditionErrors - conditionErrors;
     this.#drops(run, lost, run.lastError);
     this.#drops(run, operator.dropped - dropped, why);
-    const ordinals = new Map<string, number>();
-    for (const found of output) {
+    if (output.length === 0) return;
+    const ordinals = ordinalsOf(output);
+    for (const [i, found] of output.entries()) {
       if (found.type === 'match') counts.matches++;
       else counts.timeouts++;
       this.#observer?.found(compiled.rule.id, found);
-      const same = outputKey(found);
-      const ordinal = ordinals.get(same) ?? 0;
-      ordinals.set(same, ordinal + 1);
-      const planned = this.#plan(run, found, ordinal);
+      const planned = this.#plan(run, found, ordinals?.[i] ?? 0);
       if (planned) alerts.push(planned);
     }
   }
@@ -543,4 +541,16 @@ function operatorOptions(
     ...(limits && { limits }),
     ...(observer && { onTaken: (event, stages) => observer.took(id, event, stages) }),
   };
+}
+
+/** Which of its equals each output is, from 0; null for one that is alone, as most are. */
+function ordinalsOf(output: OperatorOutput): number[] | null {
+  if (output.length === 1) return null;
+  const counts = new Map<string, number>();
+  return output.map((found) => {
+    const key = outputKey(found);
+    const ordinal = counts.get(key) ?? 0;
+    counts.set(key, ordinal + 1);
+    return ordinal;
+  });
 }

@@ -37,3 +37,6 @@ export const { loadDataConverter } = (await load(
 export const { startJourneyTest } = (await load(
   'testing/index.js',
 )) as typeof import('../../../src/testing/index.js');
+export const { backtest } = (await load(
+  'backtest/backtest.js',
+)) as typeof import('../../../src/backtest/backtest.js');

@@ -1,0 +1,130 @@
+// A backtest: rules over the events of the past, in process, with the keys shared out between threads.
+
+import { Worker } from 'node:worker_threads';
+import type { Alert } from '../rules/rule.js';
+import { addCounts, type RuleCounts } from '../rules/session.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
+import { type ActionCounts, sumOfActions } from './actions.js';
+import { runShare, type ShareNews, type ShareOptions, type ShareResult } from './share.js';
+
+export interface BacktestOptions {
+  /** Path of a rule set document (`.json`), or of a journeys module. */
+  readonly rules: string;
+  /** Paths of files with events, each NDJSON or CSV. Several are one stream, one after the other. */
+  readonly events: readonly string[];
+  /** As for ingest. Default 2 s. */
+  readonly outOfOrdernessMs?: Millis;
+  /** The last watermark. The end of time by default, which ends every open window. */
+  readonly endWatermark?: Timestamp | 'last-event';
+  /** Default 1. Each one reads all events, and runs its share of the keys. */
+  readonly threads?: number;
+  /** Whether the alerts are wanted, and not just how many there were. Default false. */
+  readonly keepsAlerts?: boolean;
+  /** Told how many records each thread has read. */
+  readonly onProgress?: (records: number) => void;
+}
+
+export interface BacktestResult {
+  readonly records: number;
+  readonly events: number;
+  /** Records that are no events. */
+  readonly bad: number;
+  readonly late: number;
+  /** Of event times; null where there were no events. */
+  readonly span: { readonly from: Timestamp; readonly to: Timestamp } | null;
+  readonly rules: Readonly<Record<string, RuleCounts>>;
+  readonly sessions: number;
+  /** Sessions with a partial match that is still open. */
+  readonly open: number;
+  /** By type. */
+  readonly alertCounts: Readonly<Record<string, number>>;
+  /** By hour of event time, in ms since the epoch, and by type. */
+  readonly alertsOver: readonly { hour: Timestamp; type: string; count: number }[];
+  readonly busiest: readonly { key: string; events: number }[];
+  /** In order of event time; empty unless they are kept. */
+  readonly alerts: readonly Alert[];
+  readonly seconds: number;
+  readonly eventsPerSecond: number;
+  /** Of all threads. */
+  readonly cpuSeconds: number;
+  /** What Temporal would be asked for, as an estimate. */
+  readonly actions: ActionCounts;
+}
+
+const BUSIEST = 10;
+
+/** @throws CepError for rules and files that can't be used */
+export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
+  const { threads = 1, onProgress = () => {} } = options;
+  const began = performance.now();
+  const cpu = process.cpuUsage();
+  const shareOf = (share: number): ShareOptions => ({
+    rules: options.rules,
+    events: options.events,
+    outOfOrdernessMs: options.outOfOrdernessMs ?? seconds(2),
+    endWatermark: options.endWatermark ?? MAX_TIMESTAMP,
+    keepsAlerts: options.keepsAlerts ?? false,
+    share,
+    shares: threads,
+  });
+  // The last one runs here: what it throws for the rules is what all would throw.
+  const others = Array.from({ length: threads - 1 }, (_, share) => inThread(shareOf(share)));
+  const shares = await Promise.all([...others, runShare(shareOf(threads - 1), onProgress)]);
+  const elapsed = (performance.now() - began) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  return merged(shares, elapsed, (user + system) / 1e6);
+}
+
+function inThread(options: ShareOptions): Promise<ShareResult> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(new URL('./share.js', import.meta.url), {
+      workerData: { backtest: options },
+    });
+    thread.on('message', (news: ShareNews) => {
+      if ('result' in news) resolve(news.result);
+    });
+    thread.on('error', reject);
+    thread.on('exit', (code) => reject(new Error(`a thread of the backtest ended with ${code}`)));
+  });
+}
+
+function merged(
+  shares: readonly ShareResult[],
+  elapsed: number,
+  cpuSeconds: number,
+): BacktestResult {
+  const [{ read, late, from, to }] = shares as [ShareResult];
+  const rules = new Map<string, RuleCounts>();
+  const alertCounts: Record<string, number> = {};
+  const over = new Map<string, { hour: Timestamp; type: string; count: number }>();
+  for (const share of shares) {
+    for (const [id, counts] of share.rules) addCounts(rules, id, counts);
+    for (const [type, hour, count] of share.alertsOver) {
+      alertCounts[type] = (alertCounts[type] ?? 0) + count;
+      const known = over.get(`${hour} ${type}`);
+      if (known) known.count += count;
+      else over.set(`${hour} ${type}`, { hour, type, count });
+    }
+  }
+  const sum = (of: (share: ShareResult) => number) =>
+    shares.reduce((total, share) => total + of(share), 0);
+  return {
+    ...read,
+    late,
+    span: to === MIN_TIMESTAMP ? null : { from, to },
+    rules: Object.fromEntries([...rules].sort(([a], [b]) => (a < b ? -1 : 1))),
+    sessions: sum(({ sessions }) => sessions),
+    open: sum(({ open }) => open),
+    alertCounts,
+    alertsOver: [...over.values()].sort((a, b) => a.hour - b.hour || (a.type < b.type ? -1 : 1)),
+    busiest: shares
+      .flatMap(({ busiest }) => busiest.map(([key, events]) => ({ key, events })))
+      .sort((a, b) => b.events - a.events)
+      .slice(0, BUSIEST),
+    alerts: shares.flatMap(({ alerts }) => alerts).sort((a, b) => a.at - b.at),
+    seconds: elapsed,
+    eventsPerSecond: read.events / elapsed,
+    cpuSeconds,
+    actions: sumOfActions(shares.map(({ actions }) => actions)),
+  };
+}

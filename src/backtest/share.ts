@@ -1,0 +1,108 @@
+// One thread's share of a backtest: all records are read, and the keys that are its own are run.
+
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { readFileRecords } from '../ingest/read-file.js';
+import type { Alert } from '../rules/rule.js';
+import type { RuleCounts } from '../rules/session.js';
+import type { Millis, Timestamp } from '../time.js';
+import type { ActionCounts } from './actions.js';
+import { OfflineRun } from './offline.js';
+import { loadRules } from './rules.js';
+
+export interface ShareOptions {
+  /** Path of a rule set document, or of a journeys module. */
+  readonly rules: string;
+  /** Paths of files with events. */
+  readonly events: readonly string[];
+  readonly outOfOrdernessMs: Millis;
+  readonly endWatermark: Timestamp | 'last-event';
+  /** Which of how many shares this is. */
+  readonly share: number;
+  readonly shares: number;
+  /** Whether the alerts themselves are wanted, and not just how many there were. */
+  readonly keepsAlerts: boolean;
+}
+
+export interface ShareResult {
+  /** The same in each share. */
+  readonly read: { readonly records: number; readonly events: number; readonly bad: number };
+  readonly late: number;
+  readonly from: Timestamp;
+  readonly to: Timestamp;
+  /** Matches and timeouts by `journey/rule`. */
+  readonly rules: readonly [rule: string, counts: RuleCounts][];
+  readonly sessions: number;
+  readonly open: number;
+  /** Alerts by type and hour of event time, in ms since the epoch. */
+  readonly alertsOver: readonly [type: string, hour: Timestamp, count: number][];
+  /** The keys with most events, as `journey/key`. */
+  readonly busiest: readonly [key: string, events: number][];
+  readonly alerts: readonly Alert[];
+  readonly actions: ActionCounts;
+}
+
+/** What a share says while it runs, and at its end. */
+export type ShareNews = { readonly records: number } | { readonly result: ShareResult };
+
+const HOUR: Millis = 3_600_000;
+const BUSIEST = 10;
+const TOLD_EVERY = 20_000;
+
+export async function runShare(
+  options: ShareOptions,
+  told: (records: number) => void,
+): Promise<ShareResult> {
+  const { share, shares } = options;
+  const { journeys } = await loadRules(options.rules);
+  const owns = (key: string) => hash(key) % shares === share;
+  const alerts: Alert[] = [];
+  const over = new Map<string, [string, Timestamp, number]>();
+  const onAlert = (alert: Alert) => {
+    const { type, at } = alert;
+    if (options.keepsAlerts) alerts.push(alert);
+    const hour = Math.floor(at / HOUR) * HOUR;
+    const known = over.get(`${hour} ${type}`);
+    if (known) known[2]++;
+    else over.set(`${hour} ${type}`, [type, hour, 1]);
+  };
+  const run = new OfflineRun({
+    journeys,
+    outOfOrdernessMs: options.outOfOrdernessMs,
+    onAlert,
+    ...(shares > 1 ? { owns } : {}),
+  });
+  for (const path of options.events) {
+    for await (const read of readFileRecords({ path })) {
+      if ('endOfLog' in read) continue;
+      run.push(read);
+      if (run.counts.records % TOLD_EVERY === 0) told(run.counts.records);
+    }
+  }
+  const { rules, sessions, open, late } = run.end(options.endWatermark);
+  return {
+    read: run.counts,
+    late: late.length,
+    ...run.span,
+    rules: [...rules],
+    sessions,
+    open: open.size,
+    alertsOver: [...over.values()],
+    busiest: [...run.taken()].sort((a, b) => b[1] - a[1]).slice(0, BUSIEST),
+    alerts,
+    actions: run.actions.counts,
+  };
+}
+
+/** FNV-1a over UTF-16 units: where a key goes. */
+function hash(key: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) value = Math.imul(value ^ key.charCodeAt(i), 0x01000193);
+  return value >>> 0;
+}
+
+if (!isMainThread && parentPort && (workerData as { backtest?: ShareOptions })?.backtest) {
+  const port = parentPort;
+  const tell = (news: ShareNews) => port.postMessage(news);
+  const { backtest } = workerData as { backtest: ShareOptions };
+  tell({ result: await runShare(backtest, (records) => tell({ records })) });
+}

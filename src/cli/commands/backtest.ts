@@ -1,0 +1,149 @@
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Command } from 'commander';
+import { type BacktestResult, backtest } from '../../backtest/backtest.js';
+import { type Comparison, compareAlerts } from '../../backtest/compare.js';
+import { CepError } from '../../errors.js';
+import { formatTimestamp, parseDuration } from '../../time.js';
+import { note, print, progress, table } from '../terminal.js';
+
+interface BacktestFlags {
+  readonly rules: string;
+  readonly against?: string;
+  readonly events: string[];
+  readonly outOfOrderness: string;
+  readonly leaveOpen?: boolean;
+  readonly threads: string;
+  readonly alerts?: string;
+  readonly json?: boolean;
+}
+
+/** Lines of a table that is read by people. */
+const ROWS_MAX = 24;
+const EXAMPLES_MAX = 5;
+
+export function backtestCommand(): Command {
+  return new Command('backtest')
+    .description('try rules on the events of the past, in process and without any server')
+    .requiredOption('--rules <file>', 'a rule set (.json), or a journeys module')
+    .requiredOption(
+      '--events <file...>',
+      'NDJSON or CSV; several are one stream, one after the other',
+    )
+    .option('--against <file>', 'other rules: tells what only they, or only --rules, would alert')
+    .option('--out-of-orderness <duration>', 'how far event times may lag, as for ingest', '2s')
+    .option('--leave-open', 'leave windows open at the end, instead of ending them all')
+    .option('--threads <n>', 'keys are shared out between them', String(availableParallelism()))
+    .option('--alerts <file>', 'write the alerts, one JSON object per line')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      `
+Runs the automaton of the sessions, so that the alerts are those of an ingest of the same file, ids included.
+Actions are an estimate of what sessions would ask of Temporal; docs/scaling.md says what they lead to.
+Exits with 1 when a file cannot be read or a rule in it is refused.`,
+    )
+    .action(run);
+}
+
+async function run(flags: BacktestFlags): Promise<void> {
+  const threads = Number(flags.threads);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
+    throw new CepError(
+      'SETTING_INVALID',
+      `--threads ${flags.threads}: give a whole number from 1 to 256`,
+    );
+  }
+  const { against } = flags;
+  const runOf = (rules: string) =>
+    backtest({
+      rules,
+      events: flags.events,
+      threads,
+      outOfOrdernessMs: parseDuration(flags.outOfOrderness),
+      keepsAlerts: flags.alerts !== undefined || against !== undefined,
+      ...(flags.leaveOpen ? { endWatermark: 'last-event' as const } : {}),
+      onProgress: (records) => progress(`${rules}: ${records.toLocaleString('en')} records`),
+    });
+  const result = await runOf(flags.rules);
+  const comparison = against
+    ? compareAlerts((await runOf(against)).alerts, result.alerts)
+    : undefined;
+  if (flags.alerts) {
+    writeFileSync(
+      flags.alerts,
+      result.alerts.map((alert) => `${JSON.stringify(alert)}\n`).join(''),
+    );
+    note(`${result.alerts.length} alerts are in ${flags.alerts}`);
+  }
+  const { alerts: _, ...report } = result;
+  if (flags.json) print(JSON.stringify({ ...report, ...(comparison ? { comparison } : {}) }));
+  else print(asText(result, comparison));
+}
+
+function asText(result: BacktestResult, comparison: Comparison | undefined): string {
+  const { events, records, bad, late, span, sessions, open, actions } = result;
+  const whole = (value: number) => Math.round(value).toLocaleString('en');
+  const total = Object.values(actions).reduce((sum, each) => sum + each, 0);
+  const lines = [
+    `${whole(events)} events of ${whole(records)} records in ${result.seconds.toFixed(1)} s: ${whole(result.eventsPerSecond)} a second, ${result.cpuSeconds.toFixed(1)} s of CPU`,
+    ...(span ? [`from ${formatTimestamp(span.from)} to ${formatTimestamp(span.to)}`] : []),
+    `${whole(bad)} bad records, ${whole(late)} late events; ${whole(sessions)} sessions, ${whole(open)} of them with something open`,
+    '',
+    table(
+      ['rule', 'matches', 'timeouts', 'errors', 'failures', 'dropped'],
+      Object.entries(result.rules).map(([rule, counts]) => [
+        rule,
+        counts.matches,
+        counts.timeouts,
+        counts.errors,
+        counts.failures,
+        counts.dropped,
+      ]),
+    ),
+    table(
+      ['alert', 'count'],
+      Object.entries(result.alertCounts).sort(([, a], [, b]) => b - a),
+    ),
+    table(['from', 'alerts'], alertsOverTime(result)),
+    table(
+      ['busiest key', 'events'],
+      result.busiest.map(({ key, events }) => [key, events]),
+    ),
+    `about ${whole(total)} Temporal actions: ${Object.entries(actions)
+      .map(([kind, count]) => `${whole(count)} ${kind}`)
+      .join(', ')}`,
+  ];
+  if (comparison) lines.push('', ...comparisonLines(comparison));
+  return lines.join('\n');
+}
+
+/** By the hour, or by as many hours as make few enough lines. */
+function alertsOverTime({ alertsOver }: BacktestResult): [string, number][] {
+  const first = alertsOver[0]?.hour;
+  const last = alertsOver.at(-1)?.hour;
+  if (first === undefined || last === undefined) return [];
+  const hour = 3_600_000;
+  const step = hour * Math.ceil(((last - first) / hour + 1) / ROWS_MAX);
+  const counts = new Map<number, number>();
+  for (let from = first; from <= last; from += step) counts.set(from, 0);
+  for (const { hour: at, count } of alertsOver) {
+    const from = first + Math.floor((at - first) / step) * step;
+    counts.set(from, (counts.get(from) ?? 0) + count);
+  }
+  return [...counts].map(([from, count]) => [formatTimestamp(from), count]);
+}
+
+function comparisonLines({ both, onlyOld, onlyNew }: Comparison): string[] {
+  const examples = (alerts: Comparison['onlyOld']) =>
+    alerts
+      .slice(0, EXAMPLES_MAX)
+      .map(
+        ({ type, key, at, message }) => `  ${formatTimestamp(at)} ${type} of ${key}: ${message}`,
+      );
+  return [
+    `${both} alerts by both, ${onlyOld.length} only by --against, ${onlyNew.length} only by --rules`,
+    ...(onlyOld.length > 0 ? ['only by --against, such as', ...examples(onlyOld)] : []),
+    ...(onlyNew.length > 0 ? ['only by --rules, such as', ...examples(onlyNew)] : []),
+  ];
+}

@@ -1,0 +1,159 @@
+// temporal-cep backtest: the alerts of the past, whatever the number of threads, and what two versions of rules make of it.
+// Runs dist in processes and threads of its own; needs no server.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { generateClickstream } from '../../src/demo/clickstream.js';
+import type { Alert } from '../../src/rules/rule.js';
+import { MAX_TIMESTAMP, type Timestamp } from '../../src/time.js';
+import { temporaryFolder } from '../servers/helpers.js';
+import { backtest, loadJourneys, runOffline } from './support/built.js';
+import { ROOT, run } from './support/cli.js';
+
+const folder = temporaryFolder();
+const T1 = Date.UTC(2026, 0, 20) as Timestamp;
+const FIVE = join(ROOT, 'examples/five.json');
+const clicks = generateClickstream({ seed: 11, events: 20_000, endsAt: T1 });
+// One in fifty comes up to six seconds after its time, with two allowed: late ones are among them.
+const arrivals = clicks
+  .map((click, i) => ({ click, at: click.eventTime + (i % 50 === 0 ? 6_000 : 0) }))
+  .sort((a, b) => a.at - b.at)
+  .map(({ click }) => click);
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+const lines = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+const events = file('clicks.ndjson', lines(arrivals));
+interface Rules {
+  rules: { pattern: { nodes: { condition: object }[] } }[];
+}
+const five = JSON.parse(readFileSync(FIVE, 'utf8')) as Rules;
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+/** What an alert is about: the ids of two forms of a rule differ. */
+const about = ({ id: _, ...alert }: Alert) => JSON.stringify(alert);
+
+test('its alerts are those of a live run, by id, however many threads there are', async () => {
+  const journeys = join(ROOT, 'examples/journeys.ts');
+  const offline = runOffline({
+    journeys: (await loadJourneys(journeys)).journeys,
+    records: arrivals.map((value, offset) => ({
+      ...{ source: 'file:clicks.ndjson', partition: 0, offset, recordTime: MAX_TIMESTAMP },
+      value: JSON.stringify(value),
+    })),
+  });
+  expect(offline.late.length).toBeGreaterThan(10);
+  expect(offline.alerts.length).toBeGreaterThan(500);
+  for (const threads of [1, 3]) {
+    const found = await backtest({ rules: journeys, events: [events], threads, keepsAlerts: true });
+    expect(found.alerts.toSorted(byId)).toEqual(offline.alerts.toSorted(byId));
+    expect(found).toMatchObject({
+      events: arrivals.length,
+      bad: 0,
+      late: offline.late.length,
+      sessions: offline.sessions,
+      open: offline.open.size,
+      rules: Object.fromEntries(offline.rules),
+    });
+  }
+});
+
+test('the five rules as data find what the five in TypeScript find', async () => {
+  const alertsOf = async (rules: string) => {
+    const { alerts } = await backtest({ rules, events: [events], keepsAlerts: true });
+    return alerts
+      .filter(({ journey }) => journey !== 'order')
+      .map(about)
+      .sort();
+  };
+  const found = await alertsOf(FIVE);
+  expect(found.length).toBeGreaterThan(500);
+  expect(found).toEqual(await alertsOf(join(ROOT, 'examples/journeys.ts')));
+});
+
+test('the report adds up, as text and as JSON', async () => {
+  const args = ['backtest', '--rules', FIVE, '--events', events, '--threads', '2'];
+  const asJson = await run([...args, '--json', '--alerts', 'alerts.ndjson'], { cwd: folder });
+  expect(asJson.code).toBe(0);
+  const report = JSON.parse(asJson.stdout);
+  const alerts = readFileSync(join(folder, 'alerts.ndjson'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Alert);
+  const counts: Record<string, number> = {};
+  for (const { type } of alerts) counts[type] = (counts[type] ?? 0) + 1;
+  expect(report.alertCounts).toEqual(counts);
+  const sum = (of: { count: number }[]) => of.reduce((total, { count }) => total + count, 0);
+  expect(sum(report.alertsOver)).toBe(alerts.length);
+  expect(asJson.stderr).toContain(`${alerts.length} alerts are in alerts.ndjson`);
+  const { starts, signals } = report.actions;
+  expect(signals).toBeGreaterThan(starts);
+  expect(signals).toBeLessThan(3 * report.events);
+  const asText = await run(args);
+  expect(asText.code).toBe(0);
+  expect(asText.stdout).toContain('20,000 events of 20,000 records');
+  expect(asText.stdout).toMatch(new RegExp(`CART_ABANDONMENT +│ +${counts.CART_ABANDONMENT}`));
+  expect(asText.stdout).toContain('shopping/cross-sell');
+});
+
+test('two versions: what both, and only one of them would have alerted', async () => {
+  const cheaper = structuredClone(five);
+  Object.assign(cheaper.rules[0]?.pattern.nodes[0] as object, {
+    condition: { type: 'AVIATOR', expression: "eventType == 'cart' && price > 100" },
+  });
+  const rules = file('cheaper.json', JSON.stringify(cheaper));
+  const args = ['backtest', '--rules', rules, '--against', FIVE, '--events', events];
+  const { code, stdout } = await run([...args, '--json']);
+  expect(code).toBe(0);
+  const { both, onlyOld, onlyNew } = JSON.parse(stdout).comparison as {
+    both: number;
+    onlyOld: Alert[];
+    onlyNew: Alert[];
+  };
+  expect(both).toBeGreaterThan(500);
+  expect(onlyOld).toEqual([]);
+  expect(onlyNew.length).toBeGreaterThan(0);
+  for (const { rule, match } of onlyNew) {
+    const [cart] = match.cart as { price: number }[];
+    expect(rule).toBe('cart-abandonment');
+    expect(cart?.price).toBeGreaterThan(100);
+    expect(cart?.price).toBeLessThanOrEqual(200);
+  }
+  const text = await run(args);
+  expect(text.stdout).toContain(
+    `${both} alerts by both, 0 only by --against, ${onlyNew.length} only by --rules`,
+  );
+});
+
+test.each([
+  [['--rules', 'none.json'], /none\.json is no rule set \(.*no such file.*\): name a JSON file/],
+  [['--rules', 'none.ts'], /no journeys module at .*none\.ts/],
+  [['--events', 'none.ndjson'], /cannot read none\.ndjson/],
+  [['--threads', '0'], /--threads 0: give a whole number from 1 to 256/],
+])('%j: one line that says what is wrong', async (flags, message) => {
+  const given = new Map([
+    ['--rules', FIVE],
+    ['--events', events],
+    [flags[0] as string, flags[1] as string],
+  ]);
+  const { code, stdout, stderr } = await run(['backtest', ...[...given].flat()], { cwd: folder });
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(message);
+  expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+});
+
+test('a rule that is refused is named, with its place', async () => {
+  const wrong = structuredClone(five);
+  Object.assign(wrong.rules[3]?.pattern.nodes[2] as object, {
+    condition: { type: 'AVIATOR', expression: "eventType = 'cart'" },
+  });
+  const rules = file('wrong.json', JSON.stringify(wrong));
+  const { code, stderr } = await run(['backtest', '--rules', rules, '--events', events]);
+  expect(code).toBe(1);
+  expect(stderr).toContain(
+    'wrong.json: $.rules[3].pattern.nodes[2].condition: AVIATOR expression, column 11: it assigns: equality is ==',
+  );
+});
