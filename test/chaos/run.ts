@@ -8,11 +8,11 @@ import type { Reject } from '../../src/ingest/rejects.js';
 import type { Alert } from '../../src/rules/rule.js';
 import { type Millis, minutes, seconds } from '../../src/time.js';
 import { loadJourneys, runOffline } from '../e2e/support/built.js';
+import { readTopic, type TopicRecord } from '../support/topics.js';
 import { LONGEST_WINDOW_MS } from './journeys.js';
 import { startProducer } from './producer.js';
 import { ALL_FAILPOINTS, type Fault, planSchedule } from './schedule.js';
 import { OUT_OF_ORDERNESS_MS, PARTITIONS, planStream } from './stream.js';
-import { readTopic, type TopicRecord } from './topics.js';
 import {
   type Counts,
   coordinatesOf,

@@ -4,9 +4,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Alert } from '../../src/rules/rule.js';
 import { seconds } from '../../src/time.js';
+import type { TopicRecord } from '../support/topics.js';
 import { type ShopEvent, WINDOWS } from './journeys.js';
 import { partitionOf } from './stream.js';
-import type { TopicRecord } from './topics.js';
 import { type Evidence, judge, keptFromFiring, lateByDisorder } from './verdict.js';
 
 const START = Date.UTC(2026, 0, 1);
@@ -28,7 +28,7 @@ function record(
   const eventTime = START + seconds(atS);
   const event: ShopEvent = { n: offset + 1, eventTime, kind, session: key, what: 'p' };
   return {
-    ...{ partition: partitionOf(key), offset, key },
+    ...{ partition: partitionOf(key), offset, key, headers: {} },
     timestamp: eventTime + seconds(delayS),
     value: JSON.stringify(event),
   };

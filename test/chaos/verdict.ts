@@ -4,9 +4,9 @@
 
 import type { Alert } from '../../src/rules/rule.js';
 import type { Millis } from '../../src/time.js';
+import type { TopicRecord } from '../support/topics.js';
 import { type ShopEvent, WINDOWS } from './journeys.js';
 import { partitionOf } from './stream.js';
-import type { TopicRecord } from './topics.js';
 import type { Span } from './uptime.js';
 
 /** A row of the table of alerts. Times are ms since the epoch. */

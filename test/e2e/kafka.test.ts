@@ -11,7 +11,9 @@ import { loadJourneys, runOffline } from './support/built.js';
 import { ROOT } from './support/cli.js';
 import { until } from './support/dev.js';
 import {
+  closers,
   interrupt,
+  oddRecords,
   type Produced,
   rawRecords,
   type Shop,
@@ -38,33 +40,13 @@ function clicks(partitions: number): Produced[] {
   }));
 }
 
-/** An event behind all others, in each partition: it moves event time past every window. */
-function closers(partitions: number): Produced[] {
-  return Array.from({ length: partitions }, (_, partition) => ({
-    partition,
-    key: JSON.stringify({ id: `closer-${partition}` }),
-    value: {
-      eventTime: Date.now() - days(10),
-      eventType: 'noop',
-      userId: 'nobody',
-      userSession: 'nobody',
-    },
-  }));
-}
-
 describe('from records to alerts', () => {
   test('a topic keyed by record id, with late and malformed records and tombstones', async () => {
     const partitions = 2;
     const stall = await Stall.open(shop, { name: 'all', journeys: JOURNEYS, partitions });
     const stream = clicks(partitions);
     const late = { ...(stream[100]?.value as object), userSession: 'late-comer' };
-    const odd: Produced[] = [
-      { partition: 0, key: '{"id":"x1"}', value: 'no JSON' },
-      { partition: 1, key: '{"id":"x2"}', value: { eventType: 'view' } },
-      { partition: 0, key: '{"id":"x3"}', value: late },
-      { partition: 1, key: '{"id":"x4"}', value: late },
-      { partition: 0, key: '{"id":0}', value: null },
-    ];
+    const odd = oddRecords(late);
     const records = [...stream.slice(0, 900), ...odd, ...stream.slice(900), ...closers(partitions)];
     await stall.produce(records);
     const worker = await stall.worker();

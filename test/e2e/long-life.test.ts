@@ -9,7 +9,6 @@ import type { Alert } from '../../src/rules/rule.js';
 import { days, MAX_TIMESTAMP, minutes } from '../../src/time.js';
 import {
   type BatchedEvent,
-  type EventBatch,
   type NotTakenReason,
   type SessionRef,
   STATE_QUERY,
@@ -26,6 +25,7 @@ import {
 } from './support/built.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { runsOf, taskFailures } from './support/history.js';
+import { feedSession } from './support/session.js';
 
 const MODULE = new URL('support/long-life-journeys.ts', import.meta.url);
 const T0 = Date.now() + days(1);
@@ -137,24 +137,8 @@ describe('what is handed from run to run', () => {
   function sessionOf(journey: string, key: string) {
     const settings = { outOfOrdernessMs: 0, publicationIntervalMs: 0 };
     const gateway = temporalGateway({ client: dev.client, settings });
-    const handle = dev.client.workflow.getHandle(`${journey}/${key}`);
-    return {
-      handle,
-      send: async (
-        events: readonly BatchedEvent[],
-        promises: Partial<Omit<EventBatch, 'events'>> = {},
-      ) => {
-        const watermark = events.at(-1)?.timestamp ?? 0;
-        const from = { source: `of ${key}`, partition: 0, watermark, lowWater: 0 };
-        await gateway.signalWithStart({ journey, key }, { ...from, events, ...promises });
-      },
-      state: () => handle.query<SessionState>(STATE_QUERY),
-      taken: (count: number) =>
-        until(`${count} events are taken`, async () => {
-          const { counts } = await handle.query<SessionState>(STATE_QUERY);
-          return counts.events === count;
-        }),
-    };
+    const { client } = dev;
+    return feedSession({ client, gateway, journey, key, source: `of ${key}` });
   }
 
   const step = (n: number, length: number): BatchedEvent => {
@@ -167,7 +151,7 @@ describe('what is handed from run to run', () => {
     // Three rules that hold different events, each within its own megabyte.
     for (let n = 0; n < 54; n++) {
       await session.send([step(n, 50_000)]);
-      await session.taken(n + 1);
+      await session.took(n + 1);
     }
     const { rules, counts } = await session.state();
     expect(counts).toMatchObject({ events: 54, refused: 0 });
@@ -191,11 +175,11 @@ describe('what is handed from run to run', () => {
     const many = Array.from({ length: 70 }, (_, n) => step(n, 40_000));
     for (let n = 0; n < 70; n += 10) {
       await session.send(many.slice(n, n + 10));
-      await session.taken(n + 10);
+      await session.took(n + 10);
     }
     const before = (await runsOf(dev.client, session.handle.workflowId)).length;
     await session.send([step(70, 10)]);
-    await session.taken(71);
+    await session.took(71);
     // Too much to be handed on, and nothing is given up for that.
     expect((await runsOf(dev.client, session.handle.workflowId)).length).toBe(before);
     expect(late).toEqual([]);
@@ -203,7 +187,7 @@ describe('what is handed from run to run', () => {
     await until('it has matched', () => alertsOf('waiting').length === 1);
     // Nothing is open any more; the session stays until its offsets are committed.
     await session.send([step(71, 10)]);
-    await session.taken(72);
+    await session.took(72);
     expect((await session.state()).rules[0]?.counts).toMatchObject({ matches: 1, dropped: 0 });
     const runs = await runsOf(dev.client, session.handle.workflowId);
     expect(runs.length).toBeGreaterThan(before);

@@ -14,21 +14,20 @@ import { findTemporalCli } from '../../src/servers/dev-server.js';
 import { days, formatTimestamp, minutes, type Timestamp } from '../../src/time.js';
 import {
   type BatchedEvent,
-  type EventBatch,
   EXPLAIN_QUERY,
   type NotTakenReason,
   type PartitionProgress,
-  STATE_QUERY,
   TIMELINE_QUERY,
   type UPDATES,
 } from '../../src/workflows/messages.js';
 import type { SessionExplanation } from '../../src/workflows/operations.js';
-import type { SessionResult, SessionState } from '../../src/workflows/session.js';
+import type { SessionResult } from '../../src/workflows/session.js';
 import type { TimelineEntry } from '../../src/workflows/timeline.js';
 import { bundleJourneys, createWorker, memoryLedger, temporalGateway } from './support/built.js';
 import { environment, run } from './support/cli.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { eventsOf } from './support/history.js';
+import { feedSession } from './support/session.js';
 
 const MODULE = new URL('support/session-journeys.ts', import.meta.url);
 /** Far enough ahead that no timer of a deadline fires. */
@@ -80,24 +79,11 @@ beforeAll(async () => {
 afterAll(() => dev?.stop());
 
 function sessionOf(journey: string, key: string) {
-  const ref = { journey, key };
-  const handle = dev.client.workflow.getHandle(`${journey}/${key}`);
-  const partition = partitions++;
-  const state = () => handle.query<SessionState>(STATE_QUERY);
+  const { client } = dev;
+  const session = feedSession({ client, gateway, journey, key, partition: partitions++ });
+  const { handle, state } = session;
   return {
-    handle,
-    partition,
-    state,
-    send: async (
-      events: readonly BatchedEvent[],
-      promises: Partial<Omit<EventBatch, 'events'>> = {},
-    ) => {
-      const watermark = events.at(-1)?.timestamp ?? 0;
-      const from = { source: 'clicks', partition, watermark, lowWater: 0 };
-      await gateway.signalWithStart(ref, { ...from, events, ...promises });
-    },
-    took: (events: number) =>
-      until(`it has taken ${events}`, async () => (await state()).counts.events === events),
+    ...session,
     update: <T>(name: keyof typeof UPDATES, request: object = BY): Promise<T> =>
       handle.executeUpdate<T, [object]>(name, { args: [request] }),
     /** What a refused update says. */

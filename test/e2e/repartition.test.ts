@@ -15,7 +15,9 @@ import { ROOT, type Running } from './support/cli.js';
 import { until } from './support/dev.js';
 import { type Click, WINDOWS } from './support/journeys.js';
 import {
+  closers,
   interrupt,
+  oddRecords,
   type Produced,
   rawRecords,
   type Shop,
@@ -133,20 +135,6 @@ function timeOf({ value }: Produced): number {
   return Number((value as { eventTime: number }).eventTime);
 }
 
-/** An event behind all others, in each partition: it moves event time past every window. */
-function closers(): Produced[] {
-  return Array.from({ length: SOURCE_PARTITIONS }, (_, partition) => ({
-    partition,
-    key: JSON.stringify({ id: `closer-${partition}` }),
-    value: {
-      eventTime: Date.now() - days(10),
-      eventType: 'noop',
-      userId: 'nobody',
-      userSession: 'nobody',
-    },
-  }));
-}
-
 test(
   'two repartitions and two ingestors, one of each killed: alerts as offline, late and dead ones once',
   async () => {
@@ -154,14 +142,13 @@ test(
     const { stall } = made;
     const stream = clicks();
     const late = { ...(stream[100]?.value as object), userSession: 'late-comer' };
-    const odd: Produced[] = [
-      { partition: 0, key: '{"id":"x1"}', value: 'no JSON' },
-      { partition: 1, key: '{"id":"x2"}', value: { eventType: 'view' } },
-      { partition: 2, key: '{"id":"x3"}', value: late },
-      { partition: 1, key: '{"id":"x4"}', value: late },
-      { partition: 0, key: '{"id":0}', value: null },
+    const odd = oddRecords(late);
+    const records = [
+      ...stream.slice(0, 600),
+      ...odd,
+      ...stream.slice(600),
+      ...closers(SOURCE_PARTITIONS),
     ];
-    const records = [...stream.slice(0, 600), ...odd, ...stream.slice(600), ...closers()];
     const worker = await stall.worker();
     const [one, other] = await Promise.all([made.repartition(), made.repartition()]);
     const [reader, second] = await Promise.all([made.ingestor(), made.ingestor()]);

@@ -12,14 +12,12 @@ import type { Alert } from '../../src/rules/rule.js';
 import { days, formatTimestamp, MAX_TIMESTAMP, minutes } from '../../src/time.js';
 import {
   type BatchedEvent,
-  type EventBatch,
   type NotTakenReason,
   type PartitionProgress,
   type SessionRef,
-  STATE_QUERY,
   TASK_QUEUE,
 } from '../../src/workflows/messages.js';
-import type { SessionCounts, SessionResult, SessionState } from '../../src/workflows/session.js';
+import type { SessionCounts, SessionResult } from '../../src/workflows/session.js';
 import {
   bundleJourneys,
   createWorker,
@@ -37,6 +35,7 @@ import {
   scheduledActivity,
   taskFailures,
 } from './support/history.js';
+import { feedSession } from './support/session.js';
 import type { Click, Step } from './support/session-journeys.js';
 
 const MODULE = new URL('support/session-journeys.ts', import.meta.url);
@@ -107,24 +106,12 @@ function runUntilStop(worker: Worker): void {
 
 /** A session of its own, fed from a partition of its own. */
 function sessionOf(journey: string, key: string, to: SessionGateway = gateway) {
-  const ref = { journey, key };
-  const handle = dev.client.workflow.getHandle(`${journey}/${key}`);
-  const partition = partitions++;
+  const { client } = dev;
+  const session = feedSession({ client, gateway: to, journey, key, partition: partitions++ });
+  const { handle, state } = session;
   return {
-    ref,
-    handle,
-    partition,
-    send: async (
-      events: readonly BatchedEvent[],
-      promises: Partial<Omit<EventBatch, 'events'>> = {},
-    ) => {
-      const watermark = events.at(-1)?.timestamp ?? 0;
-      const from = { source: 'clicks', partition, watermark, lowWater: 0 };
-      await to.signalWithStart(ref, { ...from, events, ...promises });
-    },
-    state: () => handle.query<SessionState>(STATE_QUERY),
-    counts: async (): Promise<SessionCounts> =>
-      (await handle.query<SessionState>(STATE_QUERY)).counts,
+    ...session,
+    counts: async (): Promise<SessionCounts> => (await state()).counts,
     result: (): Promise<SessionResult> => handle.result(),
     isRunning: async () => (await handle.describe()).status.name === 'RUNNING',
     alerts: () => alerts.filter((alert) => alert.key === key && alert.journey === journey),

@@ -1,7 +1,6 @@
 // A shop as a company runs it, for the tests of Kafka: broker, database, Temporal, and worker and ingestor of
 // the command line in processes of their own.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, Message } from 'kafkajs';
 import { Partitioners } from 'kafkajs';
 import pg from 'pg';
@@ -11,15 +10,13 @@ import type { Reject } from '../../../src/ingest/rejects.js';
 import { ensureTopics } from '../../../src/kafka/admin.js';
 import type { Alert } from '../../../src/rules/rule.js';
 import type { Store } from '../../../src/store/index.js';
-import { seconds } from '../../../src/time.js';
+import { days } from '../../../src/time.js';
 import { startKafka, type TestKafka, uniqueName } from '../../support/kafka.js';
 import { startPostgres, type TestPostgres } from '../../support/postgres.js';
+import { readTopic } from '../../support/topics.js';
 import { openStore } from './built.js';
 import { environment, type Running, start } from './cli.js';
 import { type Dev, startDev, until } from './dev.js';
-
-const CONSUME_MS = seconds(20);
-const DISCONNECT_MS = seconds(5);
 
 /** A record as it is produced. */
 export interface Produced {
@@ -36,6 +33,31 @@ export interface Consumed<T> {
   readonly key: string | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly value: T;
+}
+
+/** An event behind all others, in each partition: it moves event time past every window. */
+export function closers(partitions: number): Produced[] {
+  return Array.from({ length: partitions }, (_, partition) => ({
+    partition,
+    key: JSON.stringify({ id: `closer-${partition}` }),
+    value: {
+      eventTime: Date.now() - days(10),
+      eventType: 'noop',
+      userId: 'nobody',
+      userSession: 'nobody',
+    },
+  }));
+}
+
+/** What a topic should not have, over two partitions: no JSON, no key, a tombstone, and `late` twice. */
+export function oddRecords(late: object): Produced[] {
+  return [
+    { partition: 0, key: '{"id":"x1"}', value: 'no JSON' },
+    { partition: 1, key: '{"id":"x2"}', value: { eventType: 'view' } },
+    { partition: 0, key: '{"id":"x3"}', value: late },
+    { partition: 1, key: '{"id":"x4"}', value: late },
+    { partition: 0, key: '{"id":0}', value: null },
+  ];
 }
 
 export interface Shop {
@@ -164,49 +186,8 @@ export class Stall {
 
   /** All that a topic holds at this moment, by an ordinary consumer. */
   async consume<T>(topic: string): Promise<Consumed<T>[]> {
-    const admin = this.#shop.client.admin();
-    await admin.connect();
-    const ends = await admin.fetchTopicOffsets(topic);
-    await admin.disconnect();
-    let left = ends.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
-    const found: Consumed<T>[] = [];
-    if (left === 0) return found;
-    const consumer = this.#shop.client.consumer({
-      groupId: uniqueName('reader'),
-      maxWaitTimeInMs: 100,
-    });
-    const reading = async () => {
-      await consumer.connect();
-      await consumer.subscribe({ topic, fromBeginning: true });
-      await new Promise<void>((resolve, reject) => {
-        consumer
-          .run({
-            eachMessage: async ({ message: { key, value, headers = {} } }) => {
-              found.push({
-                key: key === null ? null : key.toString(),
-                headers: Object.fromEntries(
-                  Object.entries(headers).map(([name, text]) => [name, String(text)]),
-                ),
-                value: JSON.parse(String(value)) as T,
-              });
-              if (--left === 0) resolve();
-            },
-          })
-          .catch(reject);
-      });
-    };
-    // Where a broker has just come back, a consumer of kafkajs may wait for good: another one will do.
-    const overdue = new AbortController();
-    const tooLong = sleep(CONSUME_MS, undefined, { signal: overdue.signal }).then(() => {
-      throw new Error(`${topic} could not be read within ${CONSUME_MS} ms`);
-    });
-    try {
-      await Promise.race([reading(), tooLong]);
-    } finally {
-      overdue.abort();
-      await Promise.race([consumer.disconnect(), sleep(DISCONNECT_MS)]);
-    }
-    return found;
+    const records = await readTopic(this.#shop.client, topic);
+    return records.map(({ key, headers, value }) => ({ key, headers, value: JSON.parse(value) }));
   }
 
   alerts(): Promise<Consumed<Alert>[]> {

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import { seconds } from '../../src/time.js';
-import { uniqueName } from '../support/kafka.js';
+import { uniqueName } from './kafka.js';
 
 export interface TopicRecord {
   readonly partition: number;
@@ -11,6 +11,7 @@ export interface TopicRecord {
   /** When its producer sent it, in ms since the epoch. */
   readonly timestamp: number;
   readonly key: string | null;
+  readonly headers: Readonly<Record<string, string>>;
   readonly value: string;
 }
 
@@ -34,7 +35,7 @@ async function readOnce(kafka: Kafka, topic: string): Promise<TopicRecord[]> {
   await admin.connect();
   const ends = await admin.fetchTopicOffsets(topic);
   await admin.disconnect();
-  let left = ends.reduce((sum, { high }) => sum + Number(high), 0);
+  let left = ends.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
   const high = new Map(ends.map((end) => [end.partition, Number(end.high)]));
   const found: TopicRecord[] = [];
   if (left === 0) return found;
@@ -51,6 +52,9 @@ async function readOnce(kafka: Kafka, topic: string): Promise<TopicRecord[]> {
             found.push({
               ...{ partition, offset, timestamp: Number(message.timestamp) },
               key: message.key === null ? null : message.key.toString(),
+              headers: Object.fromEntries(
+                Object.entries(message.headers ?? {}).map(([name, text]) => [name, String(text)]),
+              ),
               value: String(message.value),
             });
             if (--left === 0) resolve();
