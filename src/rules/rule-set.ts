@@ -9,6 +9,7 @@ import { cel } from './cel.js';
 import type { ConditionClasses } from './conditions.js';
 import { decode } from './decode.js';
 import { describeIssue, parseDocument } from './document.js';
+import { fromDialect } from './flink-dialect.js';
 import { defineJourneys, type Journey, type JourneySet } from './journey.js';
 import type { Outcome, Rule } from './rule.js';
 
@@ -139,7 +140,7 @@ export function ruleOf(row: RuleRow, classes: ConditionClasses = {}): Rule {
 }
 
 function patternOf(document: unknown, classes: ConditionClasses): Rule['pattern'] {
-  const pattern = decode(parseDocument(document), classes);
+  const pattern = decode(parseDocument(fromDialect(document).document), classes);
   // What only shows in the whole is refused here, where its place is known.
   compile(pattern);
   return pattern;
