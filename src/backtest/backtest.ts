@@ -10,6 +10,8 @@ import { runShare, type ShareNews, type ShareOptions, type ShareResult } from '.
 export interface BacktestOptions {
   /** Path of a rule set document (`.json`), or of a journeys module. */
   readonly rules: string;
+  /** Path of a journeys module whose conditions a rule set may name. None by default. */
+  readonly conditions?: string | undefined;
   /** Paths of files with events, each NDJSON or CSV. Several are one stream, one after the other. */
   readonly events: readonly string[];
   /** As for ingest. Default 2 s. */
@@ -60,6 +62,7 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
   const cpu = process.cpuUsage();
   const shareOf = (share: number): ShareOptions => ({
     rules: options.rules,
+    conditions: options.conditions,
     events: options.events,
     outOfOrdernessMs: options.outOfOrdernessMs ?? seconds(2),
     endWatermark: options.endWatermark ?? MAX_TIMESTAMP,

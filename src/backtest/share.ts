@@ -12,6 +12,8 @@ import { loadRules } from './rules.js';
 export interface ShareOptions {
   /** Path of a rule set document, or of a journeys module. */
   readonly rules: string;
+  /** Path of a journeys module whose conditions a rule set may name. */
+  readonly conditions?: string | undefined;
   /** Paths of files with events. */
   readonly events: readonly string[];
   readonly outOfOrdernessMs: Millis;
@@ -53,7 +55,7 @@ export async function runShare(
   told: (records: number) => void,
 ): Promise<ShareResult> {
   const { share, shares } = options;
-  const { journeys } = await loadRules(options.rules);
+  const { journeys } = await loadRules(options.rules, options.conditions);
   const owns = (key: string) => hash(key) % shares === share;
   const alerts: Alert[] = [];
   const over = new Map<string, [string, Timestamp, number]>();

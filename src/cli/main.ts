@@ -16,6 +16,7 @@ import { findCommand } from './commands/find.js';
 import { ingestCommand } from './commands/ingest.js';
 import { parkedCommand } from './commands/parked.js';
 import { repartitionCommand } from './commands/repartition.js';
+import { rulesCommand } from './commands/rules.js';
 import { sessionCommand } from './commands/session.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
@@ -40,6 +41,7 @@ const program = new Command('temporal-cep')
   .addCommand(parkedCommand())
   .addCommand(diagramCommand())
   .addCommand(explainCommand())
+  .addCommand(rulesCommand())
   .addCommand(backtestCommand())
   .addCommand(vectorsCommand())
   .addHelpText(

@@ -55,6 +55,17 @@ export type JourneyDocument = z.infer<typeof journey>;
 export type RuleSetDocument = z.input<typeof ruleSet>;
 
 /**
+ * Checks the form of a rule set document; what its rules say is not looked at.
+ *
+ * @throws RuleError `DOCUMENT_INVALID` with the JSON path of the first fault in `details.path`
+ */
+export function readRuleSet(json: unknown): z.infer<typeof ruleSet> {
+  const parsed = ruleSet.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw describeIssue(parsed.error.issues, '$');
+}
+
+/**
  * Makes journeys of a rule set document.
  *
  * @param classes - the conditions that its patterns may name
@@ -63,9 +74,7 @@ export type RuleSetDocument = z.input<typeof ruleSet>;
  * @throws MalformedPatternError as the Pattern API
  */
 export function journeysOfDocument(json: unknown, classes: ConditionClasses = {}): JourneySet {
-  const parsed = ruleSet.safeParse(json);
-  if (!parsed.success) throw describeIssue(parsed.error.issues, '$');
-  const { journeys, rules, eventTime, eventId, fields } = parsed.data;
+  const { journeys, rules, eventTime, eventId, fields } = readRuleSet(json);
   const known = new Map<string, { journey: JourneyDocument; rules: Rule[] }>(
     journeys.map((each) => [each.id, { journey: each, rules: [] }]),
   );

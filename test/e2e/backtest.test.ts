@@ -3,7 +3,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
 import { generateClickstream } from '../../src/demo/clickstream.js';
 import type { Alert } from '../../src/rules/rule.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../../src/time.js';
@@ -156,4 +157,48 @@ test('a rule that is refused is named, with its place', async () => {
   expect(stderr).toContain(
     'wrong.json: $.rules[3].pattern.nodes[2].condition: AVIATOR expression, column 11: it assigns: equality is ==',
   );
+});
+
+describe('conditions that a rule set names', () => {
+  const named = structuredClone(five);
+  Object.assign(named.rules[0]?.pattern.nodes[0] as object, {
+    condition: { type: 'CLASS', className: 'shop.CartOver', args: ['200'] },
+  });
+  const rules = file('named.json', JSON.stringify(named));
+  const conditions = file(
+    'conditions.mjs',
+    `import { defineJourneys } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/index.js')))};
+import { begin } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/index.js')))};
+export default defineJourneys({
+  conditions: {
+    'shop.CartOver': { create: ([limit]) => (event) => event.eventType === 'cart' && event.price > Number(limit) },
+  },
+  journeys: [{ id: 'none', key: 'userId', rules: [{ id: 'none', pattern: begin('a') }] }],
+});
+`,
+  );
+
+  test('are those of --conditions', async () => {
+    const alertsOf = async (options: { rules: string; conditions?: string }) => {
+      const { alerts } = await backtest({
+        ...options,
+        events: [events],
+        keepsAlerts: true,
+        threads: 2,
+      });
+      return alerts.map(about).sort();
+    };
+    expect(await alertsOf({ rules, conditions })).toEqual(await alertsOf({ rules: FIVE }));
+    const validated = await run(['rules', 'validate', rules, '--conditions', conditions]);
+    expect(validated).toMatchObject({ code: 0, stdout: '0 errors, 0 warnings\n' });
+  });
+
+  test('are missed without them', async () => {
+    const { code, stdout } = await run(['rules', 'validate', rules]);
+    expect(code).toBe(1);
+    expect(stdout).toContain(
+      'named.json: error at $.rules[0].pattern.nodes[0].condition.className (cart-abandonment): no condition is registered as shop.CartOver',
+    );
+    expect(stdout).toContain('1 error, 0 warnings');
+  });
 });

@@ -73,7 +73,7 @@ test('a group twice inside a graph, with a gap window', () => {
     [90, of('quote')],
   ] as const;
   expect(matches(documents.hesitate, stream)).toEqual([{ login: [0], quote: [1, 3], back: [2] }]);
-  // A gap window of a graph is that of its last stage, which here is the group: within it gaps may be longer.
+  // On a group a gap window ends nothing, in Flink as here.
   const later = [...stream.slice(0, 3), [140, of('quote')]] as const;
   expect(matches(documents.hesitate, later)).toEqual([{ login: [0], quote: [1, 3], back: [2] }]);
 });

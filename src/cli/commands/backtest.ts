@@ -6,10 +6,12 @@ import { type Comparison, compareAlerts } from '../../backtest/compare.js';
 import { CepError } from '../../errors.js';
 import { formatTimestamp, parseDuration } from '../../time.js';
 import { note, print, progress, table } from '../terminal.js';
+import { CONDITIONS_HELP } from './rules.js';
 
 interface BacktestFlags {
   readonly rules: string;
   readonly against?: string;
+  readonly conditions?: string;
   readonly events: string[];
   readonly outOfOrderness: string;
   readonly leaveOpen?: boolean;
@@ -31,6 +33,7 @@ export function backtestCommand(): Command {
       'NDJSON or CSV; several are one stream, one after the other',
     )
     .option('--against <file>', 'other rules: tells what only they, or only --rules, would alert')
+    .option('--conditions <module>', CONDITIONS_HELP)
     .option('--out-of-orderness <duration>', 'how far event times may lag, as for ingest', '2s')
     .option('--leave-open', 'leave windows open at the end, instead of ending them all')
     .option('--threads <n>', 'keys are shared out between them', String(availableParallelism()))
@@ -58,6 +61,7 @@ async function run(flags: BacktestFlags): Promise<void> {
   const runOf = (rules: string) =>
     backtest({
       rules,
+      conditions: flags.conditions,
       events: flags.events,
       threads,
       outOfOrdernessMs: parseDuration(flags.outOfOrderness),

@@ -1,0 +1,58 @@
+import { Command } from 'commander';
+import { loadConditions } from '../../backtest/rules.js';
+import { type Finding, validateRuleSet } from '../../rules/validate.js';
+import { readJson } from '../pattern-file.js';
+import { print } from '../terminal.js';
+
+export const CONDITIONS_HELP = 'journeys module whose conditions a rule set may name (CLASS)';
+
+export function rulesCommand(): Command {
+  return new Command('rules')
+    .description('rules as data: check them before anybody runs them')
+    .addCommand(
+      new Command('validate')
+        .description('say all that is wrong with rule sets, and what may be')
+        .argument('<files...>', 'rule sets: JSON documents such as examples/five.json')
+        .option('--conditions <module>', CONDITIONS_HELP)
+        .option('--json', 'print the findings as JSON')
+        .addHelpText(
+          'after',
+          `
+Errors are what a rule would be refused for; warnings are patterns that can explode, spellings of Flink's documents that
+are read as others, fields that "fields" does not have, and rules of which nobody hears. Each comes with its place.
+Needs no server. Exits with 1 when there is an error.`,
+        )
+        .action(validate),
+    );
+}
+
+interface ValidateFlags {
+  readonly conditions?: string;
+  readonly json?: boolean;
+}
+
+async function validate(
+  files: readonly string[],
+  { conditions, json }: ValidateFlags,
+): Promise<void> {
+  const classes = conditions === undefined ? {} : await loadConditions(conditions);
+  const findings = files.flatMap((file) => {
+    const document = readJson(file, 'rule set', 'name a JSON document such as examples/five.json');
+    return validateRuleSet(document, classes).map((finding) => ({ file, ...finding }));
+  });
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  if (json) print(JSON.stringify(findings));
+  else {
+    for (const finding of findings) print(lineOf(finding));
+    print(`${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}`);
+  }
+  if (errors > 0) process.exitCode = 1;
+}
+
+function lineOf({ file, severity, path, rule, message }: Finding & { file: string }): string {
+  return `${file}: ${severity} at ${path}${rule === null ? '' : ` (${rule})`}: ${message}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
