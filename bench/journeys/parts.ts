@@ -330,6 +330,8 @@ export async function open(options: OpenOptions, told: (costs: OpenCosts) => voi
       const begun = await processes.usages();
       const started = level - opened;
       opened = level;
+      // What opening them has left behind is part of what a start costs.
+      await processes.collect();
       const stream: RoundsSpec = {
         type: 'rounds',
         sessions: level,

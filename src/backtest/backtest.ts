@@ -14,6 +14,9 @@ export interface BacktestOptions {
   readonly conditions?: string | undefined;
   /** Paths of files with events, each NDJSON or CSV. Several are one stream, one after the other. */
   readonly events: readonly string[];
+  /** Events from this time on, and before the other; all by default. */
+  readonly from?: Timestamp | undefined;
+  readonly to?: Timestamp | undefined;
   /** As for ingest. Default 2 s. */
   readonly outOfOrdernessMs?: Millis;
   /** The last watermark. The end of time by default, which ends every open window. */
@@ -64,6 +67,8 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
     rules: options.rules,
     conditions: options.conditions,
     events: options.events,
+    from: options.from,
+    to: options.to,
     outOfOrdernessMs: options.outOfOrdernessMs ?? seconds(2),
     endWatermark: options.endWatermark ?? MAX_TIMESTAMP,
     keepsAlerts: options.keepsAlerts ?? false,

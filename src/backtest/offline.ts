@@ -21,6 +21,9 @@ export interface OfflineRunOptions {
   readonly partitions?: readonly SourcePartition[];
   /** As for ingest. Default 2 s. */
   readonly outOfOrdernessMs?: Millis;
+  /** Events from this time on, and before the other; all by default. Those outside are as if they had not been. */
+  readonly from?: Timestamp | undefined;
+  readonly to?: Timestamp | undefined;
   /** Which keys are run; all by default. What is late is so for all. */
   readonly owns?: (key: string) => boolean;
   /** Gets the alerts of each step, in no order of time. By default the result has them. */
@@ -82,7 +85,9 @@ export class OfflineRun {
   push(record: RawRecord): void {
     this.counts.records++;
     try {
-      const event = decodeRecord(record, this.#options.journeys.set);
+      const { from = MIN_TIMESTAMP, to = MAX_TIMESTAMP, journeys } = this.#options;
+      const event = decodeRecord(record, journeys.set);
+      if (event.timestamp < from || event.timestamp >= to) return;
       this.counts.events++;
       if (event.timestamp < this.span.from) this.span.from = event.timestamp;
       if (event.timestamp > this.span.to) this.span.to = event.timestamp;

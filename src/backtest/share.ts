@@ -16,6 +16,8 @@ export interface ShareOptions {
   readonly conditions?: string | undefined;
   /** Paths of files with events. */
   readonly events: readonly string[];
+  readonly from?: Timestamp | undefined;
+  readonly to?: Timestamp | undefined;
   readonly outOfOrdernessMs: Millis;
   readonly endWatermark: Timestamp | 'last-event';
   /** Which of how many shares this is. */
@@ -69,6 +71,8 @@ export async function runShare(
   };
   const run = new OfflineRun({
     journeys,
+    from: options.from,
+    to: options.to,
     outOfOrdernessMs: options.outOfOrdernessMs,
     onAlert,
     ...(shares > 1 ? { owns } : {}),

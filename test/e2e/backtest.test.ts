@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { generateClickstream } from '../../src/demo/clickstream.js';
 import type { Alert } from '../../src/rules/rule.js';
-import { MAX_TIMESTAMP, type Timestamp } from '../../src/time.js';
+import { days, MAX_TIMESTAMP, type Timestamp } from '../../src/time.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { backtest, loadJourneys, runOffline } from './support/built.js';
 import { ROOT, run } from './support/cli.js';
@@ -100,6 +100,28 @@ test('the report adds up, as text and as JSON', async () => {
   expect(asText.stdout).toContain('shopping/cross-sell');
 });
 
+test('--from and --to take a part, as if there were no more', async () => {
+  const from = (T1 - days(2)) as Timestamp;
+  const to = (T1 - days(1)) as Timestamp;
+  const {
+    events: count,
+    span,
+    alertCounts,
+  } = await backtest({ rules: FIVE, events: [events], from, to });
+  const part = clicks.filter(({ eventTime }) => eventTime >= from && eventTime < to);
+  expect(count).toBe(part.length);
+  expect(span).toEqual({ from: part[0]?.eventTime, to: part.at(-1)?.eventTime });
+  const args = ['backtest', '--rules', FIVE, '--events', events, '--json', '--threads', '1'];
+  const { stdout } = await run([
+    ...args,
+    '--from',
+    new Date(from).toISOString(),
+    '--to',
+    String(to),
+  ]);
+  expect(JSON.parse(stdout).alertCounts).toEqual(alertCounts);
+});
+
 test('two versions: what both, and only one of them would have alerted', async () => {
   const cheaper = structuredClone(five);
   Object.assign(cheaper.rules[0]?.pattern.nodes[0] as object, {
@@ -133,6 +155,7 @@ test.each([
   [['--rules', 'none.json'], /none\.json is no rule set \(.*no such file.*\): name a JSON file/],
   [['--rules', 'none.ts'], /no journeys module at .*none\.ts/],
   [['--events', 'none.ndjson'], /cannot read none\.ndjson/],
+  [['--from', 'yesterday'], /--from yesterday is no time: write such as/],
   [['--threads', '0'], /--threads 0: give a whole number from 1 to 256/],
 ])('%j: one line that says what is wrong', async (flags, message) => {
   const given = new Map([

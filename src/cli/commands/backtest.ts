@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { type BacktestResult, backtest } from '../../backtest/backtest.js';
 import { type Comparison, compareAlerts } from '../../backtest/compare.js';
 import { CepError } from '../../errors.js';
-import { formatTimestamp, parseDuration } from '../../time.js';
+import { formatTimestamp, parseDuration, type Timestamp } from '../../time.js';
 import { note, print, progress, table } from '../terminal.js';
 import { CONDITIONS_HELP } from './rules.js';
 
@@ -13,6 +13,8 @@ interface BacktestFlags {
   readonly against?: string;
   readonly conditions?: string;
   readonly events: string[];
+  readonly from?: string;
+  readonly to?: string;
   readonly outOfOrderness: string;
   readonly leaveOpen?: boolean;
   readonly threads: string;
@@ -32,6 +34,8 @@ export function backtestCommand(): Command {
       '--events <file...>',
       'NDJSON or CSV; several are one stream, one after the other',
     )
+    .option('--from <time>', 'events from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or ms')
+    .option('--to <time>', 'events before this time')
     .option('--against <file>', 'other rules: tells what only they, or only --rules, would alert')
     .option('--conditions <module>', CONDITIONS_HELP)
     .option('--out-of-orderness <duration>', 'how far event times may lag, as for ingest', '2s')
@@ -63,6 +67,8 @@ async function run(flags: BacktestFlags): Promise<void> {
       rules,
       conditions: flags.conditions,
       events: flags.events,
+      from: timeOf('--from', flags.from),
+      to: timeOf('--to', flags.to),
       threads,
       outOfOrdernessMs: parseDuration(flags.outOfOrderness),
       keepsAlerts: flags.alerts !== undefined || against !== undefined,
@@ -83,6 +89,16 @@ async function run(flags: BacktestFlags): Promise<void> {
   const { alerts: _, ...report } = result;
   if (flags.json) print(JSON.stringify({ ...report, ...(comparison ? { comparison } : {}) }));
   else print(asText(result, comparison));
+}
+
+function timeOf(flag: string, text: string | undefined): Timestamp | undefined {
+  if (text === undefined) return undefined;
+  const at = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  if (!Number.isNaN(at)) return at;
+  throw new CepError(
+    'SETTING_INVALID',
+    `${flag} ${text} is no time: write such as 2026-01-31T12:00:00Z, or ms since the epoch`,
+  );
 }
 
 function asText(result: BacktestResult, comparison: Comparison | undefined): string {
