@@ -1,11 +1,12 @@
 // A backtest: rules over the events of the past, in process, with the keys shared out between threads.
 
 import { Worker } from 'node:worker_threads';
+import { CepError } from '../errors.js';
 import type { Alert } from '../rules/rule.js';
 import { addCounts, type RuleCounts } from '../rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import { type ActionCounts, sumOfActions } from './actions.js';
-import { runShare, type ShareNews, type ShareOptions, type ShareResult } from './share.js';
+import type { ShareNews, ShareOptions, ShareResult } from './share.js';
 
 export interface BacktestOptions {
   /** Path of a rule set document (`.json`), or of a journeys module. */
@@ -57,6 +58,8 @@ export interface BacktestResult {
 }
 
 const BUSIEST = 10;
+/** Most of what a thread makes is gone with the next event; what sessions hold is not. */
+const RESOURCES = { maxYoungGenerationSizeMb: 256, maxOldGenerationSizeMb: 16_384 };
 
 /** @throws CepError for rules and files that can't be used */
 export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
@@ -75,21 +78,33 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
     share,
     shares: threads,
   });
-  // The last one runs here: what it throws for the rules is what all would throw.
-  const others = Array.from({ length: threads - 1 }, (_, share) => inThread(shareOf(share)));
-  const shares = await Promise.all([...others, runShare(shareOf(threads - 1), onProgress)]);
+  const shares = await Promise.all(
+    Array.from({ length: threads }, (_, share) =>
+      // All read the same: one of them may speak.
+      inThread(shareOf(share), share === 0 ? onProgress : () => {}),
+    ),
+  );
   const elapsed = (performance.now() - began) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
   return merged(shares, elapsed, (user + system) / 1e6);
 }
 
-function inThread(options: ShareOptions): Promise<ShareResult> {
+function inThread(
+  options: ShareOptions,
+  onProgress: (records: number) => void,
+): Promise<ShareResult> {
   return new Promise((resolve, reject) => {
     const thread = new Worker(new URL('./share.js', import.meta.url), {
       workerData: { backtest: options },
+      resourceLimits: RESOURCES,
     });
     thread.on('message', (news: ShareNews) => {
       if ('result' in news) resolve(news.result);
+      else if ('records' in news) onProgress(news.records);
+      else {
+        const { code, message, details } = news.refused;
+        reject(new CepError(code, message, { details }));
+      }
     });
     thread.on('error', reject);
     thread.on('exit', (code) => reject(new Error(`a thread of the backtest ended with ${code}`)));

@@ -1,6 +1,7 @@
 // One thread's share of a backtest: all records are read, and the keys that are its own are run.
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { CepError } from '../errors.js';
 import { readFileRecords } from '../ingest/read-file.js';
 import type { Alert } from '../rules/rule.js';
 import type { RuleCounts } from '../rules/session.js';
@@ -46,13 +47,16 @@ export interface ShareResult {
 }
 
 /** What a share says while it runs, and at its end. */
-export type ShareNews = { readonly records: number } | { readonly result: ShareResult };
+export type ShareNews =
+  | { readonly records: number }
+  | { readonly result: ShareResult }
+  | { readonly refused: Pick<CepError, 'code' | 'message' | 'details'> };
 
 const HOUR: Millis = 3_600_000;
 const BUSIEST = 10;
 const TOLD_EVERY = 20_000;
 
-export async function runShare(
+async function runShare(
   options: ShareOptions,
   told: (records: number) => void,
 ): Promise<ShareResult> {
@@ -110,5 +114,11 @@ if (!isMainThread && parentPort && (workerData as { backtest?: ShareOptions })?.
   const port = parentPort;
   const tell = (news: ShareNews) => port.postMessage(news);
   const { backtest } = workerData as { backtest: ShareOptions };
-  tell({ result: await runShare(backtest, (records) => tell({ records })) });
+  try {
+    tell({ result: await runShare(backtest, (records) => tell({ records })) });
+  } catch (error) {
+    if (!(error instanceof CepError)) throw error;
+    const { code, message, details } = error;
+    tell({ refused: { code, message, details } });
+  }
 }
