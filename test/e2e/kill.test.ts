@@ -129,7 +129,7 @@ describe.concurrent('SIGKILL', () => {
       const first = await startWorkerProcess({ ...where(), taskQueue, alerts: path });
       const file = watchAlerts(path);
       const live = await startIngest(taskQueue);
-      const [short, long] = await Promise.all([live.cart('short'), live.cart('long')]);
+      const [short, long] = await Promise.all([live.cart('short'), live.cart('longer')]);
 
       await sleep(500);
       expect(Date.now()).toBeLessThan(short.deadline);
@@ -164,7 +164,7 @@ describe.concurrent('SIGKILL', () => {
       const first = await startWorkerProcess({ ...where(), taskQueue, alerts: path });
       const file = watchAlerts(path);
       const live = await startIngest(taskQueue);
-      const cart = await live.cart('long');
+      const cart = await live.cart('longer');
       await sleep(500);
       await first.kill();
       const second = await startWorkerProcess({ ...where(), taskQueue, alerts: path });

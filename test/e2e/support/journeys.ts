@@ -42,7 +42,13 @@ const cartWithin = (id: string, window: Millis): Journey<Click> => ({
   ],
 });
 
-export const WINDOWS = { quick: seconds(2), short: seconds(4), long: seconds(30) } as const;
+export const WINDOWS = {
+  quick: seconds(2),
+  short: seconds(4),
+  long: seconds(30),
+  // A worker that starts while others do takes half a minute.
+  longer: seconds(75),
+} as const;
 
 export default defineJourneys<Click>({
   fields: { eventType: 'string', productId: 'string', userSession: 'string', shop: 'string' },
