@@ -6,18 +6,9 @@ import type { Alert } from '../rules/rule.js';
 import { addCounts, type RuleCounts } from '../rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import { type ActionCounts, sumOfActions } from './actions.js';
-import type { ShareNews, ShareOptions, ShareResult } from './share.js';
+import type { BacktestInput, ShareNews, ShareOptions, ShareResult } from './share.js';
 
-export interface BacktestOptions {
-  /** Path of a rule set document (`.json`), or of a journeys module. */
-  readonly rules: string;
-  /** Path of a journeys module whose conditions a rule set may name. None by default. */
-  readonly conditions?: string | undefined;
-  /** Paths of files with events, each NDJSON or CSV. Several are one stream, one after the other. */
-  readonly events: readonly string[];
-  /** Events from this time on, and before the other; all by default. */
-  readonly from?: Timestamp | undefined;
-  readonly to?: Timestamp | undefined;
+export interface BacktestOptions extends BacktestInput {
   /** As for ingest. Default 2 s. */
   readonly outOfOrdernessMs?: Millis;
   /** The last watermark. The end of time by default, which ends every open window. */
@@ -63,15 +54,12 @@ const RESOURCES = { maxYoungGenerationSizeMb: 256, maxOldGenerationSizeMb: 16_38
 
 /** @throws CepError for rules and files that can't be used */
 export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
-  const { threads = 1, onProgress = () => {} } = options;
+  const { rules, conditions, events, from, to, threads = 1, onProgress = () => {} } = options;
+  const input: BacktestInput = { rules, conditions, events, from, to };
   const began = performance.now();
   const cpu = process.cpuUsage();
   const shareOf = (share: number): ShareOptions => ({
-    rules: options.rules,
-    conditions: options.conditions,
-    events: options.events,
-    from: options.from,
-    to: options.to,
+    ...input,
     outOfOrdernessMs: options.outOfOrdernessMs ?? seconds(2),
     endWatermark: options.endWatermark ?? MAX_TIMESTAMP,
     keepsAlerts: options.keepsAlerts ?? false,

@@ -1,8 +1,7 @@
 // What a backtest runs: a rule set document, or a journeys module.
 
-import { readFileSync } from 'node:fs';
-import { CepError, messageOf } from '../errors.js';
 import { loadJourneys } from '../journeys-module.js';
+import { naming, readJson } from '../json-file.js';
 import { type CompiledJourneys, compileJourneys } from '../rules/compiled.js';
 import type { ConditionClasses } from '../rules/conditions.js';
 import { journeysOfDocument } from '../rules/rule-set.js';
@@ -17,24 +16,13 @@ export async function loadRules(
   conditions?: string,
 ): Promise<{ journeys: CompiledJourneys }> {
   if (!/\.json$/i.test(path)) return await loadJourneys(path);
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw new CepError(
-      'INPUT_MISSING',
-      `${path} is no rule set (${messageOf(cause)}): name a JSON file such as examples/five.json, or a journeys module`,
-      { details: { path }, cause },
-    );
-  }
+  const json = readJson(
+    path,
+    'rule set',
+    'name a JSON file such as examples/five.json, or a journeys module',
+  );
   const classes = conditions === undefined ? {} : await loadConditions(conditions);
-  try {
-    return { journeys: compileJourneys(journeysOfDocument(json, classes)) };
-  } catch (cause) {
-    if (!(cause instanceof CepError)) throw cause;
-    const details = { ...cause.details, file: path };
-    throw new CepError(cause.code, `${path}: ${messageOf(cause)}`, { details, cause });
-  }
+  return naming(path, () => ({ journeys: compileJourneys(journeysOfDocument(json, classes)) }));
 }
 
 /** The conditions that a journeys module registers. */

@@ -10,15 +10,20 @@ import type { ActionCounts } from './actions.js';
 import { OfflineRun } from './offline.js';
 import { loadRules } from './rules.js';
 
-export interface ShareOptions {
-  /** Path of a rule set document, or of a journeys module. */
+/** What is run over what. */
+export interface BacktestInput {
+  /** Path of a rule set document (`.json`), or of a journeys module. */
   readonly rules: string;
-  /** Path of a journeys module whose conditions a rule set may name. */
+  /** Path of a journeys module whose conditions a rule set may name. None by default. */
   readonly conditions?: string | undefined;
-  /** Paths of files with events. */
+  /** Paths of files with events, each NDJSON or CSV. Several are one stream, one after the other. */
   readonly events: readonly string[];
+  /** Events from this time on, and before the other; all by default. */
   readonly from?: Timestamp | undefined;
   readonly to?: Timestamp | undefined;
+}
+
+export interface ShareOptions extends BacktestInput {
   readonly outOfOrdernessMs: Millis;
   readonly endWatermark: Timestamp | 'last-event';
   /** Which of how many shares this is. */

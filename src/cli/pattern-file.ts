@@ -1,9 +1,8 @@
-// Pattern documents and other JSON files that a command is given; whatever is wrong with one is a line that names it.
+// Pattern documents that a command is given.
 
-import { readFileSync } from 'node:fs';
 import { compile } from '../automaton/compile.js';
 import type { NFA } from '../automaton/nfa.js';
-import { CepError, messageOf } from '../errors.js';
+import { naming, readJson } from '../json-file.js';
 import { decode } from '../rules/decode.js';
 import { parseDocument } from '../rules/document.js';
 
@@ -27,35 +26,4 @@ export function readPattern(file: string): { pattern: ReturnType<typeof decode>;
     const pattern = decode(parseDocument(json));
     return { pattern, nfa: compile(pattern) };
   });
-}
-
-/**
- * What a JSON file holds.
- *
- * @param what - what it should be, for the error
- * @throws CepError `INPUT_MISSING`
- */
-export function readJson(file: string, what: string, remedy: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new CepError('INPUT_MISSING', `${file} is no ${what} (${oneLine(cause)}): ${remedy}`, {
-      cause,
-    });
-  }
-}
-
-/** Does something with a file, and names it where that is refused. */
-export function naming<T>(file: string, act: () => T): T {
-  try {
-    return act();
-  } catch (cause) {
-    if (!(cause instanceof CepError)) throw cause;
-    const details = { ...cause.details, file };
-    throw new CepError(cause.code, `${file}: ${oneLine(cause)}`, { details, cause });
-  }
-}
-
-export function oneLine(error: unknown): string {
-  return messageOf(error).replace(/\s*\n\s*/g, ' ');
 }

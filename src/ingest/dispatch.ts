@@ -305,7 +305,7 @@ export class Dispatcher {
   #schedule(queue: Queue): void {
     if (this.#stopped || queue.inFlight) return;
     const now = this.#deps.clock.monotonic();
-    const at = Math.max(now + this.#lingerOf(queue), this.#restedAt(queue));
+    const at = Math.max(now + this.#lingerOf(queue), this.#gapEndsAt(queue));
     // The place it had stays behind, and nobody comes to it.
     if (queue.due && queue.due.at <= at) return;
     queue.due = { queue, at };
@@ -321,7 +321,7 @@ export class Dispatcher {
   }
 
   /** D5. */
-  #restedAt({ sentAt, gapMs }: Queue): number {
+  #gapEndsAt({ sentAt, gapMs }: Queue): number {
     return sentAt + (this.#flushing ? this.#settings.hotGapMs : gapMs);
   }
 
@@ -331,7 +331,7 @@ export class Dispatcher {
     this.#due.removeIf(() => true);
     const now = this.#deps.clock.monotonic();
     for (const due of waiting) {
-      due.at = Math.min(due.at, Math.max(now, this.#restedAt(due.queue)));
+      due.at = Math.min(due.at, Math.max(now, this.#gapEndsAt(due.queue)));
       this.#due.offer(due);
     }
     this.#pump();

@@ -7,9 +7,9 @@
 //       division of longs.
 //   A3. Nothing is evaluated as code, nothing loops, nothing is assigned. The text is bounded, and so is its depth.
 
-import { RuleError } from '../errors.js';
+import type { RuleError } from '../errors.js';
 import type { Condition } from '../pattern/condition.js';
-import { describePlace, place } from './cel-syntax.js';
+import { expressionInvalid } from './cel-syntax.js';
 
 /** The column of Flink's rule tables holds 4,096 characters for a whole rule. */
 const EXPRESSION_LENGTH_MAX = 4_096;
@@ -173,10 +173,13 @@ class Parser {
     return refusal(this.#text, refused ?? `unexpected ${text}${hint}`, at);
   }
 
+  #deeper(): void {
+    if (++this.#depth <= DEPTH_MAX) return;
+    throw refusal(this.#text, 'it is nested too deeply; split the condition', this.#token.at);
+  }
+
   #ternary(): Part {
-    if (++this.#depth > DEPTH_MAX) {
-      throw refusal(this.#text, 'it is nested too deeply; split the condition', this.#token.at);
-    }
+    this.#deeper();
     const test = this.#binary(1);
     let part = test;
     if (this.#takes('?')) {
@@ -204,9 +207,7 @@ class Parser {
   }
 
   #unary(): Part {
-    if (++this.#depth > DEPTH_MAX) {
-      throw refusal(this.#text, 'it is nested too deeply; split the condition', this.#token.at);
-    }
+    this.#deeper();
     let part: Part;
     if (this.#takes('!')) {
       const { run } = this.#unary();
@@ -511,10 +512,5 @@ function typeName(value: Value): string {
 }
 
 function refusal(expression: string, found: string, position: number): RuleError {
-  const quote = expression.slice(0, 500);
-  return new RuleError(
-    'EXPRESSION_INVALID',
-    `AVIATOR expression, ${describePlace(expression, position)}: ${found}\n  ${quote}`,
-    { details: { expression: quote, position, ...place(expression, position) } },
-  );
+  return expressionInvalid('AVIATOR', expression, found, position);
 }

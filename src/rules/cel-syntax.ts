@@ -2,6 +2,7 @@
 // the text for people.
 
 import type { ASTNode } from '@marcbachmann/cel-js';
+import { RuleError } from '../errors.js';
 
 /** Thrown for what can't be compiled; `position` counts UTF-16 units from 0. */
 export class CelRefusal extends Error {
@@ -17,6 +18,27 @@ export function place(expression: string, position: number): { line: number; col
   const before = expression.slice(0, position);
   const line = before.split('\n').length;
   return { line, column: position - before.lastIndexOf('\n') };
+}
+
+/** How much of an expression an error repeats. */
+const QUOTE_LENGTH_MAX = 500;
+
+/** The error for a text that is no expression of its language; `position` counts UTF-16 units from 0. */
+export function expressionInvalid(
+  language: 'CEL' | 'AVIATOR',
+  expression: string,
+  found: string,
+  position: number,
+): RuleError {
+  const quote =
+    expression.length > QUOTE_LENGTH_MAX
+      ? `${expression.slice(0, QUOTE_LENGTH_MAX)}...`
+      : expression;
+  return new RuleError(
+    'EXPRESSION_INVALID',
+    `${language} expression, ${describePlace(expression, position)}: ${found}\n  ${quote}`,
+    { details: { expression: quote, position, ...place(expression, position) } },
+  );
 }
 
 export function describePlace(expression: string, position: number): string {

@@ -14,18 +14,16 @@
 //   L4. `timestamp` belongs to the event, so only `match` makes a condition iterative.
 
 import { Environment } from '@marcbachmann/cel-js';
-import { RuleError } from '../errors.js';
+import type { RuleError } from '../errors.js';
 import type { Condition } from '../pattern/condition.js';
 import { type Compiled, compileCel, VARIABLES } from './cel-compile.js';
-import { CelRefusal, describePlace, place } from './cel-syntax.js';
+import { CelRefusal, expressionInvalid } from './cel-syntax.js';
 import { CelEvaluationError, type Fields, STEPS_MAX } from './cel-values.js';
 
 export { CelEvaluationError } from './cel-values.js';
 
 /** The longest expression, in UTF-16 units. */
 const EXPRESSION_LENGTH_MAX = 65_536;
-/** How much of an expression an error repeats. */
-const QUOTE_LENGTH_MAX = 500;
 
 // A list literal may mix types, as in CEL: `[1, event.count]` is a list of dyn.
 const environment = new Environment({ homogeneousAggregateLiterals: false })
@@ -147,13 +145,5 @@ function remedy(code: string | undefined, found: string): string {
 }
 
 function invalid(expression: string, found: string, position: number): RuleError {
-  const quote =
-    expression.length > QUOTE_LENGTH_MAX
-      ? `${expression.slice(0, QUOTE_LENGTH_MAX)}...`
-      : expression;
-  return new RuleError(
-    'EXPRESSION_INVALID',
-    `CEL expression, ${describePlace(expression, position)}: ${found}\n  ${quote}`,
-    { details: { expression: quote, position, ...place(expression, position) } },
-  );
+  return expressionInvalid('CEL', expression, found, position);
 }

@@ -10,10 +10,11 @@ import { readFileRecords } from '../../ingest/read-file.js';
 import type { RawRecord } from '../../ingest/record.js';
 import { routeEvent } from '../../ingest/route.js';
 import { loadJourneys } from '../../journeys-module.js';
+import { naming, oneLine, readJson } from '../../json-file.js';
 import type { CompiledJourney, CompiledJourneys, CompiledRule } from '../../rules/compiled.js';
 import { operatorOf, type SessionRulesSnapshot } from '../../rules/session.js';
 import { MAX_TIMESTAMP } from '../../time.js';
-import { isDocument, naming, oneLine, readJson, readPattern } from '../pattern-file.js';
+import { isDocument, readPattern } from '../pattern-file.js';
 import { note, print } from '../terminal.js';
 
 interface ExplainFlags {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { loadConditions } from '../../backtest/rules.js';
+import { readJson } from '../../json-file.js';
 import { type Finding, validateRuleSet } from '../../rules/validate.js';
-import { readJson } from '../pattern-file.js';
 import { print } from '../terminal.js';
 
 export const CONDITIONS_HELP = 'journeys module whose conditions a rule set may name (CLASS)';
