@@ -1,4 +1,5 @@
-// What is wrong with a rule set, and what may be: all of it at once, each with its place.
+// What is wrong with each rule of a rule set, and what may be, each with its place. What lies between rules, and in the journeys, is
+// looked at once the rules are in order.
 
 import { CepError, messageOf } from '../errors.js';
 import type { Condition } from '../pattern/condition.js';

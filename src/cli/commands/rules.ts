@@ -11,7 +11,7 @@ export function rulesCommand(): Command {
     .description('rules as data: check them before anybody runs them')
     .addCommand(
       new Command('validate')
-        .description('say all that is wrong with rule sets, and what may be')
+        .description('say what is wrong with each rule of rule sets, and what may be')
         .argument('<files...>', 'rule sets: JSON documents such as examples/five.json')
         .option('--conditions <module>', CONDITIONS_HELP)
         .option('--json', 'print the findings as JSON')
