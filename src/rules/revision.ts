@@ -1,0 +1,28 @@
+// Which rules are in force: rows of a rule table that were read, checked and given a number. Plain JSON.
+
+import type { RuleRow } from './rule-set.js';
+
+/** What becomes of the matches that a rule has open when its text changes. */
+export type OnChange =
+  /** They go on under the old text, which begins no new ones. */
+  | 'finish'
+  /** They are dropped, as Flink's dynamic CEP does. */
+  | 'reset';
+
+/** A rule as a revision has it. */
+export interface RuleInForce {
+  /** Read, valid, and of a journey that is known or that `key` makes known. */
+  readonly row: RuleRow;
+  /** The journey's key field, where no journeys module defines the journey. */
+  readonly key?: string;
+  /** In the shadow it matches and is recorded, and sets nothing off. */
+  readonly mode: 'on' | 'shadow';
+  readonly onChange: OnChange;
+}
+
+/** All rules in force from one moment on. Never changed once it has a number. */
+export interface RuleRevision {
+  /** From 1 on, each greater than all before. */
+  readonly revision: number;
+  readonly rules: readonly RuleInForce[];
+}
