@@ -464,8 +464,11 @@ describe('many events', () => {
         await session.send(again, { watermark: event.timestamp, lowWater });
         repeats += again.length;
       }
+      // As the ingestor does: a worker that falls far behind replays what it can't end, until that takes too long.
+      if (n % 500 === 499) {
+        await until('it is done with all', async () => (await session.counts()).events === n + 1);
+      }
     }
-    await until('all was taken', async () => (await session.counts()).events === 4_500);
     const expected = offline(session, events);
     expect(expected).toHaveLength(45);
     await session.send([], { lowWater: 4_500 });
@@ -481,7 +484,7 @@ describe('many events', () => {
     expect(runs.length).toBeGreaterThanOrEqual(2);
     expect(troubles(runs)).toEqual([]);
     expect(runs.map((run) => run.length).filter((length) => length > 10_000)).toEqual([]);
-  });
+  }, 300_000);
 
   test('a flood that came while no worker was there is worked off, without a task timeout', async () => {
     const key = 'flood';
