@@ -19,6 +19,7 @@ import {
   type LateSink,
   loggedLate,
   type ProgressReader,
+  type RuleReader,
   withLedger,
 } from './activities/index.js';
 import { CepError } from './errors.js';
@@ -41,6 +42,8 @@ export interface CreateWorkerOptions
    * of `openStore()`, or `memoryStore()` where one process is all of it.
    */
   readonly store: { readonly progress: ProgressReader; readonly ledger: AlertLedger };
+  /** Where the rules of journeys come from a table: their revisions. */
+  readonly rules?: RuleReader;
   /** Default `temporal-cep`. */
   readonly taskQueue?: string;
   /** The user's own activities by name. */
@@ -82,6 +85,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     log = createLogger(),
     late = loggedLate(log),
     store,
+    rules,
     onPublished,
     onDropped,
     progressWaitMs,
@@ -103,6 +107,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     ledger,
     alerts: sink,
     late,
+    ...(rules ? { rules } : {}),
     ...(progressWaitMs === undefined ? {} : { progressWaitMs }),
     ...(onPublished ? { onPublished } : {}),
   });
@@ -123,8 +128,18 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
       }
     }
   }
+  const isInForce = async ({ id, journey, rule }: Alert): Promise<boolean> => {
+    const isOwn = journeys.byId.get(journey)?.journey.rules.some((own) => own.id === rule);
+    const revision = rules && !isOwn ? await rules.newest(journey) : null;
+    if (!revision || revision.rules.some((r) => r.row.id === rule && r.mode === 'on')) return true;
+    log.info('effect not set off: its rule is no longer on', { journey, rule, alertId: id });
+    return false;
+  };
   const effects = Object.fromEntries(
-    Object.entries(activities).map(([name, effect]) => [name, withLedger(name, effect, ledger)]),
+    Object.entries(activities).map(([name, effect]) => [
+      name,
+      withLedger(name, effect, ledger, isInForce),
+    ]),
   );
   const sinks: InjectedSinks<SessionSinks> = {
     session: {

@@ -1,10 +1,10 @@
 // What the benchmark's worker bundles: both designs, over the same journeys, and a way to free memory.
 
-import { compiled } from '../../src/workflows/compiled-journeys.js';
+import { book, compiled } from '../../src/workflows/compiled-journeys.js';
 import { createSessionWorkflow } from '../../src/workflows/session.js';
 import { createNaiveWorkflow } from './naive.js';
 
-export const session = createSessionWorkflow(compiled);
+export const session = createSessionWorkflow(book);
 export const naive = createNaiveWorkflow(compiled);
 
 /** Frees what the workflows' thread holds for nobody. Node must run with --expose-gc. */

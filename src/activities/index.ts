@@ -1,11 +1,14 @@
 import { Context } from '@temporalio/activity';
+import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { failpoint } from '../failpoints.js';
+import type { RuleRevision } from '../rules/revision.js';
 import type { Alert } from '../rules/rule.js';
 import type { Millis } from '../time.js';
 import type {
   NotTakenReason,
   PartitionProgress,
+  ProgressAnswer,
   ProgressQuestion,
   SessionRef,
   SourcePartition,
@@ -27,8 +30,15 @@ export interface SessionActivities {
   /**
    * How far source partitions are; null for one that nobody has read yet. Where what is asked for may come within
    * some seconds the answer waits for it.
+   *
+   * @param journey - whose newest revision is told too; none by default
    */
-  readProgress(questions: readonly ProgressQuestion[]): Promise<(PartitionProgress | null)[]>;
+  readProgress(
+    questions: readonly ProgressQuestion[],
+    journey?: string,
+  ): Promise<(ProgressAnswer | null)[]>;
+  /** The rules of a journey as a revision has them. */
+  readRules(journey: string, revision: number): Promise<RuleRevision>;
 }
 
 /** Knows how far ingestors are. */
@@ -41,6 +51,14 @@ export interface ProgressReader {
   ): Promise<PartitionProgress | null>;
 }
 
+/** Knows revisions of rules. */
+export interface RuleReader {
+  /** Null for one that is not known. */
+  read(journey: string, revision: number): Promise<RuleRevision | null>;
+  /** The newest one; null where the journey has none. May be a second old. */
+  newest(journey: string): Promise<RuleRevision | null>;
+}
+
 /** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
 export type Effect = (alert: Alert) => Promise<void>;
 
@@ -49,6 +67,8 @@ export interface ActivityDependencies {
   readonly ledger: AlertLedger;
   readonly alerts: AlertSink;
   readonly late: LateSink;
+  /** Where rules come from a table. */
+  readonly rules?: RuleReader;
   /** See {@link awaitProgress}. */
   readonly progressWaitMs?: Millis;
   /** Called with alerts that the sink has just taken, for counters. */
@@ -57,10 +77,11 @@ export interface ActivityDependencies {
 
 /** The activities a worker runs for its sessions. The ledger stands in front of the sink. */
 export function createActivities(deps: ActivityDependencies): SessionActivities {
-  const { progress, ledger, alerts: sink, late, onPublished, progressWaitMs } = deps;
+  const { progress, ledger, alerts: sink, late, rules, onPublished, progressWaitMs } = deps;
   return {
     publishAlerts: async (alerts) => {
-      const fresh = await ledger.record(alerts);
+      const recorded = await ledger.record(alerts);
+      const fresh = recorded.filter(({ shadow }) => !shadow);
       if (fresh.length === 0) return;
       // Taken too long: who asked has asked somebody else by now.
       Context.current().cancellationSignal.throwIfAborted();
@@ -71,14 +92,41 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
       failpoint('alerts-recorded');
     },
     publishLate: (session, events, reason) => late.publish(session, events, reason),
-    readProgress: (questions) =>
-      awaitProgress(progress, questions, Context.current().cancellationSignal, progressWaitMs),
+    readProgress: async (questions, journey) => {
+      const { cancellationSignal } = Context.current();
+      const answers = await awaitProgress(progress, questions, cancellationSignal, progressWaitMs);
+      if (journey === undefined) return answers;
+      // Behind the watermarks: what was in force when they were promised is not missed.
+      const revision = (await rules?.newest(journey))?.revision;
+      return answers.map((answer) => answer && { ...answer, ...(revision && { revision }) });
+    },
+    readRules: async (journey, revision) => {
+      const found = await rules?.read(journey, revision);
+      if (found) return found;
+      throw new CepError(
+        'SETTING_INVALID',
+        rules
+          ? `the rules have no revision ${revision} of journey "${journey}": run ingestors and workers with one --rules-database`
+          : `this worker does not know where the rules of journey "${journey}" are: start it with --rules-database`,
+        { details: { journey, revision } },
+      );
+    },
   };
 }
 
-/** An effect with the ledger in front of it: what took place for an alert id does not take place again. */
-export function withLedger(name: string, effect: Effect, ledger: AlertLedger): Effect {
+/**
+ * An effect with the ledger in front of it: what took place for an alert id does not take place again.
+ *
+ * @param isInForce - asked once more before: a rule may have been switched off since it found the alert
+ */
+export function withLedger(
+  name: string,
+  effect: Effect,
+  ledger: AlertLedger,
+  isInForce: (alert: Alert) => Promise<boolean> = async () => true,
+): Effect {
   return async (alert) => {
+    if (!(await isInForce(alert))) return;
     if (!(await ledger.begin(alert.id, name))) return;
     await effect(alert);
     await ledger.done(alert.id, name);

@@ -6,7 +6,7 @@ import type { Alert } from '../rules/rule.js';
  */
 export interface AlertLedger {
   /**
-   * Records alerts; one whose id is there already changes nothing.
+   * Records alerts, those in the shadow too; one whose id is there already changes nothing.
    *
    * @returns those that have not reached the sink yet, in the order given
    */

@@ -200,7 +200,10 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     const patienceMs = flags.patience ?? patienceOf(journeys);
     const result = await ingest({
       ...input,
-      dispatch: { patienceMs, ...input.dispatch },
+      dispatch: {
+        ...(flags.patience === undefined ? {} : { patienceMs: flags.patience }),
+        ...input.dispatch,
+      },
       journeys,
       gateway: temporalGateway({
         journeys,

@@ -96,6 +96,8 @@ export interface DispatchDeps {
   readonly gateway: SessionGateway;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The revision of a journey's rules at this moment, where they come from a table. */
+  revision?(journey: string): number | undefined;
   /** The promises of a partition at this moment; with an origin the low-water mark is that of the origin. */
   promises(of: SourcePartition, origin?: SourcePartition): Promises;
   /**
@@ -468,7 +470,11 @@ export class Dispatcher {
       if (group) group.push(outgoing);
       else groups.set(name, [outgoing]);
     }
-    const batches = [...groups.values()].map((group) => this.#batchOf(group, waiting));
+    const revision = this.#deps.revision?.(queue.ref.journey);
+    const batches = [...groups.values()].map((group) => ({
+      ...this.#batchOf(group, waiting),
+      ...(revision !== undefined && { revision }),
+    }));
     // Always in the same order, so that the session orders events of one time as they were ordered here.
     batches.sort(
       (a, b) => compare(a, b) || (a.origin && b.origin ? compare(a.origin, b.origin) : 0),

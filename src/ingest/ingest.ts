@@ -9,6 +9,7 @@ import type { CepEvent } from '../event.js';
 import { failpoint } from '../failpoints.js';
 import { createLogger, type Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
+import { LiveJourneys } from '../rules/live-journeys.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import type { EventBatch, SessionRef, SourcePartition } from '../workflows/messages.js';
 import { decodeRecord } from './decode.js';
@@ -42,6 +43,7 @@ const PARKED_LOOK_MS: Millis = seconds(5);
 const RECORDS_PER_TURN = 1_000;
 
 export interface IngestOptions {
+  /** Where rules come from a table {@link LiveJourneys}, which change while it runs. */
   readonly journeys: CompiledJourneys;
   /** The reader, or a function that makes it. */
   readonly records: AsyncIterable<Read> | ((flow: Flow) => AsyncIterable<Read>);
@@ -185,8 +187,15 @@ export class Ingestor {
     this.#log = options.log ?? createLogger();
     this.#late = options.late ?? loggedRejects(this.#log, 'late event');
     this.#deadLetters = options.deadLetters ?? loggedRejects(this.#log, 'dead letter');
-    const patienceMs = patienceOf(options.journeys);
-    this.#dispatch = { ...DISPATCH_DEFAULTS, patienceMs, ...options.dispatch };
+    const { journeys } = options;
+    this.#dispatch = {
+      ...DISPATCH_DEFAULTS,
+      // Asked anew each time: windows may change.
+      get patienceMs() {
+        return patienceOf(journeys);
+      },
+      ...options.dispatch,
+    };
     this.#stopped = aborted(options.signal);
     this.#failed = new Promise((_, reject) => {
       this.#fail = (error) => {
@@ -209,7 +218,7 @@ export class Ingestor {
   }
 
   #newDispatcher(): Dispatcher {
-    const { gateway, parked } = this.#options;
+    const { gateway, parked, journeys } = this.#options;
     return new Dispatcher(
       {
         gateway: this.#tellsTheEnd ? this.#remembering(gateway) : gateway,
@@ -222,6 +231,9 @@ export class Ingestor {
           const lowWater = origin ? known.committedOf(origin) : known.committed;
           return { watermark: known.order.watermark, lowWater };
         },
+        ...(journeys instanceof LiveJourneys && {
+          revision: (journey) => journeys.revisionOf(journey),
+        }),
         refuse: async (ref, events, reason) => {
           const message = `session ${ref.journey}/${ref.key}: ${reason}`;
           await Promise.all(

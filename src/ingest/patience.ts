@@ -11,9 +11,9 @@ const PATIENCE_MAX_MS = seconds(30);
  * most, and where no rule has a window.
  */
 export function patienceOf({ byId }: CompiledJourneys): Millis {
-  const windows = [...byId.values()]
-    .flatMap(({ rules }) => rules)
-    .flatMap(({ nfa }) => [nfa.windowMs, ...nfa.states.map(({ gapMs }) => gapMs)])
-    .filter((window) => window !== null);
-  return Math.min(PATIENCE_MAX_MS, Math.floor(Math.min(...windows) * SHARE));
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const { shortestWindowMs } of byId.values()) {
+    shortest = Math.min(shortest, shortestWindowMs ?? shortest);
+  }
+  return Math.min(PATIENCE_MAX_MS, Math.floor(shortest * SHARE));
 }

@@ -57,12 +57,11 @@ export function temporalGateway(options: {
   keySecret?: string;
 }): SessionGateway {
   const { client, journeys, settings, taskQueue = TASK_QUEUE, keySecret } = options;
-  const details = new Map(
-    [...(journeys?.byId ?? [])].map(([id, { journey }]) => [id, detailsOf(journey)]),
-  );
   return {
     signalWithStart: async (ref, ...batches) => {
-      const input: SessionInput = { ...ref, settings };
+      const revision = batches[0]?.revision;
+      const journey = journeys?.byId.get(ref.journey);
+      const input: SessionInput = { ...ref, settings, ...(revision && { revision }) };
       await call(client, () =>
         client.workflow.signalWithStart(SESSION_WORKFLOW, {
           workflowId: sessionWorkflowId(ref, keySecret),
@@ -72,11 +71,11 @@ export function temporalGateway(options: {
           signalArgs: batches,
           memo: { journey: ref.journey, key: ref.key },
           staticSummary: `${ref.journey} of ${ref.key}`.slice(0, SUMMARY_LENGTH_MAX),
-          staticDetails: details.get(ref.journey) ?? '',
+          staticDetails: journey ? detailsOf(journey.journey) : '',
           typedSearchAttributes: new TypedSearchAttributes([
             { key: CEP_JOURNEY, value: ref.journey },
             { key: CEP_KEY, value: keyName(ref.key, keySecret).slice(0, KEYWORD_LENGTH_MAX) },
-            ...progressAfter(journeys?.byId.get(ref.journey), ref.key, batches),
+            ...progressAfter(journey, ref.key, batches),
           ]),
         }),
       );

@@ -27,6 +27,8 @@ export interface AlertOrigin {
   readonly rule: Rule;
   /** Of the rule's content. */
   readonly ruleHash: string;
+  /** Whether the rule is tried out: the alert is recorded, and sets nothing off. Default false. */
+  readonly isShadow?: boolean;
 }
 
 /** An alert and the effects that its rule names. */
@@ -62,8 +64,9 @@ export function planAlert(
     message: messageOf(rule, outcome, match),
     at: output.at,
     match,
+    ...(origin.isShadow && { shadow: true }),
   };
-  return { alert: fitted(alert), effects: outcome.effects ?? [] };
+  return { alert: fitted(alert), effects: origin.isShadow ? [] : (outcome.effects ?? []) };
 }
 
 /**

@@ -8,10 +8,12 @@ import { completionTest } from '../automaton/urgency.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { Condition } from '../pattern/condition.js';
+import type { Millis } from '../time.js';
 import { hashOf } from './alert.js';
 import type { ConditionDocument } from './document.js';
 import { encode } from './encode.js';
 import type { Journey, JourneySet } from './journey.js';
+import type { RuleInForce } from './revision.js';
 import type { Rule } from './rule.js';
 
 export interface CompiledRule {
@@ -19,11 +21,15 @@ export interface CompiledRule {
   readonly nfa: NFA;
   /** Of the rule's content: id, version, pattern, timers, alerts. Closures count by their place alone. */
   readonly hash: string;
+  /** The row that it was made of; absent for one of a journeys module. */
+  readonly inForce?: RuleInForce;
 }
 
 export interface CompiledJourney {
   readonly journey: Journey;
   readonly rules: readonly CompiledRule[];
+  /** Of all windows and limits between neighbours; null where there are none. */
+  readonly shortestWindowMs: Millis | null;
   /** Whether the event can begin a match of some rule; other events need no session. */
   canBegin(event: CepEvent): boolean;
   /** Whether the event can complete a match of some rule; others may wait for company. */
@@ -33,6 +39,22 @@ export interface CompiledJourney {
 export interface CompiledJourneys {
   readonly set: JourneySet;
   readonly byId: ReadonlyMap<string, CompiledJourney>;
+}
+
+/** A journey of these rules. */
+export function journeyWith(journey: Journey, rules: readonly CompiledRule[]): CompiledJourney {
+  const automata = rules.map(({ nfa }) => new Automaton(nfa));
+  const completions = rules.map(({ nfa }) => completionTest(nfa));
+  const windows = rules
+    .flatMap(({ nfa }) => [nfa.windowMs, ...nfa.states.map(({ gapMs }) => gapMs)])
+    .filter((window) => window !== null);
+  return {
+    journey,
+    rules,
+    shortestWindowMs: windows.length > 0 ? Math.min(...windows) : null,
+    canBegin: (event) => automata.some((automaton) => automaton.canBegin(event)),
+    canComplete: (event) => completions.some((canComplete) => canComplete(event)),
+  };
 }
 
 /**
@@ -57,18 +79,14 @@ export function compileJourneys(journeys: JourneySet<never>): CompiledJourneys {
 }
 
 function compileJourney(journey: Journey): CompiledJourney {
-  const rules = journey.rules.map((rule) => compileRule(journey, rule));
-  const automata = rules.map(({ nfa }) => new Automaton(nfa));
-  const completions = rules.map(({ nfa }) => completionTest(nfa));
-  return {
+  return journeyWith(
     journey,
-    rules,
-    canBegin: (event) => automata.some((automaton) => automaton.canBegin(event)),
-    canComplete: (event) => completions.some((canComplete) => canComplete(event)),
-  };
+    journey.rules.map((rule) => compileRule(journey, rule)),
+  );
 }
 
-function compileRule(journey: Journey, rule: Rule): CompiledRule {
+/** @throws CepError, MalformedPatternError with the names of journey and rule */
+export function compileRule(journey: Pick<Journey, 'id'>, rule: Rule): CompiledRule {
   try {
     limitsFrom(rule.limits);
     return { rule, nfa: compile(rule.pattern), hash: ruleHash(rule) };

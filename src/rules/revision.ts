@@ -11,7 +11,7 @@ export type OnChange =
 
 /** A rule as a revision has it. */
 export interface RuleInForce {
-  /** Read, valid, and of a journey that is known or that `key` makes known. */
+  /** Read, valid, and of the journey that the revision is about. */
   readonly row: RuleRow;
   /** The journey's key field, where no journeys module defines the journey. */
   readonly key?: string;
@@ -20,9 +20,10 @@ export interface RuleInForce {
   readonly onChange: OnChange;
 }
 
-/** All rules in force from one moment on. Never changed once it has a number. */
+/** All rules of a journey's tables that are in force from one moment on. Never changed once it has a number. */
 export interface RuleRevision {
-  /** From 1 on, each greater than all before. */
+  readonly journey: string;
+  /** From 1 on, each greater than all before of the journey. */
   readonly revision: number;
   readonly rules: readonly RuleInForce[];
 }

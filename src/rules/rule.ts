@@ -54,4 +54,6 @@ export interface Alert {
   readonly match: MatchedEvents;
   /** How many events `match` lacks, by stage, where all would not fit into one alert. */
   readonly omitted?: Readonly<Record<string, number>>;
+  /** Found by a rule in the shadow: recorded, and published nowhere. */
+  readonly shadow?: true;
 }

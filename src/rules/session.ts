@@ -7,6 +7,8 @@
 //       on with the next event; the other rules do not notice.
 //   S3. The same events and watermarks give the same alerts with the same ids, however the watermarks
 //       are spaced, unless more events wait than may.
+//   S4. Rules may change between two events. An event that waits for the watermark is matched by the rules that are
+//       in force when its time comes. A rule that is no longer in force brings nothing more forth.
 
 import { assert } from '../assert.js';
 import { explainNow, type NowExplanation } from '../automaton/explain-now.js';
@@ -18,12 +20,14 @@ import {
   type OperatorOutput,
   type OperatorSnapshot,
 } from '../automaton/operator.js';
+import { withoutBegin } from '../automaton/retire.js';
 import { openCountOf } from '../automaton/snapshot.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import { outputKey, type PlannedAlert, planAlert } from './alert.js';
 import type { CompiledJourney, CompiledRule } from './compiled.js';
+import type { RuleInForce } from './revision.js';
 import { EventTable, unpack } from './shared-events.js';
 
 // A look-up of a global is dear in the workflow sandbox.
@@ -75,11 +79,14 @@ export interface SessionObserver {
 }
 
 interface RuleRun {
-  readonly compiled: CompiledRule;
+  compiled: CompiledRule;
   operator: CepOperator;
+  /** Shared by all texts of a rule. */
   readonly counts: RuleCounts;
   /** Of the last failure or error. */
   lastError: string | null;
+  /** A text that is no longer in force: what it has open goes on, and nothing begins. */
+  isRetiring: boolean;
 }
 
 /** A session's rules as JSON. */
@@ -99,6 +106,12 @@ export interface SessionRulesSnapshot {
       }
     >
   >;
+  /** Former texts of rules that still have matches open. */
+  readonly retiring?: readonly {
+    readonly inForce: RuleInForce;
+    readonly operator: OperatorSnapshot<number>;
+    readonly lastError: string | null;
+  }[];
 }
 
 /** What a snapshot has of one rule's operator; undefined where it has no such rule. */
@@ -120,6 +133,11 @@ export interface LostMatches {
 /** A rule's part of a session, for people. */
 export interface RuleView {
   readonly rule: string;
+  readonly version: number;
+  /** Whether it is a former text of the rule, which only ends what it has open. */
+  readonly isRetiring: boolean;
+  /** Whether what it finds is recorded only. */
+  readonly isShadow: boolean;
   readonly description: string | null;
   /** The oldest open matches; all of them unless fewer were asked for. */
   readonly open: readonly OpenMatch[];
@@ -131,9 +149,9 @@ export interface RuleView {
 }
 
 export class Session {
-  readonly #journey: CompiledJourney;
+  #journey: CompiledJourney;
   readonly #key: string;
-  readonly #rules: RuleRun[];
+  #rules: RuleRun[];
   readonly #observer: SessionObserver | null;
   #watermark: Timestamp;
   /** What the rules of its snapshot held open and those of today can't go on with. */
@@ -143,12 +161,14 @@ export class Session {
    * @param snapshot - to go on from. A rule whose hash has changed since begins afresh; what it held open counts as
    *   dropped
    * @param observer - who is told what happens; nobody by default
+   * @param compile - reads the former texts of rules in a snapshot
    */
   constructor(
     journey: CompiledJourney,
     key: string,
     snapshot?: SessionRulesSnapshot,
     observer: SessionObserver | null = null,
+    compile?: (inForce: RuleInForce) => CompiledRule,
   ) {
     this.#journey = journey;
     this.#key = key;
@@ -175,8 +195,74 @@ export class Session {
         counts,
         lastError:
           lost > 0 ? `the rule changed while it had ${lost} open` : (known?.lastError ?? null),
+        isRetiring: false,
       };
     });
+    for (const { inForce, operator, lastError } of snapshot?.retiring ?? []) {
+      assert(compile !== undefined, 'who reads a snapshot with former rules can read those');
+      const compiled = retired(compile(inForce));
+      const { events } = snapshot as SessionRulesSnapshot;
+      this.#rules.push({
+        compiled,
+        operator: this.#operator(compiled, unpack(operator, events)),
+        counts: this.#ruleOf(compiled.rule.id)?.counts ?? { ...NO_COUNTS },
+        lastError,
+        isRetiring: true,
+      });
+    }
+  }
+
+  #operator(compiled: CompiledRule, snapshot: OperatorSnapshot): CepOperator {
+    return new CepOperator(compiled.nfa, operatorOptions(compiled, this.#observer), snapshot);
+  }
+
+  /**
+   * Takes up other rules: S4. A rule of the same hash goes on as it is. Of one with another text what is open is finished or
+   * dropped, as the new one says; of one that is not there any more it is dropped.
+   */
+  change(journey: CompiledJourney): void {
+    const { waiting } = this;
+    const before = this.#rules;
+    this.#journey = journey;
+    const current = journey.rules.map((compiled): RuleRun => {
+      const same = before.find((run) => run.compiled.hash === compiled.hash);
+      if (same && !same.isRetiring) return Object.assign(same, { compiled });
+      const { id } = compiled.rule;
+      const counts = before.find((run) => run.compiled.rule.id === id)?.counts;
+      const operator = same
+        ? this.#operator(compiled, same.operator.snapshot())
+        : freshOperator(compiled, this.#watermark, this.#observer);
+      for (const event of waiting) operator.processElement(event);
+      const lastError = same?.lastError ?? null;
+      return {
+        compiled,
+        operator,
+        counts: counts ?? { ...NO_COUNTS },
+        lastError,
+        isRetiring: false,
+      };
+    });
+    const hashes = new Set(current.map(({ compiled }) => compiled.hash));
+    const former = before.filter(({ compiled }) => !hashes.has(compiled.hash));
+    this.#rules = [...current, ...former.filter((run) => this.#retires(run, journey))];
+  }
+
+  /** Whether what is open of a former text goes on; else it is dropped. */
+  #retires(run: RuleRun, { rules }: CompiledJourney): boolean {
+    const { operator, compiled } = run;
+    const { id } = compiled.rule;
+    const next = rules.find(({ rule }) => rule.id === id);
+    const isFinished = next !== undefined && (next.inForce?.onChange ?? 'finish') === 'finish';
+    if (isFinished && compiled.inForce) {
+      if (run.isRetiring) return true;
+      operator.discardBuffered();
+      run.compiled = retired(compiled);
+      run.operator = this.#operator(run.compiled, operator.snapshot());
+      run.isRetiring = true;
+      return !run.operator.isIdle;
+    }
+    this.#drops(run, operator.openCount, next ? 'the rule has changed' : 'the rule is off');
+    return false;
   }
 
   get watermark(): Timestamp {
@@ -271,6 +357,7 @@ export class Session {
     this.#watermark = watermark;
     const alerts: PlannedAlert[] = [];
     for (const run of this.#rules) this.#advanceRule(run, watermark, alerts);
+    if (this.#rules.some(isDone)) this.#rules = this.#rules.filter((run) => !isDone(run));
     return alerts;
   }
 
@@ -334,8 +421,10 @@ export class Session {
   }
 
   #plan(run: RuleRun, found: OperatorOutput[number], ordinal: number): PlannedAlert | null {
-    const { rule, hash } = run.compiled;
-    const origin = { journey: this.#journey.journey.id, key: this.#key, rule, ruleHash: hash };
+    const { rule, hash, inForce } = run.compiled;
+    const isShadow = inForce?.mode === 'shadow';
+    const journey = this.#journey.journey.id;
+    const origin = { journey, key: this.#key, rule, ruleHash: hash, isShadow };
     try {
       return planAlert(origin, found, ordinal);
     } catch (error) {
@@ -421,8 +510,11 @@ export class Session {
    * @param options.named - open matches with their ids. Default false
    */
   view(openMax = Number.POSITIVE_INFINITY, options: { named?: boolean } = {}): RuleView[] {
-    return this.#rules.map(({ compiled, operator, counts, lastError }) => ({
+    return this.#rules.map(({ compiled, operator, counts, lastError, isRetiring }) => ({
       rule: compiled.rule.id,
+      version: compiled.rule.version ?? 1,
+      isRetiring,
+      isShadow: compiled.inForce?.mode === 'shadow',
       description: compiled.rule.description ?? null,
       open: operator.openMatches(openMax, options),
       openCount: operator.openCount,
@@ -455,15 +547,22 @@ export class Session {
 
   snapshot(): SessionRulesSnapshot {
     const table = new EventTable();
-    const rules = this.#rules.map(({ compiled, operator, counts, lastError }) => {
+    const of = (isRetiring: boolean) => this.#rules.filter((run) => run.isRetiring === isRetiring);
+    const rules = of(false).map(({ compiled, operator, counts, lastError }) => {
       const packed = table.pack(operator.snapshot());
       const rule = { hash: compiled.hash, operator: packed, counts: { ...counts }, lastError };
       return [compiled.rule.id, rule];
     });
+    const retiring = of(true).map(({ compiled, operator, lastError }) => ({
+      inForce: compiled.inForce as RuleInForce,
+      operator: table.pack(operator.snapshot()),
+      lastError,
+    }));
     return {
       watermark: this.#watermark,
       events: table.events,
       rules: Object.fromEntries(rules),
+      ...(retiring.length > 0 && { retiring }),
     };
   }
 
@@ -497,6 +596,15 @@ function lostOf(journey: CompiledJourney, snapshot?: SessionRulesSnapshot): Lost
     const why = today === undefined ? 'RULE_REMOVED' : 'RULE_CHANGED';
     return partialMatches > 0 ? [{ rule, partialMatches, why }] : [];
   });
+}
+
+function isDone({ isRetiring, operator }: RuleRun): boolean {
+  return isRetiring && operator.isIdle;
+}
+
+/** For what a former text has open. */
+function retired(compiled: CompiledRule): CompiledRule {
+  return { ...compiled, nfa: withoutBegin(compiled.nfa) };
 }
 
 function tellsTimeouts({ rule: { onTimeout } }: CompiledRule): boolean {

@@ -9,7 +9,7 @@ import type { Alert } from '../rules/rule.js';
 import type { Database } from './database.js';
 import { storableJson, storableText } from './text.js';
 
-/** PostgreSQL takes 65,535 parameters in a statement; an alert has ten. */
+/** PostgreSQL takes 65,535 parameters in a statement; an alert has eleven. */
 const ROWS_MAX = 1_000;
 
 /** Keeps the ledger in the tables `cep_alerts` and `cep_effects`. Many processes may use it at once. */
@@ -103,6 +103,7 @@ function rowOf(id: string, alert: Alert) {
     user_session: alert.userSession === null ? null : storableText(alert.userSession),
     at: alert.at,
     match: storableJson(alert.match),
+    shadow: alert.shadow ?? false,
   };
 }
 

@@ -53,6 +53,8 @@ export interface AlertsTable {
   at: number;
   match: ColumnType<MatchedEvents, string, string>;
   recorded_at: Generated<Date>;
+  /** Of a rule in the shadow: published nowhere. */
+  shadow: Generated<boolean>;
   /** When the sink had taken it; null before. */
   published_at: Date | null;
 }

@@ -1,6 +1,6 @@
 // What the worker bundles: its exports are the workflow types.
 
-import { compiled } from './compiled-journeys.js';
+import { book } from './compiled-journeys.js';
 import { createSessionWorkflow } from './session.js';
 
-export const session = createSessionWorkflow(compiled);
+export const session = createSessionWorkflow(book);

@@ -4,8 +4,11 @@
 /// <reference path="./bundled-journeys.d.ts" />
 import journeys from 'temporal-cep-bundled-journeys';
 import { compileJourneys } from '../rules/compiled.js';
+import { RuleBook } from '../rules/in-force.js';
 
 export const compiled = compileJourneys(journeys);
+/** What tables have of rules is compiled once per worker, too. */
+export const book = new RuleBook(compiled);
 
 /**
  * The SDK keeps a stack for each promise of a workflow, for its stack trace query, and maps every frame to its source: with

@@ -59,6 +59,8 @@ export interface EventBatch extends SourcePartition {
   readonly watermark: Timestamp;
   /** Offsets below it are committed: they will never be delivered again. */
   readonly lowWater: number;
+  /** The rules in force when it was made, where they come from a table: the session takes them up before its events. */
+  readonly revision?: number;
   /** The next signal may come before the session has seen this one: no moment to continue as new. */
   readonly more?: true;
   /** The source has ended: nothing more will come, and its watermark no longer gates. */
@@ -90,6 +92,12 @@ export interface PartitionProgress {
   /** Offsets below it are committed. */
   readonly lowWater: number;
   readonly finished: boolean;
+}
+
+/** Answer to a {@link ProgressQuestion}. */
+export interface ProgressAnswer extends PartitionProgress {
+  /** The newest revision of the journey's rules, where they come from a table. */
+  readonly revision?: number;
 }
 
 /** Times a session needs to know of its ingestor, to place its timer. */

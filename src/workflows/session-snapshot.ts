@@ -6,6 +6,7 @@ import type { OperatorSnapshot } from '../automaton/operator.js';
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
+import type { RuleRevision } from '../rules/revision.js';
 import type { SessionRulesSnapshot } from '../rules/session.js';
 import { EventTable } from '../rules/shared-events.js';
 import type { Timestamp } from '../time.js';
@@ -31,6 +32,8 @@ export interface SessionSnapshot {
   readonly notTaken: readonly NotTaken[];
   /** Absent in what format 1 became. */
   readonly operations?: OperationsSnapshot;
+  /** The revision that it runs, where its rules come from a table: what ran never depends on what the table has today. */
+  readonly inForce?: RuleRevision;
 }
 
 /** Events for the late output, as many as one activity takes. */
@@ -48,10 +51,10 @@ export interface StoredSnapshot {
 export type SnapshotUpgrade = (snapshot: StoredSnapshot) => StoredSnapshot;
 
 /** The first makes format 2 of format 1. */
-const UPGRADES: readonly SnapshotUpgrade[] = [withEventsOnce];
+const UPGRADES: readonly SnapshotUpgrade[] = [withEventsOnce, withoutTables];
 
 /** The format that this release writes: the one behind the last upgrade. */
-export const SNAPSHOT_FORMAT = 2;
+export const SNAPSHOT_FORMAT = 3;
 
 /**
  * Reads a snapshot of this release or an earlier one.
@@ -106,4 +109,9 @@ function withEventsOnce(stored: StoredSnapshot): StoredSnapshot {
   const { watermark } = before;
   const packed = { watermark, events: table.events, rules: Object.fromEntries(rules) };
   return { ...rest, format: 2, rules: packed, planned: [], notTaken: [] } as StoredSnapshot;
+}
+
+/** Format 2: all rules were of a journeys module. A release that knows no others must not lose them. */
+function withoutTables(stored: StoredSnapshot): StoredSnapshot {
+  return { ...stored, format: 3 };
 }

@@ -14,6 +14,8 @@
 //   W5. The work of one activation is bounded, far below the deadlock limit.
 //   W6. A full run continues as new after a signal that no other follows at once, or when there has been none for a
 //       while: a signal that arrives during that task makes the server refuse it.
+//   W7. Where rules come from a table, what a signal or an answer brings is looked at only under a revision that is no older
+//       than theirs. What ran is in the history: in the answer to `readRules`, or in what the run was handed.
 
 import {
   CancellationScope,
@@ -35,7 +37,9 @@ import { jsonBytes } from '../automaton/limits.js';
 import { messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
-import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
+import type { CompiledJourney } from '../rules/compiled.js';
+import type { RuleBook } from '../rules/in-force.js';
+import type { RuleRevision } from '../rules/revision.js';
 import type { Alert } from '../rules/rule.js';
 import { type RuleCounts, type RuleView, repeatKey, Session } from '../rules/session.js';
 import { MIN_TIMESTAMP, type Millis, readableTimestamp, type Timestamp } from '../time.js';
@@ -45,7 +49,7 @@ import {
   EVENTS_SIGNAL,
   type EventBatch,
   type NotTakenReason,
-  type PartitionProgress,
+  type ProgressAnswer,
   type ReadPartition,
   type SessionRef,
   type SessionSettings,
@@ -108,6 +112,9 @@ const LOST = {
   RULE_REMOVED: 'a rule is no longer there, and its open matches are lost',
 } as const;
 
+// A look-up of a global is dear in the workflow sandbox.
+const { max } = Math;
+
 export const eventsSignal = defineSignal<EventBatch[]>(EVENTS_SIGNAL);
 export const busyQuery = defineQuery<boolean>(BUSY_QUERY);
 export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
@@ -115,6 +122,8 @@ export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
 /** Argument of the workflow. `carried` is there from the second run on. */
 export interface SessionInput extends SessionRef {
   readonly settings: SessionSettings;
+  /** The newest revision of the journey's rules when it was started, where they come from a table. */
+  readonly revision?: number;
   readonly carried?: StoredSnapshot;
 }
 
@@ -154,6 +163,8 @@ export interface SessionState extends SessionRef {
   readonly publishing: number;
   /** Who paused it and why. */
   readonly paused: Done | null;
+  /** Of the rules that it runs, where they come from a table. */
+  readonly revision?: number;
 }
 
 /** What activities under way tell. */
@@ -166,12 +177,12 @@ type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
 
 const RETRY = { initialInterval: '1 second', maximumInterval: '1 minute' } as const;
 
-const { publishAlerts, publishLate } = proxyActivities<SessionActivities>({
+const { publishAlerts, publishLate, readRules } = proxyActivities<SessionActivities>({
   startToCloseTimeout: '30 seconds',
   retry: RETRY,
 });
 
-const local = proxyLocalActivities<Pick<SessionActivities, 'publishAlerts'>>({
+const local = proxyLocalActivities<Pick<SessionActivities, 'publishAlerts' | 'readRules'>>({
   startToCloseTimeout: LOCAL_MS,
   retry: { maximumAttempts: 1 },
 });
@@ -180,15 +191,36 @@ const { session: told } = proxySinks<SessionSinks>();
 
 /** The workflow function over the journeys of one bundle. */
 export function createSessionWorkflow(
-  journeys: CompiledJourneys,
+  book: RuleBook,
 ): (input: SessionInput) => Promise<SessionResult> {
-  return (input) => new SessionShell(journeys, input).run();
+  return async (input) => {
+    const carried = input.carried && readSnapshot(input.carried);
+    const inForce =
+      input.revision === undefined
+        ? carried?.inForce
+        : await revisionOf(input.journey, input.revision);
+    return new SessionShell(book, input, carried, inForce).run();
+  };
+}
+
+/** The rules of a revision, so that they stand in the history: in the workflow task at hand where that works. */
+async function revisionOf(journey: string, revision: number): Promise<RuleRevision> {
+  try {
+    return await local.readRules(journey, revision);
+  } catch (error) {
+    const reason = messageOf((error as Error).cause ?? error);
+    log.warn('rules not read at once', { revision, reason });
+    return await readRules(journey, revision);
+  }
 }
 
 class SessionShell {
   readonly #input: SessionInput;
   readonly #session: Session;
-  readonly #journey: CompiledJourney;
+  readonly #book: RuleBook;
+  #journey: CompiledJourney;
+  /** Null where no table has rules. */
+  #inForce: RuleRevision | null;
   #sources: Sources;
   readonly #counts: SessionCounts;
   #since: Timestamp | null;
@@ -217,7 +249,7 @@ class SessionShell {
   #isReading = false;
   /** A question was answered, if only by "unknown": time to decide what to wait for next. */
   #readingEnded = false;
-  readonly #read: [partition: ReadPartition, progress: PartitionProgress][] = [];
+  readonly #read: [partition: ReadPartition, progress: ProgressAnswer][] = [];
   /** Questions asked while idle since the last event. */
   #idleReads = 0;
   /** Partial matches dropped at a limit that were told of, by rule. */
@@ -225,19 +257,30 @@ class SessionShell {
   readonly #next = new NextRun();
   readonly #operations: Operations;
 
-  constructor(journeys: CompiledJourneys, input: SessionInput) {
-    const journey = journeys.byId.get(input.journey);
-    if (!journey) {
+  constructor(
+    book: RuleBook,
+    input: SessionInput,
+    carried: SessionSnapshot | undefined,
+    inForce: RuleRevision | undefined,
+  ) {
+    if (!inForce && !book.has(input.journey)) {
       // Not a failure of the workflow: a worker that has the journey can go on with it.
       throw new Error(
         `this worker has no journey "${input.journey}": start it with the module that defines it, or deploy it before the ingestor`,
       );
     }
-    const carried = input.carried && readSnapshot(input.carried);
     this.#input = input;
+    this.#book = book;
+    this.#inForce = inForce ?? null;
+    this.#journey = book.journey(input.journey, inForce?.rules ?? []);
     this.#operations = new Operations(carried?.operations);
-    this.#session = new Session(journey, input.key, carried?.rules, this.#operations.timeline);
-    this.#journey = journey;
+    this.#session = new Session(
+      this.#journey,
+      input.key,
+      carried?.rules,
+      this.#operations.timeline,
+      (former) => book.rule(input.journey, former),
+    );
     for (const { rule, counts } of this.#session.view(0)) {
       this.#toldDropped.set(rule, counts.dropped);
     }
@@ -293,6 +336,11 @@ class SessionShell {
     for (;;) {
       this.#operations.begin();
       this.#drain();
+      const revision = this.#newerRevision();
+      if (revision !== null) {
+        await this.#takeUp(revision);
+        continue;
+      }
       // W1: whatever the activity read is younger than all that was in the inbox.
       if (this.#inbox.length === 0) this.#applyReadings();
       if (this.#isTimeToEnd()) {
@@ -350,7 +398,7 @@ class SessionShell {
   #drain(): void {
     let taken = 0;
     this.#heldIds = null;
-    while (this.#canDrain && taken < EVENTS_PER_ACTIVATION) {
+    while (this.#canDrain && taken < EVENTS_PER_ACTIVATION && this.#newerRevision() === null) {
       const batches = this.#inbox.shift() as readonly EventBatch[];
       // Of all partitions, before event time moves: what one promises may lie ahead of what another brings.
       for (const batch of batches) {
@@ -359,6 +407,21 @@ class SessionShell {
       }
       this.#advance();
     }
+  }
+
+  /** W7: the revision without which what comes next can't be looked at; null where there is none. */
+  #newerRevision(): number | null {
+    const [batches] = this.#inbox;
+    const next = batches ?? this.#read.map(([, answer]) => answer);
+    const wanted = next.reduce((newest, { revision = 0 }) => max(newest, revision), 0);
+    return wanted > (this.#inForce?.revision ?? 0) ? wanted : null;
+  }
+
+  async #takeUp(revision: number): Promise<void> {
+    const { journey } = this.#input;
+    this.#inForce = await revisionOf(journey, revision);
+    this.#journey = this.#book.journey(journey, this.#inForce.rules);
+    this.#session.change(this.#journey);
   }
 
   #take(batch: EventBatch): void {
@@ -632,7 +695,9 @@ class SessionShell {
       retry: RETRY,
       summary: `watermark of ${names.join(', ')}`.slice(0, SUMMARY_LENGTH_MAX),
     });
-    readProgress(questions)
+    const { journey } = this.#input;
+    const asked = this.#inForce ? readProgress(questions, journey) : readProgress(questions);
+    asked
       .then((answers) => {
         answers.forEach((progress, i) => {
           if (progress) this.#read.push([questions[i] as ReadPartition, progress]);
@@ -725,6 +790,7 @@ class SessionShell {
       planned: [...untold.flatMap(({ planned }) => planned), ...this.#planned.map((p) => p.alert)],
       notTaken: [...untold.flatMap(({ notTaken }) => notTaken), ...this.#notTaken],
       operations: this.#operations.snapshot(),
+      ...(this.#inForce && { inForce: this.#inForce }),
     };
   }
 
@@ -757,6 +823,7 @@ class SessionShell {
       counts: this.#counts,
       publishing: this.#publishing.size + this.#planned.length + this.#notTaken.length,
       paused: this.#operations.paused,
+      ...(this.#inForce && { revision: this.#inForce.revision }),
     };
   }
 
