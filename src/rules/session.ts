@@ -135,9 +135,9 @@ export interface RuleView {
   readonly rule: string;
   readonly version: number;
   /** Whether it is a former text of the rule, which only ends what it has open. */
-  readonly isRetiring: boolean;
+  readonly isRetiring?: true;
   /** Whether what it finds is recorded only. */
-  readonly isShadow: boolean;
+  readonly isShadow?: true;
   readonly description: string | null;
   /** The oldest open matches; all of them unless fewer were asked for. */
   readonly open: readonly OpenMatch[];
@@ -513,8 +513,8 @@ export class Session {
     return this.#rules.map(({ compiled, operator, counts, lastError, isRetiring }) => ({
       rule: compiled.rule.id,
       version: compiled.rule.version ?? 1,
-      isRetiring,
-      isShadow: compiled.inForce?.mode === 'shadow',
+      ...(isRetiring && { isRetiring }),
+      ...(compiled.inForce?.mode === 'shadow' && { isShadow: true }),
       description: compiled.rule.description ?? null,
       open: operator.openMatches(openMax, options),
       openCount: operator.openCount,

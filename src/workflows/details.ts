@@ -45,7 +45,12 @@ function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
     ...(errors > 0 ? [`${errors} condition errors`] : []),
     ...(dropped > 0 ? [`**${dropped} partial matches dropped**`] : []),
   ].join(', ');
-  const lines = [`### ${escapeMarkdown(rule.rule)}`];
+  const lines = [
+    `### ${escapeMarkdown(rule.rule)}${rule.version > 1 ? `, version ${rule.version}` : ''}`,
+  ];
+  if (rule.isShadow)
+    lines.push('**In the shadow**: what it finds is recorded and sets nothing off.', '');
+  if (rule.isRetiring) lines.push('**Replaced**: it ends what it has open and begins nothing.', '');
   if (rule.description) lines.push(`*${escapeMarkdown(rule.description)}*`, '');
   lines.push(`So far ${sofar}.`);
   if (rule.lastError) lines.push(`Last error: ${escapeMarkdown(rule.lastError)}`);

@@ -72,7 +72,7 @@ function sessionUnder(...first: RuleInForce[]) {
       );
     },
     view: () =>
-      session.view().map(({ version, openCount, isRetiring, counts }) => ({
+      session.view().map(({ version, openCount, isRetiring = false, counts }) => ({
         version,
         openCount,
         isRetiring,

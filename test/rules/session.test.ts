@@ -360,6 +360,7 @@ describe('what it tells of itself', () => {
     expect(session.view(1)).toEqual([
       {
         rule: 'ab',
+        version: 1,
         description: 'a, then b',
         open: [{ stage: 'b', events: { a: [events[0]] }, deadline: 11 }],
         openCount: 2,
@@ -369,6 +370,7 @@ describe('what it tells of itself', () => {
       },
       {
         rule: 'idle',
+        version: 1,
         description: null,
         open: [],
         openCount: 0,
