@@ -12,10 +12,15 @@ import type { State } from './state.js';
  * event alone does not decide it, it can.
  */
 export function completionTest(nfa: NFA): (event: CepEvent) => boolean {
-  const guards = nfa.states
-    .flatMap(({ transitions }) => transitions)
-    .filter(({ action, target }) => action === 'TAKE' && leadsToEnd(target))
-    .map(({ guard }) => guard);
+  // Behind a last notNext() the event that is passed over completes the match.
+  const guards = nfa.states.flatMap((state) =>
+    state.transitions
+      .filter(
+        ({ action, target }) => action === 'TAKE' || (action === 'IGNORE' && target !== state),
+      )
+      .filter(({ target }) => leadsToEnd(target))
+      .map(({ guard }) => guard),
+  );
   return (event) => guards.some((guard) => can(true, guard, event, nfa.conditions));
 }
 
