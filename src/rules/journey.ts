@@ -15,6 +15,12 @@ export interface Journey<E = unknown> {
   readonly rules: readonly Rule<E>[];
 }
 
+/** A journey as a module writes it. */
+export interface JourneyDefinition<E = unknown> extends Omit<Journey<E>, 'rules'> {
+  /** Left out where all rules come from a table. */
+  readonly rules?: readonly Rule<E>[];
+}
+
 export type FieldType = 'string' | 'number' | 'boolean';
 
 /** The default export of a journeys module: what the records look like, and the journeys over them. */
@@ -37,7 +43,9 @@ export interface JourneySet<E = unknown> {
  * @throws CepError `JOURNEYS_INVALID` for ids that repeat or hold odd characters, or no rules at all
  */
 export function defineJourneys<E>(
-  set: Partial<Omit<JourneySet<E>, 'journeys'>> & Pick<JourneySet<E>, 'journeys'>,
+  set: Partial<Omit<JourneySet<E>, 'journeys'>> & {
+    readonly journeys: readonly JourneyDefinition<E>[];
+  },
 ): JourneySet<E> {
   const invalid = (message: string) => new CepError('JOURNEYS_INVALID', message);
   const ids = new Set<string>();
@@ -47,9 +55,13 @@ export function defineJourneys<E>(
     }
     if (ids.has(journey.id)) throw invalid(`two journeys are called "${journey.id}": rename one`);
     ids.add(journey.id);
-    if (journey.rules.length === 0) throw invalid(`journey "${journey.id}" has no rules: add one`);
+    if (journey.rules?.length === 0) {
+      throw invalid(
+        `journey "${journey.id}" has no rules: add one, or leave "rules" out where they come from a table`,
+      );
+    }
     const rules = new Set<string>();
-    for (const rule of journey.rules) {
+    for (const rule of journey.rules ?? []) {
       if (!rule.id) throw invalid(`journey "${journey.id}" has a rule without an id: name it`);
       if (rules.has(rule.id)) {
         throw invalid(`journey "${journey.id}" has two rules called "${rule.id}": rename one`);
@@ -57,5 +69,6 @@ export function defineJourneys<E>(
       rules.add(rule.id);
     }
   }
-  return { eventTime: 'eventTime', fields: {}, ...set };
+  const journeys = set.journeys.map((journey) => ({ rules: [], ...journey }));
+  return { eventTime: 'eventTime', fields: {}, ...set, journeys };
 }
