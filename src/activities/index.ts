@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { failpoint } from '../failpoints.js';
-import type { RuleRevision } from '../rules/revision.js';
+import type { JourneyRules } from '../rules/revision.js';
 import type { Alert } from '../rules/rule.js';
 import type { Millis } from '../time.js';
 import type {
@@ -38,7 +38,7 @@ export interface SessionActivities {
     journey?: string,
   ): Promise<(ProgressAnswer | null)[]>;
   /** The rules of a journey as a revision has them. */
-  readRules(journey: string, revision: number): Promise<RuleRevision>;
+  readRules(journey: string, revision: number): Promise<JourneyRules>;
 }
 
 /** Knows how far ingestors are. */
@@ -54,9 +54,9 @@ export interface ProgressReader {
 /** Knows revisions of rules. */
 export interface RuleReader {
   /** Null for one that is not known. */
-  read(journey: string, revision: number): Promise<RuleRevision | null>;
+  read(journey: string, revision: number): Promise<JourneyRules | null>;
   /** The newest one; null where the journey has none. May be a second old. */
-  newest(journey: string): Promise<RuleRevision | null>;
+  newest(journey: string): Promise<JourneyRules | null>;
 }
 
 /** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */

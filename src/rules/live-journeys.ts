@@ -3,7 +3,7 @@
 import type { CompiledJourney, CompiledJourneys } from './compiled.js';
 import { RuleBook } from './in-force.js';
 import type { JourneySet } from './journey.js';
-import type { RuleRevision } from './revision.js';
+import { type RuleRevision, rulesOf } from './revision.js';
 
 /** The journeys of a module with the rules of the newest revisions. */
 export class LiveJourneys implements CompiledJourneys {
@@ -12,7 +12,9 @@ export class LiveJourneys implements CompiledJourneys {
   readonly #byId: Map<string, CompiledJourney>;
   /** What is behind an entry at this moment. */
   readonly #now: Map<string, CompiledJourney>;
+  /** At which each journey's rules changed last. */
   readonly #revisions = new Map<string, number>();
+  #revision = 0;
 
   constructor(journeys: CompiledJourneys) {
     this.set = journeys.set;
@@ -25,21 +27,31 @@ export class LiveJourneys implements CompiledJourneys {
     return this.#byId;
   }
 
-  /** The revision of a journey's rules; undefined where none has come. */
+  /** The revision at which a journey's rules changed last; undefined where it has none of a table. */
   revisionOf(journey: string): number | undefined {
     return this.#revisions.get(journey);
   }
 
   /**
-   * From now on the journey has these rules; an older revision than it has changes nothing.
+   * From now on journeys have these rules; a revision that is no newer changes nothing.
    *
    * @throws RuleError, MalformedPatternError for a row that this process can't read; then nothing changes
    */
-  take({ journey, revision, rules }: RuleRevision): void {
-    if (revision <= (this.#revisions.get(journey) ?? 0)) return;
-    this.#now.set(journey, this.#book.journey(journey, rules));
-    this.#revisions.set(journey, revision);
-    if (!this.#byId.has(journey)) this.#byId.set(journey, this.#entry(journey));
+  take(revision: RuleRevision): void {
+    if (revision.revision <= this.#revision) return;
+    const named = revision.rules.map(({ row }) => row.journey);
+    const changed = [...new Set([...this.#byId.keys(), ...named])].flatMap((id) => {
+      const { rules } = rulesOf(revision, id);
+      const journey = this.#book.journey(id, rules);
+      // Sessions of the others need not hear of it.
+      return journey === this.#now.get(id) ? [] : [{ id, journey }];
+    });
+    this.#revision = revision.revision;
+    for (const { id, journey } of changed) {
+      this.#now.set(id, journey);
+      this.#revisions.set(id, revision.revision);
+      if (!this.#byId.has(id)) this.#byId.set(id, this.#entry(id));
+    }
   }
 
   #entry(id: string): CompiledJourney {

@@ -11,7 +11,7 @@ export type OnChange =
 
 /** A rule as a revision has it. */
 export interface RuleInForce {
-  /** Read, valid, and of the journey that the revision is about. */
+  /** Read, and valid. */
   readonly row: RuleRow;
   /** The journey's key field, where no journeys module defines the journey. */
   readonly key?: string;
@@ -20,10 +20,19 @@ export interface RuleInForce {
   readonly onChange: OnChange;
 }
 
-/** All rules of a journey's tables that are in force from one moment on. Never changed once it has a number. */
+/** All rules that are in force from one moment on. Never changed once it has a number. */
 export interface RuleRevision {
-  readonly journey: string;
-  /** From 1 on, each greater than all before of the journey. */
+  /** From 1 on, each greater than all before. */
   readonly revision: number;
   readonly rules: readonly RuleInForce[];
+}
+
+/** What a revision has for one journey. */
+export interface JourneyRules extends RuleRevision {
+  readonly journey: string;
+}
+
+/** What a revision has for a journey: nothing, where it does not name it. */
+export function rulesOf({ revision, rules }: RuleRevision, journey: string): JourneyRules {
+  return { journey, revision, rules: rules.filter(({ row }) => row.journey === journey) };
 }

@@ -6,7 +6,7 @@ import type { OperatorSnapshot } from '../automaton/operator.js';
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
-import type { RuleRevision } from '../rules/revision.js';
+import type { JourneyRules } from '../rules/revision.js';
 import type { SessionRulesSnapshot } from '../rules/session.js';
 import { EventTable } from '../rules/shared-events.js';
 import type { Timestamp } from '../time.js';
@@ -33,7 +33,7 @@ export interface SessionSnapshot {
   /** Absent in what format 1 became. */
   readonly operations?: OperationsSnapshot;
   /** The revision that it runs, where its rules come from a table: what ran never depends on what the table has today. */
-  readonly inForce?: RuleRevision;
+  readonly inForce?: JourneyRules;
 }
 
 /** Events for the late output, as many as one activity takes. */

@@ -39,7 +39,7 @@ import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney } from '../rules/compiled.js';
 import type { RuleBook } from '../rules/in-force.js';
-import type { RuleRevision } from '../rules/revision.js';
+import type { JourneyRules } from '../rules/revision.js';
 import type { Alert } from '../rules/rule.js';
 import { type RuleCounts, type RuleView, repeatKey, Session } from '../rules/session.js';
 import { MIN_TIMESTAMP, type Millis, readableTimestamp, type Timestamp } from '../time.js';
@@ -204,7 +204,7 @@ export function createSessionWorkflow(
 }
 
 /** The rules of a revision, so that they stand in the history: in the workflow task at hand where that works. */
-async function revisionOf(journey: string, revision: number): Promise<RuleRevision> {
+async function revisionOf(journey: string, revision: number): Promise<JourneyRules> {
   try {
     return await local.readRules(journey, revision);
   } catch (error) {
@@ -220,7 +220,7 @@ class SessionShell {
   readonly #book: RuleBook;
   #journey: CompiledJourney;
   /** Null where no table has rules. */
-  #inForce: RuleRevision | null;
+  #inForce: JourneyRules | null;
   #sources: Sources;
   readonly #counts: SessionCounts;
   #since: Timestamp | null;
@@ -261,7 +261,7 @@ class SessionShell {
     book: RuleBook,
     input: SessionInput,
     carried: SessionSnapshot | undefined,
-    inForce: RuleRevision | undefined,
+    inForce: JourneyRules | undefined,
   ) {
     if (!inForce && !book.has(input.journey)) {
       // Not a failure of the workflow: a worker that has the journey can go on with it.

@@ -212,33 +212,40 @@ describe('journeys while they change', () => {
   test('an entry answers by the newest revision, and never by an older one', () => {
     const journeys = live();
     expect(journeys.byId.has('shop')).toBe(false);
-    journeys.take({ journey: 'shop', revision: 2, rules: [over200] });
+    journeys.take({ revision: 2, rules: [over200] });
     const entry = journeys.byId.get('shop');
     const begins = (price: number) => entry?.canBegin(eventAt(1, { type: 'cart', price }));
     expect([begins(150), begins(250)]).toEqual([false, true]);
     expect(entry?.journey.key).toBe('user');
     expect(entry?.shortestWindowMs).toBe(100);
-    journeys.take({ journey: 'shop', revision: 3, rules: [over100()] });
-    journeys.take({ journey: 'shop', revision: 2, rules: [over200] });
+    journeys.take({ revision: 3, rules: [over100()] });
+    journeys.take({ revision: 2, rules: [over200] });
     expect([begins(150), journeys.revisionOf('shop')]).toEqual([true, 3]);
-    journeys.take({ journey: 'shop', revision: 4, rules: [] });
+    journeys.take({ revision: 4, rules: [] });
     expect([begins(150), entry?.journey.accepts?.({})]).toEqual([false, false]);
   });
 
   test('a journey of the module keeps its own rules beside those of the table', () => {
     const journeys = live();
-    journeys.take({ journey: 'module', revision: 1, rules: [over200] });
+    const own = { ...over200, row: { ...over200.row, journey: 'module' } };
+    journeys.take({ revision: 1, rules: [own] });
     expect(journeys.byId.get('module')?.rules.map(({ rule }) => rule.id)).toEqual(['carts']);
     expect(journeys.byId.get('module')?.journey.key).toBe('key');
   });
 
+  test('a journey whose rules stay as they are keeps its revision', () => {
+    const journeys = live();
+    const own = { ...over200, row: { ...over200.row, journey: 'module' } };
+    journeys.take({ revision: 1, rules: [over200] });
+    journeys.take({ revision: 2, rules: [over200, own] });
+    expect(['shop', 'module'].map((id) => journeys.revisionOf(id))).toEqual([1, 2]);
+  });
+
   test('a row that cannot be read changes nothing', () => {
     const journeys = live();
-    journeys.take({ journey: 'shop', revision: 1, rules: [over200] });
+    journeys.take({ revision: 1, rules: [over200] });
     const bad = rule(2, 'event.type ==');
-    expect(() => journeys.take({ journey: 'shop', revision: 2, rules: [bad] })).toThrow(
-      /\$\.pattern/,
-    );
+    expect(() => journeys.take({ revision: 2, rules: [bad] })).toThrow(/\$\.pattern/);
     expect(journeys.revisionOf('shop')).toBe(1);
   });
 });
