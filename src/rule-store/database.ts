@@ -47,3 +47,11 @@ export async function transact<T>(
     return await act(transaction);
   });
 }
+
+/** Reads, and waits no longer for a lock than {@link transact}. */
+export async function read<T>(
+  database: RuleDatabase,
+  query: (db: Kysely<RuleSchema>) => Promise<T>,
+): Promise<T> {
+  return await (database.dialect === 'mysql' ? query(database.db) : transact(database, query));
+}

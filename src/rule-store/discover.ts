@@ -8,15 +8,17 @@
 //       that an older reading never follows a newer one. Only who sees a change publishes; the others take over what there is.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../errors.js';
+import { assert } from '../assert.js';
+import { CepError, type CepErrorCode, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ConditionClasses } from '../rules/conditions.js';
-import type { RuleInForce, RuleRevision } from '../rules/revision.js';
+import type { RuleRevision } from '../rules/revision.js';
 import type { Millis } from '../time.js';
 import type { RuleDatabase } from './database.js';
 import { type FlinkTable, type ReadRow, readFlinkTable } from './flink-table.js';
 import { fingerprintOf, Judge, type TableRows } from './judge.js';
-import { contentHash, RULE_TABLE, type RuleStore } from './rule-store.js';
+import { contentHash, type RevisionHead, RULE_TABLE, type RuleStore } from './rule-store.js';
+import type { RuleFault } from './table-row.js';
 
 export interface DiscovererOptions {
   readonly store: RuleStore;
@@ -107,10 +109,12 @@ export class RuleDiscoverer {
    * Polls until it is known what is in force, and goes on polling. Where tables can't be read but there is a revision, that one is in
    * force.
    *
-   * @throws what reading throws, where there is no revision yet
+   * @throws CepError `DATABASE_UNREACHABLE` where the database does not answer; `SETTING_INVALID` where a table can't be read and there is
+   *   no revision yet
    */
   async start(): Promise<RuleRevision> {
     for (;;) {
+      assert(!this.stopped.signal.aborted, 'a discoverer that was stopped is not started again');
       const error = await this.poll();
       // An empty table is looked at again before it counts.
       if (this.readings.some(({ isEmptyOnce }) => isEmptyOnce)) {
@@ -118,12 +122,34 @@ export class RuleDiscoverer {
         continue;
       }
       if (this.current === null && error === null) continue;
-      const revision = this.current ?? (await this.options.store.newestRevision());
-      if (revision === null) throw error;
+      const revision = this.current ?? (await this.newest());
+      if (revision === null) throw this.unreadable('SETTING_INVALID', error);
       this.take(revision);
       this.running = this.run();
       return revision;
     }
+  }
+
+  private async newest(): Promise<RuleRevision | null> {
+    try {
+      return await this.options.store.newestRevision();
+    } catch (error) {
+      throw this.unreadable('DATABASE_UNREACHABLE', error);
+    }
+  }
+
+  private unreadable(code: CepErrorCode, cause: unknown): CepError {
+    const { name } = this.options.store.database;
+    const away = this.readings.filter(({ isAway }) => isAway).map(({ table }) => table);
+    const [what, remedy] =
+      away.length > 0
+        ? [`of ${away.join(', ')} `, 'correct the name of the table, or make it']
+        : ['', 'start the database, or correct its address'];
+    return new CepError(
+      code,
+      `the rules ${what}in ${name} can't be read (${messageOf(cause)}): ${remedy}`,
+      { details: { database: name, tables: away }, cause },
+    );
   }
 
   /** Ends polling, after the poll that is under way. */
@@ -189,42 +215,41 @@ export class RuleDiscoverer {
     const tables = this.readings.flatMap(({ table, rows }): TableRows[] =>
       rows === null ? [] : [{ table, rows }],
     );
-    if (tables.length < this.readings.length) return failure ?? null;
-
+    const isUnknown = tables.length < this.readings.length;
     const fingerprint = tables.map(({ rows }) => fingerprintOf(rows)).join('\n');
-    if (fingerprint === this.settled) {
+    if (isUnknown || fingerprint === this.settled) {
       // D4.
-      if (head && head.revision > (this.current?.revision ?? 0)) await this.takeOver();
+      if (!isUnknown || this.current) await this.takeOver(head);
       return failure;
     }
-    const last =
-      head?.revision === this.current?.revision ? this.current : await store.newestRevision();
+    const isCurrent = head?.revision === this.current?.revision;
+    const last = isCurrent ? this.current : await store.newestRevision();
     const { rules, faults } = this.judge.judge(tables, last?.rules ?? []);
     const published = await store.publishRevision(rules, head?.revision ?? 0);
+    // D4: somebody has published since. The next poll reads again.
+    if (contentHash(published.rules) !== contentHash(rules)) return failure;
+    this.accept(published);
     await this.quarantine(faults);
-    if (contentHash(published.rules) !== contentHash(rules)) {
-      // D4: somebody has published since. The next poll reads again.
-      return failure;
-    }
     this.settled = fingerprint;
-    if (published.revision > (this.current?.revision ?? 0)) this.accept(published, rules);
     return failure;
   }
 
-  private async takeOver(): Promise<void> {
+  private async takeOver(head: RevisionHead | null): Promise<void> {
+    if (!head || head.revision <= (this.current?.revision ?? 0)) return;
     const newest = await this.options.store.newestRevision();
-    if (newest) this.accept(newest, newest.rules);
+    if (newest) this.accept(newest);
   }
 
-  private accept(revision: RuleRevision, rules: readonly RuleInForce[]): void {
+  private accept(revision: RuleRevision): void {
+    if (revision.revision <= (this.current?.revision ?? 0)) return;
     this.take(revision);
     this.options.log.info('A revision of the rules is in force', {
       revision: revision.revision,
-      rules: rules.length,
+      rules: revision.rules.length,
     });
   }
 
-  private async quarantine(faults: Parameters<RuleStore['setFaults']>[0]): Promise<void> {
+  private async quarantine(faults: readonly RuleFault[]): Promise<void> {
     this.counters.quarantined = faults.length;
     const text = JSON.stringify(faults);
     if (text === this.faults) return;

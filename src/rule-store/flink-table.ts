@@ -3,7 +3,7 @@
 
 import { sql } from 'kysely';
 import type { OnChange } from '../rules/revision.js';
-import { type RuleDatabase, transact } from './database.js';
+import { type RuleDatabase, read } from './database.js';
 import { invalid, type TableRow } from './table-row.js';
 
 /** Such a table, and whose events its rules are about. */
@@ -35,16 +35,16 @@ interface FlinkRow {
 export async function readFlinkTable(database: RuleDatabase, of: FlinkTable): Promise<ReadRow[]> {
   const name = sql.id(...of.table.split('.'));
   const columns = sql.join(['id', 'version', 'pattern', 'function'].map((each) => sql.id(each)));
-  const { rows } = await transact(database, (transaction) =>
-    sql<FlinkRow>`select ${columns} from ${name}`.execute(transaction),
+  const { rows } = await read(database, (db) =>
+    sql<FlinkRow>`select ${columns} from ${name}`.execute(db),
   );
   const last = new Map<string, ReadRow>();
   for (const row of rows) {
-    const read = rowOf(row, of);
-    const known = last.get(read.id);
-    if (!known || known.version < read.version) last.set(read.id, read);
-    else if (known.version === read.version && !isSame(known, read)) {
-      last.set(read.id, { ...known, fault: twice(read) });
+    const found = rowOf(row, of);
+    const known = last.get(found.id);
+    if (!known || known.version < found.version) last.set(found.id, found);
+    else if (known.version === found.version && !isSame(known, found)) {
+      last.set(found.id, { ...known, fault: twice(found) });
     }
   }
   return [...last.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -11,7 +11,7 @@ import type { OnChange, RuleInForce, RuleRevision } from '../rules/revision.js';
 import type { Database, DatabaseAddress } from '../store/database.js';
 import { checkMigrated, migrate } from '../store/migrate.js';
 import { isDeadlock, isDuplicate } from '../store/sql-state.js';
-import { openRuleDatabase, type RuleDatabase, transact } from './database.js';
+import { openRuleDatabase, type RuleDatabase, read, transact } from './database.js';
 import { ruleMigrations } from './migrations/index.js';
 import type { RuleSchema, RulesTable } from './schema.js';
 import type { RuleContent, RuleFault, RuleState, TableRow } from './table-row.js';
@@ -127,12 +127,14 @@ function sqlRuleStore(database: RuleDatabase): RuleStore {
   const { db } = database;
 
   const newestHead = async (): Promise<RevisionHead | null> => {
-    const head = await db
-      .selectFrom('cep_rule_revisions')
-      .select(['revision', 'hash', 'created_at as createdAt'])
-      .orderBy('revision', 'desc')
-      .limit(1)
-      .executeTakeFirst();
+    const head = await read(database, (db) =>
+      db
+        .selectFrom('cep_rule_revisions')
+        .select(['revision', 'hash', 'created_at as createdAt'])
+        .orderBy('revision', 'desc')
+        .limit(1)
+        .executeTakeFirst(),
+    );
     return head ?? null;
   };
   const revision = async (number: number): Promise<RuleRevision | null> => {
@@ -156,19 +158,22 @@ function sqlRuleStore(database: RuleDatabase): RuleStore {
     close: () => database.close(),
 
     list: async () => {
-      const rows = await db
-        .selectFrom('cep_rules as rule')
-        .innerJoin(
-          (eb) =>
-            eb
-              .selectFrom('cep_rules')
-              .select(({ fn }) => ['id', fn.max('change').as('change')])
-              .groupBy('id')
-              .as('last'),
-          (join) => join.onRef('last.id', '=', 'rule.id').onRef('last.change', '=', 'rule.change'),
-        )
-        .selectAll('rule')
-        .execute();
+      const rows = await read(database, (db) =>
+        db
+          .selectFrom('cep_rules as rule')
+          .innerJoin(
+            (eb) =>
+              eb
+                .selectFrom('cep_rules')
+                .select(({ fn }) => ['id', fn.max('change').as('change')])
+                .groupBy('id')
+                .as('last'),
+            (join) =>
+              join.onRef('last.id', '=', 'rule.id').onRef('last.change', '=', 'rule.change'),
+          )
+          .selectAll('rule')
+          .execute(),
+      );
       return rows.map(storedRule).sort(byId);
     },
 
