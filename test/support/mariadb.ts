@@ -93,7 +93,8 @@ async function findPrograms(): Promise<{ server: string; install: string }> {
   const found = search();
   if (found !== null) return found;
   const remedy = 'install MariaDB (Debian: apt-get install mariadb-server)';
-  await installFromDebian('mariadb-server-core', {
+  // Without the packages that start a server of their own.
+  await installFromDebian(['mariadb-server-core', 'mariadb-client-core'], {
     missing: 'no MariaDB was found on PATH or in /usr/sbin',
     remedy,
   });

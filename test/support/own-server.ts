@@ -91,16 +91,16 @@ function accountOf(names: readonly string[]): { uid: number; gid: number } {
   return { uid: Number(found[2]), gid: Number(found[3]) };
 }
 
-/** Installs a package where we may; else says what is missing, and the remedy. */
+/** Installs packages where we may; else says what is missing, and the remedy. */
 export async function installFromDebian(
-  name: string,
+  packages: readonly string[],
   { missing, remedy, before }: { missing: string; remedy: string; before?: () => void },
 ): Promise<void> {
   if (process.getuid?.() !== 0 || findOnPath('apt-get', process.env) === null) {
     throw new Error(`${missing}: ${remedy}`);
   }
   before?.();
-  for (const args of [['update'], ['install', '-y', name]]) {
+  for (const args of [['update'], ['install', '-y', ...packages]]) {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const options = ['-o', 'Dpkg::Options::=--force-confold', ...args];
     const outcome = await run('apt-get', options, { env, timeoutMs: minutes(10) });

@@ -162,7 +162,7 @@ async function findPrograms(): Promise<string> {
   if (found !== null) return found;
   const remedy =
     'install PostgreSQL (Debian: apt-get install postgresql), or name a server in TEMPORAL_CEP_TEST_DATABASE=postgres://user:password@host/database';
-  await installFromDebian('postgresql', {
+  await installFromDebian(['postgresql'], {
     missing: 'no PostgreSQL was found on PATH or in /usr/lib/postgresql',
     remedy,
     before: keepFromCreatingCluster,
