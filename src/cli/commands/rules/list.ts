@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { CepError } from '../../../errors.js';
 import { RULE_TABLE, type RuleStore, type StoredRule } from '../../../rule-store/rule-store.js';
-import { formatTimestamp } from '../../../time.js';
+import { readableTimestamp } from '../../../time.js';
 import {
   addRuleDatabaseOptions,
   RULES_HELP,
@@ -138,5 +138,5 @@ export function versionOf(history: readonly StoredRule[], version?: number): Sto
 }
 
 function when(date: Date): string {
-  return formatTimestamp(date.getTime());
+  return readableTimestamp(date.getTime());
 }
