@@ -8,6 +8,7 @@ const NEEDS_SERVER = [
   'test/vectors/session*.test.ts',
   'test/kafka/{admin,topic-id,alert-topic,reject-topic}.test.ts',
   'test/store/{migrations,progress-store,alert-ledger,store,database}.test.ts',
+  'test/rule-store/*.test.ts',
 ];
 
 export default defineConfig({

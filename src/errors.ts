@@ -33,6 +33,8 @@ export type CepErrorCode =
   | 'EXPRESSION_INVALID'
   | 'CONDITION_UNKNOWN'
   | 'RULE_INVALID'
+  | 'RULE_CHANGED'
+  | 'RULE_UNKNOWN'
   | 'JOURNEYS_INVALID'
   // records
   | 'RECORD_NOT_JSON'

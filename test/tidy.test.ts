@@ -51,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows/messages',
     'workflows/session-id',
   ],
+  'rule-store': ['rules', 'store', 'log'],
   metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
   backtest: [
     'ingest',

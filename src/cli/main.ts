@@ -16,7 +16,7 @@ import { findCommand } from './commands/find.js';
 import { ingestCommand } from './commands/ingest.js';
 import { parkedCommand } from './commands/parked.js';
 import { repartitionCommand } from './commands/repartition.js';
-import { rulesCommand } from './commands/rules.js';
+import { rulesCommand } from './commands/rules/rules.js';
 import { sessionCommand } from './commands/session.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';

@@ -66,6 +66,17 @@ export function readRuleSet(json: unknown): z.infer<typeof ruleSet> {
 }
 
 /**
+ * Checks the form of a row; what it says is not looked at.
+ *
+ * @throws RuleError `DOCUMENT_INVALID` with the JSON path of the first fault, below the row, in `details.path`
+ */
+export function readRuleRow(json: unknown): z.infer<typeof row> {
+  const parsed = row.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw describeIssue(parsed.error.issues, '$');
+}
+
+/**
  * Makes journeys of a rule set document.
  *
  * @param classes - the conditions that its patterns may name
@@ -137,7 +148,7 @@ export function ruleOf(row: RuleRow, classes: ConditionClasses = {}): Rule {
   const { id, version = 1, description, onTimeout } = row;
   const onMatch =
     row.onMatch ?? (row.function ? { alert: id, effects: [row.function] } : undefined);
-  const document = typeof row.pattern === 'string' ? jsonOf(row.pattern) : row.pattern;
+  const document = typeof row.pattern === 'string' ? jsonOf(row.pattern, '$.pattern') : row.pattern;
   return {
     id,
     version,
@@ -155,12 +166,18 @@ function patternOf(document: unknown, classes: ConditionClasses): Rule['pattern'
   return pattern;
 }
 
-function jsonOf(text: string): unknown {
+/**
+ * What a text of a row says.
+ *
+ * @param path - where it stands, as a JSON path
+ * @throws RuleError `DOCUMENT_INVALID`
+ */
+export function jsonOf(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new RuleError('DOCUMENT_INVALID', `$.pattern: it is no JSON: ${messageOf(cause)}`, {
-      details: { path: '$.pattern' },
+    throw new RuleError('DOCUMENT_INVALID', `${path}: it is no JSON: ${messageOf(cause)}`, {
+      details: { path },
       cause,
     });
   }

@@ -1,22 +1,20 @@
 // PostgreSQL over the network.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import { assert } from '../assert.js';
-import { CepError, messageOf } from '../errors.js';
-import { type Millis, seconds } from '../time.js';
+import { messageOf } from '../errors.js';
 import { withoutPassword } from './address.js';
+import {
+  CONNECT_TIMEOUT_MS,
+  isNoUrl,
+  NO_URL,
+  QUERY_TIMEOUT_MS,
+  untilItAnswers,
+} from './connect.js';
 import type { Database } from './database.js';
 import type { Schema } from './schema.js';
 import { sqlStateOf } from './sql-state.js';
-
-const CONNECT_TIMEOUT_MS = seconds(5);
-/** No further try begins after it, so that with the last one ten seconds are hardly exceeded. */
-const TRIES_WITHIN_MS = seconds(6);
-const RETRY_FIRST_MS: Millis = 250;
-/** Behind a cable that was cut nothing ever answers, and the system notices after minutes or hours. */
-const QUERY_TIMEOUT_MS = seconds(30);
 
 /** @throws CepError `SETTING_INVALID`, `DATABASE_UNREACHABLE` */
 export async function openPostgres(address: string): Promise<Database> {
@@ -29,7 +27,12 @@ export async function openPostgres(address: string): Promise<Database> {
     keepAlive: true,
     types: { getTypeParser },
   };
-  await untilItAnswers(config, name);
+  await untilItAnswers({
+    name,
+    form: 'postgres://user:password@host:5432/database',
+    tryOnce: () => logIn(config),
+    objectionOf,
+  });
 
   const pool = new pg.Pool(config);
   // A connection that fails is dropped and made anew by the pool. Both events would end the process if
@@ -78,26 +81,16 @@ function parseInteger(text: string): number {
   return value;
 }
 
-/** Logs in once. Not through the pool, which has no hold of a connection whose login failed. */
-async function untilItAnswers(config: pg.ClientConfig, name: string): Promise<void> {
-  const start = performance.now();
-  for (let pause = RETRY_FIRST_MS; ; pause *= 2) {
-    let client: pg.Client | undefined;
-    try {
-      client = new pg.Client(config);
-      client.on('error', () => {});
-      await client.connect();
-      return;
-    } catch (error) {
-      const objection = objectionOf(error);
-      if (objection !== null) throw unusable(name, objection, error);
-      const left = TRIES_WITHIN_MS - (performance.now() - start);
-      if (left <= 0) throw unreachable(name, error);
-      await sleep(Math.min(pause, left));
-    } finally {
-      // Else a server that waits for a password holds the connection, and so our process, for a minute.
-      void client?.end();
-    }
+/** Not through the pool, which has no hold of a connection whose login failed. */
+async function logIn(config: pg.ClientConfig): Promise<void> {
+  let client: pg.Client | undefined;
+  try {
+    client = new pg.Client(config);
+    client.on('error', () => {});
+    await client.connect();
+  } finally {
+    // Else a server that waits for a password holds the connection, and so our process, for a minute.
+    void client?.end();
   }
 }
 
@@ -114,29 +107,9 @@ function objectionOf(error: unknown): string | null {
   const state = sqlStateOf(error);
   if (state !== null) return NOT_NOW.test(state) ? null : said;
   const { code = '', syscall } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_INVALID_URL' || error instanceof URIError) {
-    return 'it is no URL; encode characters such as @ / # in the password: %40 %2F %23';
-  }
+  if (isNoUrl(error)) return NO_URL;
   // The driver's words for a server that asks for a password when the address has none.
   if (said.startsWith('SASL')) return 'it asks for a password';
   const isFile = syscall === 'open';
   return isFile || /SSL|TLS|certificate/i.test(`${code} ${said}`) ? said : null;
-}
-
-function unusable(name: string, objection: string, cause: unknown): CepError {
-  return new CepError(
-    'SETTING_INVALID',
-    `the database ${name} can't be used (${objection}): correct its address, postgres://user:password@host:5432/database`,
-    { details: { database: name }, cause },
-  );
-}
-
-function unreachable(name: string, cause: unknown): CepError {
-  // Of a host with several addresses Node reports all attempts as one error without a message.
-  const first = cause instanceof AggregateError ? cause.errors[0] : cause;
-  return new CepError(
-    'DATABASE_UNREACHABLE',
-    `no database answers at ${name} (${messageOf(first)}): start it, or correct the address`,
-    { details: { database: name }, cause },
-  );
 }

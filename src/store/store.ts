@@ -3,7 +3,7 @@ import type { KeyedSources } from '../ingest/keyed.js';
 import type { KeptSignals, ParkedSessions } from '../ingest/parked.js';
 import { sqlAlertLedger } from './alert-ledger.js';
 import { cachedProgressReader } from './cached-progress.js';
-import { type DatabaseAddress, openDatabase } from './database.js';
+import { type Database, type DatabaseAddress, openDatabase } from './database.js';
 import { checkMigrated, migrate } from './migrate.js';
 import { sqlParkedSessions } from './parked.js';
 import { type SqlProgressStore, sqlProgressStore } from './progress-store.js';
@@ -13,6 +13,8 @@ import { sqlSources } from './sources.js';
 export interface Store {
   /** Where it is, for messages: without a password. */
   readonly name: string;
+  /** For what else is kept there, such as rules: the embedded one has one user only. */
+  readonly database: Database;
   /** Its `read` answers from a copy that is at most a second old, and knows of topics made anew. */
   readonly progress: SqlProgressStore;
   readonly ledger: AlertLedger;
@@ -42,6 +44,7 @@ export async function openStore(
   const progress = sqlProgressStore(database);
   return {
     name: database.name,
+    database,
     // Sessions ask often, and all about the same few rows.
     progress: { ...progress, read: cachedProgressReader(progress).read },
     ledger: sqlAlertLedger(database),

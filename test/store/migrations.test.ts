@@ -1,9 +1,14 @@
 // The tables are made once, whoever begins, and a version says when they are not its own.
 
-import type { Migration, MigrationProvider } from 'kysely';
+import type { Migration } from 'kysely';
 import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
-import { checkMigrated, migrate } from '../../src/store/migrate.js';
+import {
+  checkMigrated,
+  type MigrationSet,
+  migrate,
+  STORE_MIGRATIONS,
+} from '../../src/store/migrate.js';
 import { migrations } from '../../src/store/migrations/index.js';
 import { ENGINES, useDatabase } from './support/engines.js';
 
@@ -20,11 +25,14 @@ const TABLES = [
 ];
 
 /** The version after this one. */
-const next: MigrationProvider = {
-  getMigrations: async () => ({
-    ...(await migrations.getMigrations()),
-    '9999-next': { up: (db) => db.schema.createTable('cep_next').execute() } satisfies Migration,
-  }),
+const next: MigrationSet = {
+  ...STORE_MIGRATIONS,
+  provider: {
+    getMigrations: async () => ({
+      ...(await migrations.getMigrations()),
+      '9999-next': { up: (db) => db.schema.createTable('cep_next').execute() } satisfies Migration,
+    }),
+  },
 };
 
 describe.each(ENGINES)('%s', (engine) => {

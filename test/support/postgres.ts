@@ -3,31 +3,21 @@
 // `postgres` has to give its password.
 
 import { randomUUID } from 'node:crypto';
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { freePort, LOOPBACK } from '../../src/servers/ports.js';
 import {
-  describeExit,
   describeFailure,
   findOnPath,
   type GuardedProcess,
   isExecutable,
   run,
-  startGuarded,
 } from '../../src/servers/process.js';
-import { type Millis, minutes, seconds } from '../../src/time.js';
-import { descendantsOf } from '../e2e/support/cli.js';
+import { minutes } from '../../src/time.js';
+import { asAccount, installFromDebian, signalTree, started } from './own-server.js';
 
 export interface TestPostgres {
   /** Address of an empty database whose user may do everything. */
@@ -96,17 +86,9 @@ async function statement(url: string, sql: string): Promise<void> {
 
 async function startOwn(programs: string, isDurable: boolean): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'cep-postgres-'));
-  const account = process.getuid?.() === 0 ? unprivileged() : null;
-  if (account) chownSync(folder, account.uid, account.gid);
-  /** The server refuses to be run by root. */
-  const asUser = (program: string, ...args: string[]): [string, string[]] => {
-    const path = join(programs, program);
-    if (account === null) return [path, args];
-    const ids = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'];
-    return ['setpriv', [...ids, path, ...args]];
-  };
+  const asUser = asAccount('postgres', folder);
   const must = async (program: string, ...args: string[]) => {
-    const [command, all] = asUser(program, ...args);
+    const [command, all] = asUser(join(programs, program), ...args);
     const outcome = await run(command, all, { cwd: folder, timeoutMs: minutes(2) });
     if (outcome.code !== 0) throw new Error(`${program}: ${describeFailure(outcome)}`);
   };
@@ -119,7 +101,10 @@ async function startOwn(programs: string, isDurable: boolean): Promise<TestPostg
     options.push('-c', 'max_connections=50');
     // What is written need not outlive this machine.
     if (!isDurable) options.push('-F', '-c', 'full_page_writes=off');
-    server = await started(...asUser('postgres', ...options), folder);
+    server = await started(...asUser(join(programs, 'postgres'), ...options), folder, {
+      name: 'postgres',
+      ready: 'ready to accept connections',
+    });
   };
   const stopServer = async () => {
     if (server === null) return;
@@ -128,17 +113,7 @@ async function startOwn(programs: string, isDurable: boolean): Promise<TestPostg
     server = null;
   };
 
-  /** Each process of the server leads a group of its own. */
-  const signalAll = (name: NodeJS.Signals) => {
-    if (server?.pid === undefined) return;
-    for (const pid of [server.pid, ...descendantsOf(server.pid)]) {
-      try {
-        process.kill(pid, name);
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-  };
+  const signalAll = (name: NodeJS.Signals) => signalTree(server?.pid, name);
 
   try {
     await must(
@@ -181,71 +156,17 @@ async function startOwn(programs: string, isDurable: boolean): Promise<TestPostg
   };
 }
 
-const START_TIMEOUT_MS: Millis = seconds(60);
-
-async function started(command: string, args: string[], cwd: string): Promise<GuardedProcess> {
-  const { promise: ready, resolve, reject } = withResolvers();
-  const server = startGuarded(command, args, {
-    cwd,
-    onLine: (line) => {
-      if (line.includes('ready to accept connections')) resolve();
-    },
-  });
-  const fail = (how: string) => reject(new Error(`postgres: ${how}\n${server.tail()}`));
-  const timer = setTimeout(() => fail('no sign of life'), START_TIMEOUT_MS);
-  void server.exited.then((exit) => fail(describeExit(exit)));
-  try {
-    await ready;
-    return server;
-  } catch (error) {
-    await server.stop();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function withResolvers() {
-  let resolve = () => {};
-  let reject = (_: Error) => {};
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
-
-/** The account for a server that root starts: that of Debian's package, or else that of nobody. */
-function unprivileged(): { uid: number; gid: number } {
-  const accounts = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'));
-  const found = ['postgres', 'nobody']
-    .map((name) => accounts.find((account) => account[0] === name))
-    .find((account) => account !== undefined);
-  if (!found)
-    throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody');
-  return { uid: Number(found[2]), gid: Number(found[3]) };
-}
-
 /** The folder of postgres, initdb and pg_ctl. */
 async function findPrograms(): Promise<string> {
   const found = search();
   if (found !== null) return found;
   const remedy =
     'install PostgreSQL (Debian: apt-get install postgresql), or name a server in TEMPORAL_CEP_TEST_DATABASE=postgres://user:password@host/database';
-  if (process.getuid?.() !== 0 || findOnPath('apt-get', process.env) === null) {
-    throw new Error(`no PostgreSQL was found on PATH or in /usr/lib/postgresql: ${remedy}`);
-  }
-  keepFromCreatingCluster();
-  for (const args of [['update'], ['install', '-y', 'postgresql']]) {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const options = ['-o', 'Dpkg::Options::=--force-confold', ...args];
-    const outcome = await run('apt-get', options, { env, timeoutMs: minutes(10) });
-    if (outcome.code !== 0) {
-      throw new Error(`apt-get ${args.join(' ')}: ${describeFailure(outcome)}; ${remedy}`);
-    }
-  }
+  await installFromDebian(['postgresql'], {
+    missing: 'no PostgreSQL was found on PATH or in /usr/lib/postgresql',
+    remedy,
+    before: keepFromCreatingCluster,
+  });
   const installed = search();
   if (installed === null) throw new Error(`the package postgresql has no server in it: ${remedy}`);
   return installed;

@@ -6,7 +6,7 @@ import { type Comparison, compareAlerts } from '../../backtest/compare.js';
 import { CepError } from '../../errors.js';
 import { formatTimestamp, parseDuration, type Timestamp } from '../../time.js';
 import { note, print, progress, table } from '../terminal.js';
-import { CONDITIONS_HELP } from './rules.js';
+import { CONDITIONS_HELP } from './rules/validate.js';
 
 interface BacktestFlags {
   readonly rules: string;

@@ -1,15 +1,18 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { ensureTopics, type WantedTopic } from '../../kafka/admin.js';
 import { createLogger } from '../../log.js';
+import { openRuleStore } from '../../rule-store/rule-store.js';
 import { openStore } from '../../store/store.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { RULES_HELP, rulesAddress } from '../rule-database.js';
 import { connectNative, SERVER_HELP } from '../server.js';
 import { DATABASE_HELP, DATABASE_VARIABLE, databaseAddress } from '../store.js';
 import { note } from '../terminal.js';
 
 interface SetupFlags {
   readonly database?: string;
+  readonly rulesDatabase?: string;
   readonly brokers?: string;
   readonly topic: string[];
   readonly partitions?: number;
@@ -19,6 +22,7 @@ export function setupCommand(): Command {
   return new Command('setup')
     .description('prepare Temporal, the database and Kafka topics; may be run again at any time')
     .option('--database <address>', 'the database to prepare (default: the environment)')
+    .option('--rules-database <address>', 'the database of rules to prepare (default: the same)')
     .option(
       '--brokers <list>',
       'Kafka brokers, host:port separated by commas (default: the environment)',
@@ -33,6 +37,7 @@ export function setupCommand(): Command {
       'after',
       `${SERVER_HELP}
 ${DATABASE_HELP}
+${RULES_HELP}
 ${KAFKA_HELP}
 
 Does what is named: search attributes in Temporal always, tables where there is a database, topics where there
@@ -51,7 +56,8 @@ function count(text: string): number {
   return partitions;
 }
 
-async function run({ database, brokers, topic: topics, partitions }: SetupFlags): Promise<void> {
+async function run(flags: SetupFlags): Promise<void> {
+  const { database, rulesDatabase, brokers, topic: topics, partitions } = flags;
   const log = createLogger('warn');
   const { connection, namespace, address } = await connectNative();
   await connection.close();
@@ -65,6 +71,12 @@ async function run({ database, brokers, topic: topics, partitions }: SetupFlags)
     const store = await openStore(databaseAt, { migrate: true });
     await store.close();
     note('Database: the tables are there');
+  }
+  const rulesAt = rulesAddress(rulesDatabase, database);
+  if (rulesAt !== undefined) {
+    const rules = await openRuleStore(rulesAt, { migrate: true });
+    await rules.close();
+    if (rulesAt !== databaseAt) note('Database of rules: the tables are there');
   }
   if (topics.length === 0) return;
   const kafka = await connectKafka(brokers, log);

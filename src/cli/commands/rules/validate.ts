@@ -1,29 +1,25 @@
-import { Command } from 'commander';
-import { loadConditions } from '../../backtest/rules.js';
-import { readJson } from '../../json-file.js';
-import { type Finding, validateRuleSet } from '../../rules/validate.js';
-import { print } from '../terminal.js';
+import { Command, InvalidArgumentError } from 'commander';
+import { loadConditions } from '../../../backtest/rules.js';
+import { readJson } from '../../../json-file.js';
+import { type Finding, validateRuleSet } from '../../../rules/validate.js';
+import { print } from '../../terminal.js';
 
 export const CONDITIONS_HELP = 'journeys module whose conditions a rule set may name (CLASS)';
 
-export function rulesCommand(): Command {
-  return new Command('rules')
-    .description('rules as data: check them before anybody runs them')
-    .addCommand(
-      new Command('validate')
-        .description('say what is wrong with each rule of rule sets, and what may be')
-        .argument('<files...>', 'rule sets: JSON documents such as examples/five.json')
-        .option('--conditions <module>', CONDITIONS_HELP)
-        .option('--json', 'print the findings as JSON')
-        .addHelpText(
-          'after',
-          `
+export function validateCommand(): Command {
+  return new Command('validate')
+    .description('say what is wrong with each rule of rule sets, and what may be')
+    .argument('<files...>', 'rule sets: JSON documents such as examples/five.json')
+    .option('--conditions <module>', CONDITIONS_HELP)
+    .option('--json', 'print the findings as JSON')
+    .addHelpText(
+      'after',
+      `
 Errors are what a rule would be refused for; warnings are patterns that can explode, spellings of Flink's documents that
 are read as others, fields that "fields" does not have, and rules of which nobody hears. Each comes with its place.
 Needs no server. Exits with 1 when there is an error.`,
-        )
-        .action(validate),
-    );
+    )
+    .action(validate);
 }
 
 interface ValidateFlags {
@@ -37,7 +33,7 @@ async function validate(
 ): Promise<void> {
   const classes = conditions === undefined ? {} : await loadConditions(conditions);
   const findings = files.flatMap((file) => {
-    const document = readJson(file, 'rule set', 'name a JSON document such as examples/five.json');
+    const document = readRuleSetFile(file);
     return validateRuleSet(document, classes).map((finding) => ({ file, ...finding }));
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
@@ -49,10 +45,23 @@ async function validate(
   if (errors > 0) process.exitCode = 1;
 }
 
+/** @throws CepError `INPUT_MISSING` for a file that is no JSON */
+export function readRuleSetFile(file: string): unknown {
+  return readJson(file, 'rule set', 'name a JSON document such as examples/five.json');
+}
+
 function lineOf({ file, severity, path, rule, message }: Finding & { file: string }): string {
   return `${file}: ${severity} at ${path}${rule === null ? '' : ` (${rule})`}: ${message}`;
 }
 
-function counted(count: number, what: string): string {
+export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+export function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1) {
+    throw new InvalidArgumentError('It must be a whole number from 1.');
+  }
+  return number;
 }
