@@ -151,6 +151,49 @@ export function ingestMetrics(
   });
 }
 
+/** Gauges of what an ingestor knows of the rules in tables. */
+export function rulesMetrics(
+  registry: Registry,
+  read: {
+    readonly revision: number;
+    readonly quarantined: number;
+    readonly polls: number;
+    readonly failures: number;
+    readonly lastSuccessAt: number | null;
+  },
+): void {
+  const gauge = (name: string, help: string, of: () => number) =>
+    new Gauge({
+      name: `temporal_cep_rules_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(of());
+      },
+    });
+  gauge('revision', 'The revision of the rules in force', () => read.revision);
+  gauge('quarantined', 'Rows of rule tables that cannot be used', () => read.quarantined);
+  gauge(
+    'read_seconds',
+    'When all rule tables were read last, in seconds since the epoch',
+    () => (read.lastSuccessAt ?? 0) / 1_000,
+  );
+  for (const [name, help, of] of [
+    ['polls', 'Times that rule tables were looked at', () => read.polls],
+    ['poll_failures', 'Times that one of them could not be read', () => read.failures],
+  ] as const) {
+    new Counter({
+      name: `temporal_cep_rules_${name}_total`,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(of());
+      },
+    });
+  }
+}
+
 /**
  * Serves a registry at `/metrics`.
  *

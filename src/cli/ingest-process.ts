@@ -17,6 +17,7 @@ import { loadJourneys } from '../journeys-module.js';
 import { rejectTopic } from '../kafka/reject-topic.js';
 import { createLogger, type Logger } from '../log.js';
 import { ingestMetrics, serveMetrics } from '../metrics.js';
+import { revisionReader } from '../rule-store/revision-reader.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import type { Store } from '../store/store.js';
 import { formatTimestamp, type Millis, parseDuration, seconds } from '../time.js';
@@ -30,6 +31,12 @@ import {
   openClient,
 } from './client.js';
 import { connectKafka } from './kafka.js';
+import {
+  addRuleTablesOptions,
+  discoverRules,
+  openRules,
+  type RuleTablesFlags,
+} from './rules-in-force.js';
 import { connectNative } from './server.js';
 import { startSessionWorker } from './session-worker.js';
 import { openPlace, ownStore, sharedStore } from './store.js';
@@ -38,7 +45,7 @@ import { note, progress } from './terminal.js';
 /** How far Temporal's list of workflows may lag behind them. */
 const VISIBILITY_MS: Millis = 1_000;
 
-export interface IngestFlags extends AlertFlags, DataConverterFlags {
+export interface IngestFlags extends AlertFlags, DataConverterFlags, RuleTablesFlags {
   readonly journeys: string;
   readonly taskQueue: string;
   readonly database?: string;
@@ -84,7 +91,7 @@ export function addIngestOptions(command: Command): Command {
     .option('--task-queue <name>', 'task queue of the workers', TASK_QUEUE)
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
     .option('--json', 'print the counts as JSON');
-  return addAlertOptions(addDataConverterOption(command));
+  return addAlertOptions(addDataConverterOption(addRuleTablesOptions(command)));
 }
 
 export function duration(text: string): Millis {
@@ -135,7 +142,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
   const log = createLogger('info');
   const cleanUp: (() => Promise<unknown> | undefined)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
-  const { journeys } = await loadJourneys(flags.journeys);
+  const { journeys: ofModule } = await loadJourneys(flags.journeys);
   const dataConverter = await dataConverterOf(flags);
   const secret = keySecret();
   const place = flags.withWorker
@@ -155,6 +162,11 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     const store = await openPlace(place);
     cleanUp.push(() => store.close());
     const registry = new Registry();
+    const rules = await openRules(flags, store);
+    if (rules) cleanUp.push(() => rules.close());
+    const discovered = await discoverRules({ flags, rules, journeys: ofModule, registry, log });
+    cleanUp.push(() => discovered.close());
+    const { journeys } = discovered;
     if (flags.withWorker) {
       const sinks = openSinks(flags, kafka, log);
       cleanUp.push(() => sinks.close());
@@ -164,6 +176,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
         connection,
         namespace,
         store,
+        rules: rules && revisionReader(rules, log),
         dataConverter,
         alerts: sinks.alerts,
         late: sinks.late,

@@ -3,7 +3,7 @@
 import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection, WorkerDeploymentOptions } from '@temporalio/worker';
 import type { Registry } from 'prom-client';
-import { type AlertSink, type LateSink, loggedLate } from '../activities/index.js';
+import { type AlertSink, type LateSink, loggedLate, type RuleReader } from '../activities/index.js';
 import type { Logger } from '../log.js';
 import { workerMetrics } from '../metrics.js';
 import type { Store } from '../store/store.js';
@@ -16,6 +16,8 @@ export interface SessionWorkerOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly store: Store;
+  /** Where rules come from a table; null where none does. */
+  readonly rules: RuleReader | null;
   /** That of Temporal where there is none. */
   readonly dataConverter: DataConverter | null;
   /** Printed where there is none. */
@@ -33,13 +35,14 @@ export interface SessionWorkerOptions {
 export async function startSessionWorker(
   options: SessionWorkerOptions,
 ): Promise<{ ended: Promise<void>; stop(): Promise<void> }> {
-  const { alerts, registry, dataConverter, ...rest } = options;
+  const { alerts, registry, dataConverter, rules, ...rest } = options;
   const late = options.late ?? loggedLate(options.log);
   const metrics = workerMetrics(registry);
   const worker = await createWorker({
     ...rest,
     ...(alerts ? { alerts } : {}),
     ...(dataConverter ? { dataConverter } : {}),
+    ...(rules ? { rules } : {}),
     late: {
       publish: async (session, events, reason) => {
         await late.publish(session, events, reason);

@@ -6,6 +6,7 @@
 //   D3. A table is taken for empty when it was found so twice.
 //   D4. Several may run at once, over the same tables: who finds that somebody has published since it began to read reads again, so
 //       that an older reading never follows a newer one. Only who sees a change publishes; the others take over what there is.
+//   D5. They may read different tables: what the tables of others have brought stays as those say.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../assert.js';
@@ -16,7 +17,7 @@ import type { RuleRevision } from '../rules/revision.js';
 import type { Millis } from '../time.js';
 import type { RuleDatabase } from './database.js';
 import { type FlinkTable, type ReadRow, readFlinkTable } from './flink-table.js';
-import { fingerprintOf, Judge, type TableRows } from './judge.js';
+import { fingerprintOf, inOrder, Judge, type TableRows } from './judge.js';
 import { contentHash, type RevisionHead, RULE_TABLE, type RuleStore } from './rule-store.js';
 import type { RuleFault } from './table-row.js';
 
@@ -224,7 +225,11 @@ export class RuleDiscoverer {
     }
     const isCurrent = head?.revision === this.current?.revision;
     const last = isCurrent ? this.current : await store.newestRevision();
-    const { rules, faults } = this.judge.judge(tables, last?.rules ?? []);
+    const { rules: ours, faults } = this.judge.judge(tables, last?.rules ?? []);
+    // D5.
+    const isOurs = new Set(this.readings.map(({ table }) => table));
+    const others = (last?.rules ?? []).filter(({ table }) => !isOurs.has(table));
+    const rules = [...ours, ...others].sort(inOrder);
     const published = await store.publishRevision(rules, head?.revision ?? 0);
     // D4: somebody has published since. The next poll reads again.
     if (contentHash(published.rules) !== contentHash(rules)) return failure;
@@ -253,7 +258,8 @@ export class RuleDiscoverer {
     this.counters.quarantined = faults.length;
     const text = JSON.stringify(faults);
     if (text === this.faults) return;
-    await this.options.store.setFaults(faults);
+    const tables = this.readings.map(({ table }) => table);
+    await this.options.store.setFaults(faults, tables);
     this.faults = text;
     for (const { table, id, message } of faults) {
       this.options.log.warn('A row of a rule table cannot be used', { table, rule: id, message });

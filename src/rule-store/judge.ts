@@ -12,7 +12,6 @@ export interface TableRows {
 }
 
 export interface Judgement {
-  /** In the order of journey and id, so that two who read the same rows say the same. */
   readonly rules: readonly RuleInForce[];
   readonly faults: readonly RuleFault[];
 }
@@ -43,8 +42,8 @@ export class Judge {
       for (const row of rows) {
         // A draft need not be one piece yet, and what is off does not matter.
         if (row.state === 'draft' || row.state === 'off') continue;
-        const text = JSON.stringify(row);
-        const found = this.checked.get(text) ?? this.check(row);
+        const text = JSON.stringify([table, row]);
+        const found = this.checked.get(text) ?? this.check(row, table);
         checked.set(text, found);
         try {
           if ('error' in found) throw found.error;
@@ -82,13 +81,13 @@ export class Judge {
       if (!rules.has(name)) rules.set(name, { rule, table });
     }
     this.checked = checked;
-    return { rules: [...rules.values()].map(({ rule }) => rule).sort(inOrder), faults };
+    return { rules: [...rules.values()].map(({ rule }) => rule), faults };
   }
 
-  private check(row: ReadRow): Checked {
+  private check(row: ReadRow, table: string): Checked {
     try {
       if (row.fault) throw row.fault;
-      return { rule: ruleInForce(row, this.known) };
+      return { rule: ruleInForce(row, table, this.known) };
     } catch (error) {
       return { error };
     }
@@ -107,7 +106,8 @@ function nameOf(journey: string, id: string): string {
   return `${journey} ${id}`;
 }
 
-function inOrder({ row: a }: RuleInForce, { row: b }: RuleInForce): number {
+/** By journey and id, so that two who read the same rows say the same. */
+export function inOrder({ row: a }: RuleInForce, { row: b }: RuleInForce): number {
   const [first, second] = a.journey === b.journey ? [a.id, b.id] : [a.journey, b.journey];
   return first < second ? -1 : 1;
 }

@@ -87,8 +87,8 @@ export interface RuleStore {
   revision(revision: number): Promise<RuleRevision | null>;
   /** What is in quarantine, by table and id. */
   faults(): Promise<StoredFault[]>;
-  /** Replaces all of them; what was there before keeps its time. */
-  setFaults(faults: readonly RuleFault[]): Promise<void>;
+  /** Replaces those of the tables; what was there before keeps its time. */
+  setFaults(faults: readonly RuleFault[], tables: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -224,8 +224,10 @@ function sqlRuleStore(database: RuleDatabase): RuleStore {
       return rows;
     },
 
-    setFaults: async (faults) => {
-      await again(() => transact(database, (transaction) => replaceFaults(transaction, faults)));
+    setFaults: async (faults, tables) => {
+      await again(() =>
+        transact(database, (transaction) => replaceFaults(transaction, faults, tables)),
+      );
     },
   };
 }
@@ -361,6 +363,7 @@ function compact(json: string): unknown {
 async function replaceFaults(
   transaction: Transaction<RuleSchema>,
   faults: readonly RuleFault[],
+  tables: readonly string[],
 ): Promise<void> {
   // Flink's tables have no key, and whatever ids.
   const rows = new Map(
@@ -373,7 +376,7 @@ async function replaceFaults(
   const since = new Map(
     before.map((row) => [JSON.stringify([row.table_name, row.id, row.message]), row.since]),
   );
-  await transaction.deleteFrom('cep_rule_faults').execute();
+  await transaction.deleteFrom('cep_rule_faults').where('table_name', 'in', tables).execute();
   if (faults.length === 0) return;
   await transaction
     .insertInto('cep_rule_faults')

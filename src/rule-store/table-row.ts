@@ -69,7 +69,11 @@ export interface Known {
  *
  * @throws CepError (RuleError, MalformedPatternError) with a path below the row
  */
-export function ruleInForce(row: TableRow, { classes, journeys, effects }: Known): RuleInForce {
+export function ruleInForce(
+  row: TableRow,
+  table: string,
+  { classes, journeys, effects }: Known,
+): RuleInForce {
   const { id, journey, key, state } = row;
   if (state !== 'on' && state !== 'shadow') {
     throw invalid('$.state', `"${state}" is no state: write draft, shadow, on or off`, id);
@@ -96,6 +100,7 @@ export function ruleInForce(row: TableRow, { classes, journeys, effects }: Known
   }
   return {
     row: rule,
+    table,
     // What the module says of its own journeys holds.
     ...(isKnown || !key ? {} : { key }),
     mode: state,

@@ -53,9 +53,9 @@ export class RuleBook {
 
   /** One rule of a revision. */
   rule(journey: string, inForce: RuleInForce): CompiledRule {
-    const { conditions = {} } = this.#journeys.set;
+    const { conditions = {}, functions } = this.#journeys.set;
     return remembered(this.#rules, JSON.stringify([journey, inForce]), () => ({
-      ...compileRule({ id: journey }, ruleOf(inForce.row, conditions as ConditionClasses)),
+      ...compileRule({ id: journey }, ruleOf(inForce.row, conditions as ConditionClasses, functions)),
       inForce,
     }));
   }

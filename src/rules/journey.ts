@@ -1,6 +1,6 @@
 import { CepError } from '../errors.js';
 import type { ConditionClasses } from './conditions.js';
-import type { Rule } from './rule.js';
+import type { Rule, RuleFunctions } from './rule.js';
 
 /** Rules over the events of one key: one durable workflow per key runs them all. */
 export interface Journey<E = unknown> {
@@ -33,6 +33,8 @@ export interface JourneySet<E = unknown> {
   readonly fields: Readonly<Record<string, FieldType>>;
   /** Conditions that rules in the form of documents may name, by the names of their classes. None by default. */
   readonly conditions?: ConditionClasses<E>;
+  /** What rules in the form of documents may set off, by the names in their `function`. None by default. */
+  readonly functions?: RuleFunctions<E>;
   readonly journeys: readonly Journey<E>[];
 }
 

@@ -10,16 +10,19 @@ export class LiveJourneys implements CompiledJourneys {
   readonly set: JourneySet;
   readonly #book: RuleBook;
   readonly #byId: Map<string, CompiledJourney>;
+  readonly #only: ReadonlySet<string> | null;
   /** What is behind an entry at this moment. */
   readonly #now: Map<string, CompiledJourney>;
   /** At which each journey's rules changed last. */
   readonly #revisions = new Map<string, number>();
   #revision = 0;
 
-  constructor(journeys: CompiledJourneys) {
+  /** @param only - the journeys that there are; all by default */
+  constructor(journeys: CompiledJourneys, only?: readonly string[]) {
     this.set = journeys.set;
+    this.#only = only === undefined ? null : new Set(only);
     this.#book = new RuleBook(journeys);
-    this.#now = new Map(journeys.byId);
+    this.#now = new Map([...journeys.byId].filter(([id]) => this.#isWanted(id)));
     this.#byId = new Map([...this.#now.keys()].map((id) => [id, this.#entry(id)]));
   }
 
@@ -40,7 +43,8 @@ export class LiveJourneys implements CompiledJourneys {
   take(revision: RuleRevision): void {
     if (revision.revision <= this.#revision) return;
     const named = revision.rules.map(({ row }) => row.journey);
-    const changed = [...new Set([...this.#byId.keys(), ...named])].flatMap((id) => {
+    const ids = new Set([...this.#byId.keys(), ...named].filter((id) => this.#isWanted(id)));
+    const changed = [...ids].flatMap((id) => {
       const { rules } = rulesOf(revision, id);
       const journey = this.#book.journey(id, rules);
       // Sessions of the others need not hear of it.
@@ -52,6 +56,10 @@ export class LiveJourneys implements CompiledJourneys {
       this.#revisions.set(id, revision.revision);
       if (!this.#byId.has(id)) this.#byId.set(id, this.#entry(id));
     }
+  }
+
+  #isWanted(id: string): boolean {
+    return this.#only?.has(id) ?? true;
   }
 
   #entry(id: string): CompiledJourney {

@@ -15,6 +15,8 @@ export interface RuleInForce {
   readonly row: RuleRow;
   /** The journey's key field, where no journeys module defines the journey. */
   readonly key?: string;
+  /** The table that it was read from. */
+  readonly table: string;
   /** In the shadow it matches and is recorded, and sets nothing off. */
   readonly mode: 'on' | 'shadow';
   readonly onChange: OnChange;

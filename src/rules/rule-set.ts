@@ -11,7 +11,7 @@ import { decode } from './decode.js';
 import { describeIssue, parseDocument } from './document.js';
 import { fromDialect } from './flink-dialect.js';
 import { defineJourneys, type Journey, type JourneySet } from './journey.js';
-import type { Outcome, Rule } from './rule.js';
+import type { Outcome, Rule, RuleFunctions } from './rule.js';
 
 const outcome = z.strictObject({
   alert: z.string().min(1),
@@ -142,20 +142,27 @@ function acceptsOf(expression: string): (event: unknown) => boolean {
 /**
  * The rule that a row describes.
  *
+ * @param functions - what the `function` of a row may name; any other name is that of an effect
  * @throws RuleError, MalformedPatternError with JSON paths below the row
  */
-export function ruleOf(row: RuleRow, classes: ConditionClasses = {}): Rule {
-  const { id, version = 1, description, onTimeout } = row;
-  const onMatch =
-    row.onMatch ?? (row.function ? { alert: id, effects: [row.function] } : undefined);
+export function ruleOf(
+  row: RuleRow,
+  classes: ConditionClasses = {},
+  functions: RuleFunctions = {},
+): Rule {
+  const { id, version = 1, description, function: name } = row;
+  const named = name && Object.hasOwn(functions, name) ? functions[name] : undefined;
+  const effect = name && !named ? { alert: id, effects: [name] } : undefined;
+  const onMatch = row.onMatch ? outcomeOf(row.onMatch, '$.onMatch') : (named?.onMatch ?? effect);
+  const onTimeout = row.onTimeout ? outcomeOf(row.onTimeout, '$.onTimeout') : named?.onTimeout;
   const document = typeof row.pattern === 'string' ? jsonOf(row.pattern, '$.pattern') : row.pattern;
   return {
     id,
     version,
     ...(description ? { description } : {}),
     pattern: inPlace('$.pattern', id, () => patternOf(document, classes)),
-    ...(onMatch ? { onMatch: outcomeOf(onMatch, '$.onMatch') } : {}),
-    ...(onTimeout ? { onTimeout: outcomeOf(onTimeout, '$.onTimeout') } : {}),
+    ...(onMatch ? { onMatch } : {}),
+    ...(onTimeout ? { onTimeout } : {}),
   };
 }
 

@@ -19,6 +19,16 @@ export interface Outcome<E = unknown> {
   readonly effects?: readonly string[];
 }
 
+/** What a match and a timeout set off: what a `PatternProcessFunction` is in Flink. */
+export interface RuleFunction<E = unknown> {
+  readonly onMatch?: Outcome<E>;
+  /** As by a `TimedOutPartialMatchHandler`. */
+  readonly onTimeout?: Outcome<E>;
+}
+
+/** By the names that the column `function` of rule tables has. */
+export type RuleFunctions<E = unknown> = Readonly<Record<string, RuleFunction<E>>>;
+
 /** A pattern with an id, a version and what follows from it. */
 export interface Rule<E = unknown> {
   /** Unique in its journey. */

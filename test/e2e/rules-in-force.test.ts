@@ -97,6 +97,7 @@ function cartsOver(
       },
       onMatch: { alert: `LEFT_${price}`, effects: ['thank'] },
     },
+    table: 'cep_rules',
     mode: 'on',
     onChange: 'finish',
     ...changes,

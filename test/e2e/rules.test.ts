@@ -88,10 +88,13 @@ describe('on MariaDB', () => {
     const other = await openRuleStore(server.url);
     await other.publishRevision([]);
     const fault = { version: 3, code: 'RULE_INVALID', path: '$.pattern', message: 'it is wrong' };
-    await other.setFaults([
-      { table: 'cep_rules', id: 'churn', ...fault },
-      { table: 'rds_demo1', id: '7', ...fault },
-    ]);
+    await other.setFaults(
+      [
+        { table: 'cep_rules', id: 'churn', ...fault },
+        { table: 'rds_demo1', id: '7', ...fault },
+      ],
+      ['cep_rules', 'rds_demo1'],
+    );
     await other.close();
     const list = (await rules('list')).stdout;
     expect(list).toMatch(/churn +│ loyalty +│ +1 │ on +│ .* │ bob +│ it is wrong/);

@@ -95,6 +95,7 @@ describe.each(ENGINES)('%s', (engine) => {
             onMatch: { alert: 'SEEN' },
           },
           key: 'userSession',
+          table: 'cep_rules',
           mode: 'on',
           onChange: 'finish',
         },
@@ -166,6 +167,7 @@ describe.each(ENGINES)('%s', (engine) => {
         function: 'shop.Notify0',
         pattern: (FIVE.rules[0] as { pattern: object }).pattern,
       },
+      table: 'rds_demo1',
       mode: 'on',
       onChange: 'finish',
     });

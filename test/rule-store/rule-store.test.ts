@@ -8,6 +8,7 @@ import { patternOf, rule } from './support/rules.js';
 const inForce = (id: string, type = 'view'): RuleInForce => ({
   row: { id, version: 1, journey: 'shopping', pattern: JSON.parse(patternOf(type)) },
   key: 'userSession',
+  table: 'cep_rules',
   mode: 'on',
   onChange: 'finish',
 });
@@ -187,16 +188,19 @@ describe.each(ENGINES)('%s', (engine) => {
       path: '$.pattern',
       message,
     });
-    await at.store.setFaults([fault('a'), fault('b')]);
+    await at.store.setFaults([fault('a'), fault('b')], ['cep_rules']);
     const [before] = await at.store.faults();
     expect(before).toMatchObject({ ...fault('a'), since: expect.any(Date) });
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await at.store.setFaults([fault('a'), fault('b', 'another'), fault('x'.repeat(300))]);
+    await at.store.setFaults(
+      [fault('a'), fault('b', 'another'), fault('x'.repeat(300))],
+      ['cep_rules'],
+    );
     const after = await at.store.faults();
     expect(after.map(({ id }) => id.slice(0, 1))).toEqual(['a', 'b', 'x']);
     expect(after[0]).toEqual(before);
     expect(after[1]?.since.getTime()).toBeGreaterThan(before?.since.getTime() ?? 0);
-    await at.store.setFaults([]);
+    await at.store.setFaults([], ['cep_rules']);
     expect(await at.store.faults()).toEqual([]);
   });
 });

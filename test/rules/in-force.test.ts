@@ -33,6 +33,7 @@ function rule(version: number, expression: string, changes: Partial<RuleInForce>
       onTimeout: { alert: 'LEFT' },
     },
     key: 'user',
+    table: 'cep_rules',
     mode: 'on',
     onChange: 'finish',
     ...changes,

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { Registry } from 'prom-client';
 import { loadJourneys } from '../../journeys-module.js';
 import { createLogger } from '../../log.js';
+import { revisionReader } from '../../rule-store/revision-reader.js';
 import { TASK_QUEUE } from '../../workflows/messages.js';
 import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from '../alerts.js';
 import {
@@ -18,12 +19,13 @@ import {
 } from '../deployment.js';
 import { portNumber, showMetrics } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { addRulesOption, openRules, type RulesFlags } from '../rules-in-force.js';
 import { connectNative, SERVER_HELP } from '../server.js';
 import { startSessionWorker } from '../session-worker.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
 
-interface WorkerFlags extends AlertFlags, DataConverterFlags, DeploymentFlags {
+interface WorkerFlags extends AlertFlags, DataConverterFlags, DeploymentFlags, RulesFlags {
   readonly journeys: string;
   readonly taskQueue: string;
   readonly database?: string;
@@ -45,7 +47,7 @@ export function workerCommand(): Command {
     )
     .option('--task-queue <name>', 'task queue of sessions and activities', TASK_QUEUE)
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber);
-  return addAlertOptions(addDeploymentOptions(addDataConverterOption(command)))
+  return addAlertOptions(addDeploymentOptions(addDataConverterOption(addRulesOption(command))))
     .addHelpText(
       'after',
       `${SERVER_HELP}
@@ -78,6 +80,8 @@ async function run(flags: WorkerFlags): Promise<void> {
     cleanUp.push(() => connection.close());
     const store = await openPlace(place);
     cleanUp.push(() => store.close());
+    const rules = await openRules(flags, store);
+    if (rules) cleanUp.push(() => rules.close());
     const registry = new Registry();
     cleanUp.push(await showMetrics(registry, flags.metricsPort));
     const worker = await startSessionWorker({
@@ -86,6 +90,7 @@ async function run(flags: WorkerFlags): Promise<void> {
       connection,
       namespace,
       store,
+      rules: rules && revisionReader(rules, log),
       dataConverter,
       alerts: sinks.alerts,
       late: sinks.late,

@@ -40,3 +40,18 @@ export const { startJourneyTest } = (await load(
 export const { backtest } = (await load(
   'backtest/backtest.js',
 )) as typeof import('../../../src/backtest/backtest.js');
+export const { openKafkaReader } = (await load(
+  'ingest/read-kafka.js',
+)) as typeof import('../../../src/ingest/read-kafka.js');
+export const { LiveJourneys } = (await load(
+  'rules/live-journeys.js',
+)) as typeof import('../../../src/rules/live-journeys.js');
+export const { openRuleStore } = (await load(
+  'rule-store/rule-store.js',
+)) as typeof import('../../../src/rule-store/rule-store.js');
+export const { RuleDiscoverer } = (await load(
+  'rule-store/discover.js',
+)) as typeof import('../../../src/rule-store/discover.js');
+export const { revisionReader } = (await load(
+  'rule-store/revision-reader.js',
+)) as typeof import('../../../src/rule-store/revision-reader.js');
