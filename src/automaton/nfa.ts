@@ -22,6 +22,11 @@ export interface NFA {
   readonly windowMs: Millis | null;
   /** Whether partial matches of one state are one, see automaton.ts, A5. */
   readonly forks: boolean;
+  /**
+   * Whether partial matches end in the order in which they began: no limit between neighbours ends one earlier, and
+   * each is one list.
+   */
+  readonly endsByStart: boolean;
   readonly afterMatchSkip: AfterMatchSkipStrategy;
   /** Changes when the states do: a snapshot fits only the automaton it was made with. */
   readonly fingerprint: string;

@@ -17,6 +17,7 @@ import {
   earliestCompletion,
   earliestDeadline,
   endOf,
+  isEmpty,
   latestDeadline,
   type NFAState,
   openMatches,
@@ -30,7 +31,10 @@ import { type NFASnapshot, readState, writeState } from './snapshot.js';
 import { alongPath, nodesBehind, pathsOf, type Taken } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
-const { ceil, min } = Math;
+const { ceil, max, min } = Math;
+
+/** No events are due, or no timers. */
+const NONE: never[] = [];
 
 /**
  * When time alone ends a match. `flink` sets the timers that Flink's operator sets, and so has its
@@ -97,6 +101,8 @@ export class CepOperator {
   #watermark: Timestamp = MIN_TIMESTAMP;
   #buffered: CepEvent[] = [];
   #timers: Timestamp[] = [];
+  /** No more is open than this, where each partial match is one list. */
+  #openAtMost = 0;
 
   /** @param snapshot - to go on from; a fresh state by default */
   constructor(nfa: NFA, options: OperatorOptions = {}, snapshot?: OperatorSnapshot) {
@@ -107,6 +113,7 @@ export class CepOperator {
     this.#size = new StateSize(this.#limits, snapshot?.size);
     this.#state = snapshot ? readState(nfa, snapshot.matches) : this.#automaton.initialState();
     if (!snapshot) return;
+    this.#openAtMost = countOpen(this.#state);
     this.#watermark = snapshot.watermark;
     this.#automaton.evaluation.errors = snapshot.conditionErrors;
     this.#automaton.dropped = snapshot.dropped ?? 0;
@@ -135,9 +142,7 @@ export class CepOperator {
 
   /** Whether neither a partial match nor a buffered event is left. */
   get isIdle(): boolean {
-    const { completed } = this.#state;
-    const isOpen = openMatches(this.#state).length > 0;
-    return !isOpen && completed.length === 0 && this.#buffered.length === 0;
+    return this.#buffered.length === 0 && isEmpty(this.#state);
   }
 
   /**
@@ -151,9 +156,36 @@ export class CepOperator {
     const buffered = this.#buffered;
     let at = buffered.length;
     while (at > 0 && (buffered[at - 1] as CepEvent).timestamp > event.timestamp) at--;
-    buffered.splice(at, 0, event);
+    if (at === buffered.length) buffered.push(event);
+    else buffered.splice(at, 0, event);
     if (this.#options.timers === 'flink') this.#setTimer(event.timestamp);
     return true;
+  }
+
+  /**
+   * Lets event time reach `watermark` where that changes nothing, which is found without a look at what is open.
+   *
+   * @returns whether it has
+   */
+  skipTo(watermark: Timestamp): boolean {
+    if (this.#nextChange <= watermark) return false;
+    this.#watermark = max(this.#watermark, watermark);
+    return true;
+  }
+
+  /**
+   * Where to stop on the way to `watermark`: at the next event or deadline, or earlier. Under `flink` nowhere, as in Flink.
+   */
+  nextStep(watermark: Timestamp): Timestamp {
+    if (this.#options.timers === 'flink') return watermark;
+    // Always on, even should a deadline ever lie behind.
+    return max(this.#watermark + 1, min(this.#nextChange, watermark));
+  }
+
+  /** No watermark before this one changes anything. */
+  get #nextChange(): Timestamp {
+    if (this.#options.timers === 'flink') return this.#timers[0] ?? MAX_TIMESTAMP;
+    return min(this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP, this.#state.earliestDeadline);
   }
 
   /**
@@ -170,7 +202,7 @@ export class CepOperator {
     this.#watermark = watermark;
     const flink = this.#options.timers === 'flink';
     if (flink && !((this.#timers[0] ?? MAX_TIMESTAMP + 1) <= watermark)) return output;
-    this.#timers = this.#timers.filter((timer) => timer > watermark);
+    this.#endTimers();
 
     let due = 0;
     while (
@@ -179,9 +211,9 @@ export class CepOperator {
     ) {
       due++;
     }
-    const events = this.#buffered.splice(0, due);
+    const events = due === 0 ? NONE : this.#buffered.splice(0, due);
     const { comparator } = this.#options;
-    if (comparator) events.sort((a, b) => a.timestamp - b.timestamp || comparator(a, b));
+    if (comparator && due > 1) events.sort((a, b) => a.timestamp - b.timestamp || comparator(a, b));
     // Once a match has begun, Flink sets a timer for every further event of the same firing.
     let begun = false;
     let processed = 0;
@@ -204,8 +236,13 @@ export class CepOperator {
       throw error;
     }
     // Those set meanwhile for a time that is over already have nothing left to do.
-    this.#timers = this.#timers.filter((timer) => timer > watermark);
+    this.#endTimers();
     return output;
+  }
+
+  #endTimers(): void {
+    if (this.#timers.length === 0) return;
+    this.#timers = this.#timers.filter((timer) => timer > this.#watermark);
   }
 
   /** @returns whether the event began a match */
@@ -216,6 +253,7 @@ export class CepOperator {
     if (this.#automaton.steps > steps) {
       this.#size.grow(event, this.#automaton.steps - steps, this.#automaton.lists - lists);
       this.#tell(event);
+      this.#openAtMost += this.#automaton.steps - steps;
       this.#keepWithinLimits(output);
     }
     return begins;
@@ -236,7 +274,11 @@ export class CepOperator {
   /** O5. */
   #keepWithinLimits(output: OperatorOutput): void {
     const { partialMatches, bytes } = this.#limits;
-    const excess = countOpen(this.#state) - partialMatches;
+    // To count costs a look at each, but for the few that fork.
+    if (this.#nfa.forks || this.#openAtMost > partialMatches) {
+      this.#openAtMost = countOpen(this.#state);
+    }
+    const excess = this.#openAtMost - partialMatches;
     if (excess > 0) this.#drop(excess, `${partialMatches} partial matches`, output);
     if (!this.#size.isDue) return;
     while (!this.#size.measure(writeState(this.#nfa, this.#state))) {

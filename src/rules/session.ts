@@ -280,11 +280,8 @@ export class Session {
    */
   #advanceRule(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
     while (run.operator.watermark < watermark) {
-      const isFlink = run.compiled.rule.timers === 'flink';
-      const due = (isFlink ? null : run.operator.nextDeadline) ?? watermark;
-      // Always on, even should a deadline ever lie behind.
-      const next = max(run.operator.watermark + 1, min(due, watermark));
-      this.#step(run, next, alerts);
+      if (run.operator.skipTo(watermark)) return;
+      this.#step(run, run.operator.nextStep(watermark), alerts);
     }
   }
 
