@@ -355,28 +355,43 @@ export class Automaton {
 
   #end(state: NFAState, now: Timestamp, output: Found[]): void {
     const { nfa } = this;
-    const open: PartialMatch[] = [];
     const waited: PartialMatch[] = [];
     const timeouts: Found[] = [];
-    for (const match of this.#holdsBack ? state.open : openMatches(state)) {
+    const stays = (match: PartialMatch): boolean => {
       const at = reportedDeadline(nfa, match, now);
-      if (at === null) open.push(match);
-      else if (match.state.type === 'PENDING') waited.push(match);
+      if (at === null) return true;
+      if (match.state.type === 'PENDING') waited.push(match);
       else if (this.#tellsTimeouts) {
         timeouts.push(new Found('timeout', at, match.last as Taken, nfa.stageNames));
       }
-    }
+      return false;
+    };
     if (this.#holdsBack) {
-      fillHeap(state.open, open);
+      fillHeap(state.open, state.open.filter(stays));
       this.#release(state, waited, output);
     } else {
-      link(state, open);
+      this.#endListed(state, stays);
       for (const match of waited) {
         const { last } = match;
         output.push(new Found('match', deadlineOf(nfa, match), last as Taken, nfa.stageNames));
       }
     }
     for (const timeout of timeouts) output.push(timeout);
+  }
+
+  #endListed(state: NFAState, stays: (match: PartialMatch) => boolean): void {
+    let tail: PartialMatch | null = null;
+    for (let match = state.first; match !== null; ) {
+      const { next }: PartialMatch = match;
+      if (stays(match)) {
+        tail = this.#keep(state, tail, match);
+        // Those behind it end later.
+        if (this.nfa.endsByStart) return;
+      }
+      match = next;
+    }
+    if (tail === null) state.first = null;
+    else tail.next = null;
   }
 
   #endForked(state: NFAState, now: Timestamp, output: Found[]): void {

@@ -1,8 +1,8 @@
 import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
-import type { Condition, MatchSoFar } from '../pattern/condition.js';
+import type { Condition } from '../pattern/condition.js';
 import type { Millis } from '../time.js';
+import type { MatchView } from './evaluation.js';
 import type { State } from './state.js';
-import type { Taken } from './taken.js';
 
 /** A compiled pattern. */
 export interface NFA {
@@ -15,9 +15,7 @@ export interface NFA {
   readonly stageNames: readonly string[];
   readonly conditions: readonly Condition[];
   /** Class of the objects that show conditions the match so far. */
-  readonly MatchView: new (
-    last: Taken | null,
-  ) => MatchSoFar;
+  readonly MatchView: MatchView;
   /** Length of the window over the whole match; null for none. */
   readonly windowMs: Millis | null;
   /** Whether partial matches of one state are one, see automaton.ts, A5. */

@@ -91,6 +91,18 @@ export interface OperatorOptions {
 
 export type { EventsByStage };
 
+/** A1: one for all operators of a pattern. */
+const automata = new WeakMap<NFA, Automaton>();
+
+function automatonOf(nfa: NFA): Automaton {
+  let automaton = automata.get(nfa);
+  if (automaton === undefined) {
+    automaton = new Automaton(nfa, { counts: true });
+    automata.set(nfa, automaton);
+  }
+  return automaton;
+}
+
 export class CepOperator {
   readonly #nfa: NFA;
   readonly #options: OperatorOptions;
@@ -101,6 +113,8 @@ export class CepOperator {
   #watermark: Timestamp = MIN_TIMESTAMP;
   #buffered: CepEvent[] = [];
   #timers: Timestamp[] = [];
+  #conditionErrors = 0;
+  #dropped = 0;
   /** No more is open than this, where each partial match is one list. */
   #openAtMost = 0;
 
@@ -108,15 +122,15 @@ export class CepOperator {
   constructor(nfa: NFA, options: OperatorOptions = {}, snapshot?: OperatorSnapshot) {
     this.#nfa = nfa;
     this.#options = options;
-    this.#automaton = new Automaton(nfa, { counts: true });
+    this.#automaton = automatonOf(nfa);
     this.#limits = limitsFrom(options.limits);
     this.#size = new StateSize(this.#limits, snapshot?.size);
     this.#state = snapshot ? readState(nfa, snapshot.matches) : this.#automaton.initialState();
     if (!snapshot) return;
     this.#openAtMost = countOpen(this.#state);
     this.#watermark = snapshot.watermark;
-    this.#automaton.evaluation.errors = snapshot.conditionErrors;
-    this.#automaton.dropped = snapshot.dropped ?? 0;
+    this.#conditionErrors = snapshot.conditionErrors;
+    this.#dropped = snapshot.dropped ?? 0;
     this.#buffered = [...snapshot.buffered];
     this.#timers = [...snapshot.timers];
   }
@@ -127,12 +141,12 @@ export class CepOperator {
 
   /** How many conditions threw; each counted as false. */
   get conditionErrors(): number {
-    return this.#automaton.evaluation.errors;
+    return this.#conditionErrors;
   }
 
   /** How many partial matches were dropped at a limit. */
   get dropped(): number {
-    return this.#automaton.dropped;
+    return this.#dropped;
   }
 
   /** Whether no more events can wait for the watermark. */
@@ -217,6 +231,8 @@ export class CepOperator {
     // Once a match has begun, Flink sets a timer for every further event of the same firing.
     let begun = false;
     let processed = 0;
+    const { evaluation } = this.#automaton;
+    const { errors } = evaluation;
     try {
       for (const event of events) {
         const { timestamp } = event;
@@ -233,7 +249,11 @@ export class CepOperator {
       this.#automaton.advanceTime(this.#state, watermark, output);
     } catch (error) {
       this.#buffered.unshift(...events.slice(processed));
+      // The automaton goes on with other keys.
+      this.#automaton.took.length = 0;
       throw error;
+    } finally {
+      this.#conditionErrors += evaluation.errors - errors;
     }
     // Those set meanwhile for a time that is over already have nothing left to do.
     this.#endTimers();
@@ -311,7 +331,7 @@ export class CepOperator {
       );
     }
     const which = policy === 'drop-oldest' ? 'oldest' : 'newest';
-    this.#automaton.drop(this.#state, count, which, output);
+    this.#dropping(() => this.#automaton.drop(this.#state, count, which, output));
   }
 
   #setTimer(at: Timestamp): void {
@@ -419,13 +439,25 @@ export class CepOperator {
    * @throws CepError `SKIP_MISSED`; the operator is of no further use then
    */
   drop(id: string | null, output: OperatorOutput): number {
+    const { dropped } = this;
+    this.#dropping(() => {
+      if (id === null) this.#automaton.dropAll(this.#state, output);
+      else {
+        const found = this.#find(id);
+        if (found) this.#automaton.dropOne(this.#state, found.match, found.taken, output);
+      }
+    });
+    return this.dropped - dropped;
+  }
+
+  /** Counts what is dropped, also where that fails. */
+  #dropping(drop: () => void): void {
     const { dropped } = this.#automaton;
-    if (id === null) this.#automaton.dropAll(this.#state, output);
-    else {
-      const found = this.#find(id);
-      if (found) this.#automaton.dropOne(this.#state, found.match, found.taken, output);
+    try {
+      drop();
+    } finally {
+      this.#dropped += this.#automaton.dropped - dropped;
     }
-    return this.#automaton.dropped - dropped;
   }
 
   #find(id: string): { match: PartialMatch; taken: Taken[] } | null {
@@ -454,9 +486,9 @@ export class CepOperator {
   snapshot(): OperatorSnapshot {
     return {
       watermark: this.#watermark,
-      conditionErrors: this.#automaton.evaluation.errors,
+      conditionErrors: this.#conditionErrors,
       matches: writeState(this.#nfa, this.#state),
-      dropped: this.#automaton.dropped,
+      dropped: this.#dropped,
       size: this.#size.snapshot(),
       buffered: [...this.#buffered],
       timers: [...this.#timers],

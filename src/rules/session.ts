@@ -331,7 +331,8 @@ export class Session {
     this.#drops(run, operator.dropped - dropped, why);
     if (output.length === 0) return;
     const ordinals = ordinalsOf(output);
-    for (const [i, found] of output.entries()) {
+    for (let i = 0; i < output.length; i++) {
+      const found = output[i] as OperatorOutput[number];
       if (found.type === 'match') counts.matches++;
       else counts.timeouts++;
       this.#observer?.found(compiled.rule.id, found);
