@@ -129,8 +129,7 @@ export function matchViewOf(stageNames: readonly string[]): MatchView {
       for (let node = view.#last; node !== null; node = node.previous as Taken | null) {
         if (node.stage === stage) length++;
       }
-      const list = made ?? new OwnArray<unknown>(length);
-      list.length = length;
+      const list = made?.length === length ? made : new OwnArray<unknown>(length);
       for (
         let node = view.#last;
         length > 0 && node !== null;

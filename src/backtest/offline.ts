@@ -74,7 +74,7 @@ interface Known {
  * Events that are gathered before sessions get them, each all of its own at once: a session is then in the processor's caches,
  * and much of what it makes is gone again before the collector of garbage comes by.
  */
-const GATHERED = Number(process.env.GATHERED ?? 50_000);
+const GATHERED = 100_000;
 /** Sessions are looked through for idle ones when there are twice as many as were left, and no fewer. */
 const SESSIONS_MIN = 4_000;
 /** A session that has begun: nothing is open in it. */
