@@ -265,19 +265,22 @@ export class Automaton {
   #processHeld(state: NFAState, event: CepEvent, output: Found[]): boolean {
     const { evaluation, nfa } = this;
     const sequence = state.sequence++;
-    const open: PartialMatch[] = [];
+    // Most events change nothing, and a heap to which its own array is offered stays as it is.
+    let open: PartialMatch[] | null = null;
     const finished: PartialMatch[] = [];
     let begins = false;
-    for (const match of state.open) {
+    for (let i = 0; i < state.open.length; i++) {
+      const match = state.open[i] as PartialMatch;
       const { last, origin } = match;
       evaluation.within(last);
       const { keeps, fails, steps } = outcomeOf(match.state, evaluation);
       if (fails !== null) throw failureAt(event, fails, nfa);
       if (last === null) begins = !keeps;
       if (keeps) {
-        open.push(match);
+        open?.push(match);
         continue;
       }
+      open ??= state.open.slice(0, i);
       for (const { stage, states } of steps) {
         const end = stage < 0 ? last : new Taken(stage, event, sequence, last, origin);
         if (this.#counts) {
@@ -292,6 +295,7 @@ export class Automaton {
       }
       if (last === null) open.push(match);
     }
+    if (open === null) return begins;
     fillHeap(state.open, open);
     this.#release(state, finished, output);
     return begins;
@@ -302,6 +306,7 @@ export class Automaton {
    * any longer. Each release discards what the skip strategy says, from both queues.
    */
   #release(state: NFAState, finished: readonly PartialMatch[], output: Found[]): void {
+    if (finished.length === 0 && state.completed.length === 0) return;
     const { nfa } = this;
     const open = queueByStart(state.open);
     const completed = queueByStart(state.completed);
@@ -350,28 +355,43 @@ export class Automaton {
 
   #end(state: NFAState, now: Timestamp, output: Found[]): void {
     const { nfa } = this;
-    const open: PartialMatch[] = [];
     const waited: PartialMatch[] = [];
     const timeouts: Found[] = [];
-    for (const match of this.#holdsBack ? state.open : openMatches(state)) {
+    const stays = (match: PartialMatch): boolean => {
       const at = reportedDeadline(nfa, match, now);
-      if (at === null) open.push(match);
-      else if (match.state.type === 'PENDING') waited.push(match);
+      if (at === null) return true;
+      if (match.state.type === 'PENDING') waited.push(match);
       else if (this.#tellsTimeouts) {
         timeouts.push(new Found('timeout', at, match.last as Taken, nfa.stageNames));
       }
-    }
+      return false;
+    };
     if (this.#holdsBack) {
-      fillHeap(state.open, open);
+      fillHeap(state.open, state.open.filter(stays));
       this.#release(state, waited, output);
     } else {
-      link(state, open);
+      this.#endListed(state, stays);
       for (const match of waited) {
         const { last } = match;
         output.push(new Found('match', deadlineOf(nfa, match), last as Taken, nfa.stageNames));
       }
     }
     for (const timeout of timeouts) output.push(timeout);
+  }
+
+  #endListed(state: NFAState, stays: (match: PartialMatch) => boolean): void {
+    let tail: PartialMatch | null = null;
+    for (let match = state.first; match !== null; ) {
+      const { next }: PartialMatch = match;
+      if (stays(match)) {
+        tail = this.#keep(state, tail, match);
+        // Those behind it end later.
+        if (this.nfa.endsByStart) return;
+      }
+      match = next;
+    }
+    if (tail === null) state.first = null;
+    else tail.next = null;
   }
 
   #endForked(state: NFAState, now: Timestamp, output: Found[]): void {
@@ -474,6 +494,12 @@ export class Automaton {
   }
 }
 
+/** Whether nothing is open and nothing held back. */
+export function isEmpty({ first, open, completed }: NFAState): boolean {
+  // A2: under a skip strategy the start state is always among the open ones.
+  return first === null && open.length <= 1 && completed.length === 0;
+}
+
 /** How many partial matches are open, and finished ones held back. */
 export function countOpen(state: NFAState): number {
   let count = state.completed.length;
@@ -543,6 +569,10 @@ function queueByStart(items: PartialMatch[]): PriorityQueue<PartialMatch> {
 
 /** The earliest time at which a partial match ends; MAX_TIMESTAMP for never. */
 export function earliestDeadline(nfa: NFA, { first, open }: NFAState): Timestamp {
+  if (nfa.endsByStart) {
+    const oldest = first ?? open[0];
+    return oldest === undefined ? MAX_TIMESTAMP : deadlineOf(nfa, oldest);
+  }
   let earliest: Timestamp = MAX_TIMESTAMP;
   for (const match of open) earliest = min(earliest, deadlineOf(nfa, match));
   for (let match = first; match !== null; match = match.next) {

@@ -100,6 +100,11 @@ class Compiler {
     }
     this.#checkProceedCycles();
     const states = this.#freeze();
+    const hasGaps = states.some(({ gapMs }) => gapMs !== null);
+    const forks =
+      afterMatchSkip.type === 'NO_SKIP' &&
+      !this.#conditions.some(({ iterative }) => iterative) &&
+      !hasGaps;
     return {
       states,
       start: states[this.#drafts.indexOf(start)] as State,
@@ -107,10 +112,8 @@ class Compiler {
       conditions: this.#conditions,
       MatchView: matchViewOf(this.#stageNames),
       windowMs: this.#windowMs,
-      forks:
-        afterMatchSkip.type === 'NO_SKIP' &&
-        !this.#conditions.some(({ iterative }) => iterative) &&
-        !states.some(({ gapMs }) => gapMs !== null),
+      forks,
+      endsByStart: !forks && !hasGaps,
       afterMatchSkip,
       fingerprint: fingerprintOf(states, this.#windowMs),
     };

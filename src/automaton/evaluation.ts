@@ -3,6 +3,8 @@
 //   E1. A condition that looks at the event alone is evaluated at most once per event.
 //   E2. An iterative condition is evaluated at most once in a row per event and list of taken events.
 //   E3. A condition that throws, or answers anything but true, is false; the throws are counted.
+//   E4. A closure may keep or change the lists that it is shown: they are made anew for it. Text can only read, so all
+//       conditions that are text are shown the same lists, filled again and again.
 
 import type { CepEvent } from '../event.js';
 import type { Condition, MatchSoFar } from '../pattern/condition.js';
@@ -11,7 +13,12 @@ import type { Branches, Taken } from './taken.js';
 // A look-up of a global is dear in the workflow sandbox.
 const OwnArray = Array;
 
-type MatchView = new (last: Taken | null) => MatchSoFar;
+/** Class of the objects that show conditions the match so far. */
+export interface MatchView {
+  new (last: Taken | null): MatchSoFar;
+  /** From now on the view shows other events, in the lists that it has. */
+  turn(view: MatchSoFar, last: Taken | null): void;
+}
 
 export class Evaluation {
   /** Conditions that threw since the operator began. */
@@ -27,6 +34,9 @@ export class Evaluation {
   #event!: CepEvent;
   #taken: Branches | null = null;
   #view: MatchSoFar | null = null;
+  /** E4. */
+  readonly #textView: MatchSoFar;
+  #isTurned = false;
 
   constructor(conditions: readonly Condition[], View: MatchView) {
     this.#conditions = conditions;
@@ -34,6 +44,7 @@ export class Evaluation {
     this.#askedAt = conditions.map(() => 0);
     this.#askedAbout = conditions.map(() => null);
     this.#View = View;
+    this.#textView = new View(null);
     this.#looksBack = conditions.some(({ iterative }) => iterative);
   }
 
@@ -42,6 +53,7 @@ export class Evaluation {
     this.#event = event;
     this.#number++;
     this.#view = null;
+    this.#isTurned = false;
   }
 
   /** From now on the match is the one that has taken these events. */
@@ -49,6 +61,7 @@ export class Evaluation {
     if (!this.#looksBack) return;
     this.#taken = taken;
     this.#view = null;
+    this.#isTurned = false;
   }
 
   test(index: number): boolean {
@@ -65,12 +78,24 @@ export class Evaluation {
     return answer;
   }
 
-  #evaluate(condition: Condition): boolean {
+  /** E4. */
+  #viewFor({ type }: Condition): MatchSoFar {
     // Where a condition looks back, lists do not fork (nfa.ts, N5).
-    if (condition.iterative) this.#view ??= new this.#View(this.#taken as Taken | null);
+    const taken = this.#taken as Taken | null;
+    if (type !== 'CEL' && type !== 'AVIATOR') {
+      this.#view ??= new this.#View(taken);
+      return this.#view;
+    }
+    if (!this.#isTurned) this.#View.turn(this.#textView, taken);
+    this.#isTurned = true;
+    return this.#textView;
+  }
+
+  #evaluate(condition: Condition): boolean {
+    const view = condition.iterative ? this.#viewFor(condition) : null;
     try {
       const { data, timestamp } = this.#event;
-      return condition.evaluate(data, this.#view as MatchSoFar, timestamp) === true;
+      return condition.evaluate(data, view as MatchSoFar, timestamp) === true;
     } catch {
       this.errors++;
       return false;
@@ -85,8 +110,11 @@ export class Evaluation {
 export function matchViewOf(stageNames: readonly string[]): MatchView {
   class View {
     // Private names, because every string could be a stage's name.
-    readonly #last: Taken | null;
+    #last: Taken | null;
     #lists: unknown[][] | null = null;
+    /** How often the view was turned, and how often it was when each list was filled. */
+    #turns = 0;
+    #filledAt: number[] | null = null;
 
     constructor(last: Taken | null) {
       this.#last = last;
@@ -94,13 +122,14 @@ export function matchViewOf(stageNames: readonly string[]): MatchView {
 
     static list(view: View, stage: number): readonly unknown[] {
       view.#lists ??= new OwnArray<unknown[]>(stageNames.length);
+      view.#filledAt ??= new OwnArray<number>(stageNames.length);
       const made = view.#lists[stage];
-      if (made) return made;
+      if (made && view.#filledAt[stage] === view.#turns) return made;
       let length = 0;
       for (let node = view.#last; node !== null; node = node.previous as Taken | null) {
         if (node.stage === stage) length++;
       }
-      const list = new OwnArray<unknown>(length);
+      const list = made?.length === length ? made : new OwnArray<unknown>(length);
       for (
         let node = view.#last;
         length > 0 && node !== null;
@@ -109,7 +138,13 @@ export function matchViewOf(stageNames: readonly string[]): MatchView {
         if (node.stage === stage) list[--length] = node.event.data;
       }
       view.#lists[stage] = list;
+      view.#filledAt[stage] = view.#turns;
       return list;
+    }
+
+    static turn(view: View, last: Taken | null): void {
+      view.#last = last;
+      view.#turns++;
     }
   }
   Object.setPrototypeOf(View.prototype, null);

@@ -77,6 +77,10 @@ const STEP_BYTES = 48;
 /** The same of each list that the step goes on from. */
 const LIST_BYTES = 8;
 
+// The rules of a session take an event one after the other: it is measured for the first of them.
+let lastMeasured: CepEvent | null = null;
+let lastBytes = 0;
+
 /** What is known of a state's size. JSON. */
 export interface SizeSnapshot {
   /** When it was last measured. */
@@ -108,7 +112,11 @@ export class StateSize {
    * @param lists - of those that they came of
    */
   grow(event: CepEvent, steps: number, lists: number): void {
-    this.#grown += bytesAtMost(event) + steps * STEP_BYTES + lists * LIST_BYTES;
+    if (event !== lastMeasured) {
+      lastMeasured = event;
+      lastBytes = bytesAtMost(event);
+    }
+    this.#grown += lastBytes + steps * STEP_BYTES + lists * LIST_BYTES;
   }
 
   get isDue(): boolean {

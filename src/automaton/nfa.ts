@@ -1,8 +1,8 @@
 import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
-import type { Condition, MatchSoFar } from '../pattern/condition.js';
+import type { Condition } from '../pattern/condition.js';
 import type { Millis } from '../time.js';
+import type { MatchView } from './evaluation.js';
 import type { State } from './state.js';
-import type { Taken } from './taken.js';
 
 /** A compiled pattern. */
 export interface NFA {
@@ -15,13 +15,16 @@ export interface NFA {
   readonly stageNames: readonly string[];
   readonly conditions: readonly Condition[];
   /** Class of the objects that show conditions the match so far. */
-  readonly MatchView: new (
-    last: Taken | null,
-  ) => MatchSoFar;
+  readonly MatchView: MatchView;
   /** Length of the window over the whole match; null for none. */
   readonly windowMs: Millis | null;
   /** Whether partial matches of one state are one, see automaton.ts, A5. */
   readonly forks: boolean;
+  /**
+   * Whether partial matches end in the order in which they began: no limit between neighbours ends one earlier, and
+   * each is one list.
+   */
+  readonly endsByStart: boolean;
   readonly afterMatchSkip: AfterMatchSkipStrategy;
   /** Changes when the states do: a snapshot fits only the automaton it was made with. */
   readonly fingerprint: string;

@@ -17,6 +17,7 @@ import {
   earliestCompletion,
   earliestDeadline,
   endOf,
+  isEmpty,
   latestDeadline,
   type NFAState,
   openMatches,
@@ -30,7 +31,10 @@ import { type NFASnapshot, readState, writeState } from './snapshot.js';
 import { alongPath, nodesBehind, pathsOf, type Taken } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
-const { ceil, min } = Math;
+const { ceil, max, min } = Math;
+
+/** No events are due, or no timers. */
+const NONE: never[] = [];
 
 /**
  * When time alone ends a match. `flink` sets the timers that Flink's operator sets, and so has its
@@ -87,6 +91,18 @@ export interface OperatorOptions {
 
 export type { EventsByStage };
 
+/** A1: one for all operators of a pattern. */
+const automata = new WeakMap<NFA, Automaton>();
+
+function automatonOf(nfa: NFA): Automaton {
+  let automaton = automata.get(nfa);
+  if (automaton === undefined) {
+    automaton = new Automaton(nfa, { counts: true });
+    automata.set(nfa, automaton);
+  }
+  return automaton;
+}
+
 export class CepOperator {
   readonly #nfa: NFA;
   readonly #options: OperatorOptions;
@@ -97,19 +113,24 @@ export class CepOperator {
   #watermark: Timestamp = MIN_TIMESTAMP;
   #buffered: CepEvent[] = [];
   #timers: Timestamp[] = [];
+  #conditionErrors = 0;
+  #dropped = 0;
+  /** No more is open than this, where each partial match is one list. */
+  #openAtMost = 0;
 
   /** @param snapshot - to go on from; a fresh state by default */
   constructor(nfa: NFA, options: OperatorOptions = {}, snapshot?: OperatorSnapshot) {
     this.#nfa = nfa;
     this.#options = options;
-    this.#automaton = new Automaton(nfa, { counts: true });
+    this.#automaton = automatonOf(nfa);
     this.#limits = limitsFrom(options.limits);
     this.#size = new StateSize(this.#limits, snapshot?.size);
     this.#state = snapshot ? readState(nfa, snapshot.matches) : this.#automaton.initialState();
     if (!snapshot) return;
+    this.#openAtMost = countOpen(this.#state);
     this.#watermark = snapshot.watermark;
-    this.#automaton.evaluation.errors = snapshot.conditionErrors;
-    this.#automaton.dropped = snapshot.dropped ?? 0;
+    this.#conditionErrors = snapshot.conditionErrors;
+    this.#dropped = snapshot.dropped ?? 0;
     this.#buffered = [...snapshot.buffered];
     this.#timers = [...snapshot.timers];
   }
@@ -120,12 +141,12 @@ export class CepOperator {
 
   /** How many conditions threw; each counted as false. */
   get conditionErrors(): number {
-    return this.#automaton.evaluation.errors;
+    return this.#conditionErrors;
   }
 
   /** How many partial matches were dropped at a limit. */
   get dropped(): number {
-    return this.#automaton.dropped;
+    return this.#dropped;
   }
 
   /** Whether no more events can wait for the watermark. */
@@ -135,9 +156,7 @@ export class CepOperator {
 
   /** Whether neither a partial match nor a buffered event is left. */
   get isIdle(): boolean {
-    const { completed } = this.#state;
-    const isOpen = openMatches(this.#state).length > 0;
-    return !isOpen && completed.length === 0 && this.#buffered.length === 0;
+    return this.#buffered.length === 0 && isEmpty(this.#state);
   }
 
   /**
@@ -151,9 +170,36 @@ export class CepOperator {
     const buffered = this.#buffered;
     let at = buffered.length;
     while (at > 0 && (buffered[at - 1] as CepEvent).timestamp > event.timestamp) at--;
-    buffered.splice(at, 0, event);
+    if (at === buffered.length) buffered.push(event);
+    else buffered.splice(at, 0, event);
     if (this.#options.timers === 'flink') this.#setTimer(event.timestamp);
     return true;
+  }
+
+  /**
+   * Lets event time reach `watermark` where that changes nothing, which is found without a look at what is open.
+   *
+   * @returns whether it has
+   */
+  skipTo(watermark: Timestamp): boolean {
+    if (this.#nextChange <= watermark) return false;
+    this.#watermark = max(this.#watermark, watermark);
+    return true;
+  }
+
+  /**
+   * Where to stop on the way to `watermark`: at the next event or deadline, or earlier. Under `flink` nowhere, as in Flink.
+   */
+  nextStep(watermark: Timestamp): Timestamp {
+    if (this.#options.timers === 'flink') return watermark;
+    // Always on, even should a deadline ever lie behind.
+    return max(this.#watermark + 1, min(this.#nextChange, watermark));
+  }
+
+  /** No watermark before this one changes anything. */
+  get #nextChange(): Timestamp {
+    if (this.#options.timers === 'flink') return this.#timers[0] ?? MAX_TIMESTAMP;
+    return min(this.#buffered[0]?.timestamp ?? MAX_TIMESTAMP, this.#state.earliestDeadline);
   }
 
   /**
@@ -170,7 +216,7 @@ export class CepOperator {
     this.#watermark = watermark;
     const flink = this.#options.timers === 'flink';
     if (flink && !((this.#timers[0] ?? MAX_TIMESTAMP + 1) <= watermark)) return output;
-    this.#timers = this.#timers.filter((timer) => timer > watermark);
+    this.#endTimers();
 
     let due = 0;
     while (
@@ -179,12 +225,14 @@ export class CepOperator {
     ) {
       due++;
     }
-    const events = this.#buffered.splice(0, due);
+    const events = due === 0 ? NONE : this.#buffered.splice(0, due);
     const { comparator } = this.#options;
-    if (comparator) events.sort((a, b) => a.timestamp - b.timestamp || comparator(a, b));
+    if (comparator && due > 1) events.sort((a, b) => a.timestamp - b.timestamp || comparator(a, b));
     // Once a match has begun, Flink sets a timer for every further event of the same firing.
     let begun = false;
     let processed = 0;
+    const { evaluation } = this.#automaton;
+    const { errors } = evaluation;
     try {
       for (const event of events) {
         const { timestamp } = event;
@@ -201,11 +249,20 @@ export class CepOperator {
       this.#automaton.advanceTime(this.#state, watermark, output);
     } catch (error) {
       this.#buffered.unshift(...events.slice(processed));
+      // The automaton goes on with other keys.
+      this.#automaton.took.length = 0;
       throw error;
+    } finally {
+      this.#conditionErrors += evaluation.errors - errors;
     }
     // Those set meanwhile for a time that is over already have nothing left to do.
-    this.#timers = this.#timers.filter((timer) => timer > watermark);
+    this.#endTimers();
     return output;
+  }
+
+  #endTimers(): void {
+    if (this.#timers.length === 0) return;
+    this.#timers = this.#timers.filter((timer) => timer > this.#watermark);
   }
 
   /** @returns whether the event began a match */
@@ -216,6 +273,7 @@ export class CepOperator {
     if (this.#automaton.steps > steps) {
       this.#size.grow(event, this.#automaton.steps - steps, this.#automaton.lists - lists);
       this.#tell(event);
+      this.#openAtMost += this.#automaton.steps - steps;
       this.#keepWithinLimits(output);
     }
     return begins;
@@ -236,7 +294,11 @@ export class CepOperator {
   /** O5. */
   #keepWithinLimits(output: OperatorOutput): void {
     const { partialMatches, bytes } = this.#limits;
-    const excess = countOpen(this.#state) - partialMatches;
+    // To count costs a look at each, but for the few that fork.
+    if (this.#nfa.forks || this.#openAtMost > partialMatches) {
+      this.#openAtMost = countOpen(this.#state);
+    }
+    const excess = this.#openAtMost - partialMatches;
     if (excess > 0) this.#drop(excess, `${partialMatches} partial matches`, output);
     if (!this.#size.isDue) return;
     while (!this.#size.measure(writeState(this.#nfa, this.#state))) {
@@ -269,7 +331,7 @@ export class CepOperator {
       );
     }
     const which = policy === 'drop-oldest' ? 'oldest' : 'newest';
-    this.#automaton.drop(this.#state, count, which, output);
+    this.#dropping(() => this.#automaton.drop(this.#state, count, which, output));
   }
 
   #setTimer(at: Timestamp): void {
@@ -377,13 +439,25 @@ export class CepOperator {
    * @throws CepError `SKIP_MISSED`; the operator is of no further use then
    */
   drop(id: string | null, output: OperatorOutput): number {
+    const { dropped } = this;
+    this.#dropping(() => {
+      if (id === null) this.#automaton.dropAll(this.#state, output);
+      else {
+        const found = this.#find(id);
+        if (found) this.#automaton.dropOne(this.#state, found.match, found.taken, output);
+      }
+    });
+    return this.dropped - dropped;
+  }
+
+  /** Counts what is dropped, also where that fails. */
+  #dropping(drop: () => void): void {
     const { dropped } = this.#automaton;
-    if (id === null) this.#automaton.dropAll(this.#state, output);
-    else {
-      const found = this.#find(id);
-      if (found) this.#automaton.dropOne(this.#state, found.match, found.taken, output);
+    try {
+      drop();
+    } finally {
+      this.#dropped += this.#automaton.dropped - dropped;
     }
-    return this.#automaton.dropped - dropped;
   }
 
   #find(id: string): { match: PartialMatch; taken: Taken[] } | null {
@@ -412,9 +486,9 @@ export class CepOperator {
   snapshot(): OperatorSnapshot {
     return {
       watermark: this.#watermark,
-      conditionErrors: this.#automaton.evaluation.errors,
+      conditionErrors: this.#conditionErrors,
       matches: writeState(this.#nfa, this.#state),
-      dropped: this.#automaton.dropped,
+      dropped: this.#dropped,
       size: this.#size.snapshot(),
       buffered: [...this.#buffered],
       timers: [...this.#timers],

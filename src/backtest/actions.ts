@@ -14,7 +14,7 @@ export interface ActionCounts {
   readonly timers: number;
   readonly questions: number;
   readonly upserts: number;
-  /** Steps that found alerts. */
+  /** Steps that found alerts: those of one session at one time. */
   readonly alerts: number;
 }
 
@@ -24,10 +24,17 @@ export interface Traffic {
   lastAt: Timestamp;
   /** Until then an event joins the signal before it. */
   signalUntil: Timestamp;
+  /** When it last had an alert. */
+  alertAt: Timestamp;
 }
 
 export function newTraffic(): Traffic {
-  return { events: 0, lastAt: MIN_TIMESTAMP, signalUntil: MIN_TIMESTAMP };
+  return {
+    events: 0,
+    lastAt: MIN_TIMESTAMP,
+    signalUntil: MIN_TIMESTAMP,
+    alertAt: MIN_TIMESTAMP,
+  };
 }
 
 /** An idle session ends once its offsets are committed. */
@@ -57,7 +64,12 @@ export class ActionEstimate {
   }
 
   /** An event that the session is about to take, which has seen all before it. */
-  event(traffic: Traffic, session: Session, at: Timestamp, isUrgent: boolean): void {
+  event(
+    traffic: Traffic,
+    session: Pick<Session, 'isIdle'>,
+    at: Timestamp,
+    isUrgent: boolean,
+  ): void {
     const isFirst = traffic.events === 0;
     if (isFirst || (at - traffic.lastAt > LINGERS_MS && session.isIdle)) this.#starts++;
     traffic.events++;
@@ -69,9 +81,10 @@ export class ActionEstimate {
     } else if (isUrgent) traffic.signalUntil = Math.min(traffic.signalUntil, at + lingerMs);
   }
 
-  /** A step found alerts. */
-  alerts(): void {
-    this.#alerts++;
+  /** A session has found an alert. */
+  alert(traffic: Traffic, at: Timestamp): void {
+    if (at !== traffic.alertAt) this.#alerts++;
+    traffic.alertAt = at;
   }
 }
 

@@ -7,10 +7,10 @@ import { EventOrder } from '../ingest/order.js';
 import { patienceOf } from '../ingest/patience.js';
 import type { RawRecord } from '../ingest/record.js';
 import { routeEvent } from '../ingest/route.js';
-import type { PlannedAlert } from '../rules/alert.js';
+import { announce, planAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Alert } from '../rules/rule.js';
-import { addCounts, type RuleCounts, type RuleView, Session } from '../rules/session.js';
+import { addCounts, type RuleCounts, type RuleView, Session, type Tell } from '../rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
 import { ActionEstimate, newTraffic, type Traffic } from './actions.js';
@@ -26,8 +26,10 @@ export interface OfflineRunOptions {
   readonly to?: Timestamp | undefined;
   /** Which keys are run; all by default. What is late is so for all. */
   readonly owns?: (key: string) => boolean;
-  /** Gets the alerts of each step, in no order of time. By default the result has them. */
-  readonly onAlert?: (alert: Alert) => void;
+  /** Told of each alert, in no order of time. */
+  readonly onAlert?: (type: string, at: Timestamp) => void;
+  /** Whether the result has the alerts; to make them is dear. Default true. */
+  readonly keepsAlerts?: boolean;
 }
 
 export interface OfflineOptions extends OfflineRunOptions {
@@ -37,7 +39,7 @@ export interface OfflineOptions extends OfflineRunOptions {
 }
 
 export interface OfflineResult {
-  /** In order of event time. */
+  /** In order of event time; empty where they are not kept. */
   readonly alerts: readonly Alert[];
   /** Matches and timeouts by `journey/rule`. */
   readonly rules: ReadonlyMap<string, RuleCounts>;
@@ -56,11 +58,27 @@ export function runOffline({ records, endWatermark, ...options }: OfflineOptions
   return run.end(endWatermark);
 }
 
-interface RunningSession {
+/** What is known of a key, whether it has something open or not. */
+interface Known {
   readonly journey: CompiledJourney;
-  readonly session: Session;
+  readonly key: string;
+  /** In order of event time. */
+  waiting: CepEvent[];
+  /** Null while nothing is open and nothing waits. */
+  session: Session | null;
   readonly traffic: Traffic;
+  readonly tell: Tell;
 }
+
+/**
+ * Events that are gathered before sessions get them, each all of its own at once: a session is then in the processor's caches,
+ * and much of what it makes is gone again before the collector of garbage comes by.
+ */
+const GATHERED = 100_000;
+/** Sessions are looked through for idle ones when there are twice as many as were left, and no fewer. */
+const SESSIONS_MIN = 4_000;
+/** A session that has begun: nothing is open in it. */
+const IDLE = { isIdle: true };
 
 /** Journeys over records that come one by one. */
 export class OfflineRun {
@@ -70,16 +88,24 @@ export class OfflineRun {
   readonly actions: ActionEstimate;
   readonly #options: OfflineRunOptions;
   readonly #order: EventOrder;
-  readonly #sessions = new Map<string, RunningSession>();
+  readonly #known = new Map<CompiledJourney, Map<string, Known>>();
+  /** Those with events that wait, and how many events. */
+  #busy: Known[] = [];
+  #waiting = 0;
   readonly #alerts: Alert[] = [];
   readonly #late: string[] = [];
   readonly #refused: CepEvent[] = [];
+  readonly #sums = new Map<string, RuleCounts>();
+  /** Sessions that are there, and how many may be before they are looked through. */
+  #sessions = 0;
+  #sessionsMax = SESSIONS_MIN;
 
   constructor(options: OfflineRunOptions) {
     this.#options = options;
     this.actions = new ActionEstimate(patienceOf(options.journeys));
     this.#order = new EventOrder(options.outOfOrdernessMs ?? seconds(2));
     for (const partition of options.partitions ?? []) this.#order.add(partition);
+    for (const journey of options.journeys.byId.values()) this.#known.set(journey, new Map());
   }
 
   push(record: RawRecord): void {
@@ -103,22 +129,35 @@ export class OfflineRun {
   end(endWatermark: Timestamp | 'last-event' = MAX_TIMESTAMP): OfflineResult {
     this.#order.end(endWatermark === 'last-event' ? undefined : endWatermark);
     this.#release();
-    const { watermark } = this.#order;
-    for (const { session } of this.#sessions.values()) this.#publish(session.advance(watermark));
+    this.#feed();
+    const open = new Map<string, readonly RuleView[]>();
+    let sessions = 0;
+    for (const known of this.#each()) {
+      sessions++;
+      const { session, tell } = known;
+      if (session === null) continue;
+      session.advanceTelling(this.#order.watermark, tell);
+      this.#sum(known, session);
+      if (!session.isIdle) open.set(nameOf(known), session.view());
+      known.session = null;
+    }
     this.#alerts.sort((a, b) => a.at - b.at);
-    const open = [...this.#sessions].filter(([, { session }]) => !session.isIdle);
     return {
       alerts: this.#alerts,
-      rules: sumCounts(this.#sessions.values()),
-      sessions: this.#sessions.size,
-      open: new Map(open.map(([id, { session }]) => [id, session.view()])),
+      rules: this.#sums,
+      sessions,
+      open,
       late: [...this.#late, ...this.#refused.map(coordinates)],
     };
   }
 
   /** Events taken, by `journey/key`. */
   *taken(): Generator<[session: string, events: number]> {
-    for (const [id, { traffic }] of this.#sessions) yield [id, traffic.events];
+    for (const known of this.#each()) yield [nameOf(known), known.traffic.events];
+  }
+
+  *#each(): Generator<Known> {
+    for (const keys of this.#known.values()) yield* keys.values();
   }
 
   #release(): void {
@@ -126,39 +165,91 @@ export class OfflineRun {
     const order = this.#order;
     for (let event = order.release(); event; event = order.release()) {
       for (const { journey, key } of routeEvent(event, journeys).routes) {
-        if (owns && !owns(key)) continue;
-        const id = `${journey.journey.id}/${key}`;
-        let known = this.#sessions.get(id);
-        if (!known) {
-          if (!journey.canBegin(event)) continue;
-          known = { journey, session: new Session(journey, key), traffic: newTraffic() };
-          this.#sessions.set(id, known);
-        }
-        const { session, traffic } = known;
-        // What came before was processed; events of one time come together with the next advance.
-        this.#publish(session.advance(event.timestamp - 1));
-        this.actions.event(traffic, session, event.timestamp, journey.canComplete(event));
-        session.accept(event, this.#refused);
+        if (owns === undefined || owns(key)) this.#take(journey, key, event);
       }
     }
+    if (this.#waiting < GATHERED) return;
+    this.#feed();
+    if (this.#sessions > this.#sessionsMax) this.#endIdle();
   }
 
-  #publish(planned: readonly PlannedAlert[]): void {
-    if (planned.length > 0) this.actions.alerts();
-    const { onAlert } = this.#options;
-    for (const { alert } of planned) {
-      if (onAlert) onAlert(alert);
-      else this.#alerts.push(alert);
+  #take(journey: CompiledJourney, key: string, event: CepEvent): void {
+    const keys = this.#known.get(journey) as Map<string, Known>;
+    let known = keys.get(key);
+    if (!known) {
+      if (!journey.canBegin(event)) return;
+      const traffic = newTraffic();
+      known = { journey, key, waiting: [], session: null, traffic, tell: this.#teller(traffic) };
+      keys.set(key, known);
+    }
+    if (known.waiting.length === 0) this.#busy.push(known);
+    known.waiting.push(event);
+    this.#waiting++;
+  }
+
+  #feed(): void {
+    for (const known of this.#busy) {
+      for (const event of known.waiting) this.#accept(known, event);
+      known.waiting = [];
+    }
+    this.#busy = [];
+    this.#waiting = 0;
+  }
+
+  #accept(known: Known, event: CepEvent): void {
+    const { journey, key, traffic, tell } = known;
+    const { timestamp } = event;
+    // What came before was processed; events of one time come together with the next advance.
+    known.session?.advanceTelling(timestamp - 1, tell);
+    this.actions.event(traffic, known.session ?? IDLE, timestamp, journey.canComplete(event));
+    if (known.session === null) {
+      known.session = new Session(journey, key);
+      this.#sessions++;
+    }
+    known.session.accept(event, this.#refused);
+  }
+
+  /** Who is told of a session's matches and timeouts. */
+  #teller(traffic: Traffic): Tell {
+    const { onAlert, keepsAlerts = true } = this.#options;
+    return (origin, found, ordinal) => {
+      const alert = keepsAlerts ? planAlert(origin, found, ordinal)?.alert : undefined;
+      const type = keepsAlerts ? alert?.type : announce(origin.rule, found)?.outcome.alert;
+      if (type === undefined) return;
+      if (alert) this.#alerts.push(alert);
+      this.actions.alert(traffic, found.at);
+      onAlert?.(type, found.at);
+    };
+  }
+
+  /**
+   * Gives up the sessions in which nothing is open any longer: most keys come once, and what is kept of them costs the collector
+   * of garbage more than all else. Every event until the watermark is with its session, so S3 holds, but where timers are those of Flink.
+   */
+  #endIdle(): void {
+    this.#sessions = 0;
+    for (const known of this.#each()) {
+      const { journey, session, tell } = known;
+      if (session === null) continue;
+      const isFlink = journey.rules.some(({ rule }) => rule.timers === 'flink');
+      if (!isFlink) session.advanceTelling(this.#order.watermark, tell);
+      if (isFlink || !session.isIdle) {
+        this.#sessions++;
+        continue;
+      }
+      this.#sum(known, session);
+      known.session = null;
+    }
+    this.#sessionsMax = Math.max(SESSIONS_MIN, 2 * this.#sessions);
+  }
+
+  #sum({ journey }: Known, session: Session): void {
+    for (const { rule, counts } of session.counts()) {
+      addCounts(this.#sums, `${journey.journey.id}/${rule}`, counts);
     }
   }
 }
 
-function sumCounts(sessions: Iterable<RunningSession>): Map<string, RuleCounts> {
-  const sums = new Map<string, RuleCounts>();
-  for (const { journey, session } of sessions) {
-    for (const { rule, counts } of session.view(0)) {
-      addCounts(sums, `${journey.journey.id}/${rule}`, counts);
-    }
-  }
-  return sums;
+function nameOf({ journey, key }: Known): string {
+  return `${journey.journey.id}/${key}`;
 }

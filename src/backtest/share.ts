@@ -2,7 +2,7 @@
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { CepError } from '../errors.js';
-import { readFileRecords } from '../ingest/read-file.js';
+import { readFileBatches } from '../ingest/read-file.js';
 import type { Alert } from '../rules/rule.js';
 import type { RuleCounts } from '../rules/session.js';
 import type { Millis, Timestamp } from '../time.js';
@@ -68,11 +68,8 @@ async function runShare(
   const { share, shares } = options;
   const { journeys } = await loadRules(options.rules, options.conditions);
   const owns = (key: string) => hash(key) % shares === share;
-  const alerts: Alert[] = [];
   const over = new Map<string, [string, Timestamp, number]>();
-  const onAlert = (alert: Alert) => {
-    const { type, at } = alert;
-    if (options.keepsAlerts) alerts.push(alert);
+  const onAlert = (type: string, at: Timestamp) => {
     const hour = Math.floor(at / HOUR) * HOUR;
     const known = over.get(`${hour} ${type}`);
     if (known) known[2]++;
@@ -84,16 +81,19 @@ async function runShare(
     to: options.to,
     outOfOrdernessMs: options.outOfOrdernessMs,
     onAlert,
+    keepsAlerts: options.keepsAlerts,
     ...(shares > 1 ? { owns } : {}),
   });
   for (const path of options.events) {
-    for await (const read of readFileRecords({ path })) {
-      if ('endOfLog' in read) continue;
-      run.push(read);
-      if (run.counts.records % TOLD_EVERY === 0) told(run.counts.records);
+    for await (const reads of readFileBatches({ path })) {
+      for (const read of reads) {
+        if ('endOfLog' in read) continue;
+        run.push(read);
+        if (run.counts.records % TOLD_EVERY === 0) told(run.counts.records);
+      }
     }
   }
-  const { rules, sessions, open, late } = run.end(options.endWatermark);
+  const { rules, sessions, open, late, alerts } = run.end(options.endWatermark);
   return {
     read: run.counts,
     late: late.length,

@@ -28,7 +28,7 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
   const isText = typeof record.value === 'string';
   const data: EventData = isText ? parse(record.value as string) : copy(record.value as EventData);
   // Where the reader has taken the record apart, as of CSV, all values may be text.
-  for (const [field, type] of Object.entries(format.fields)) {
+  for (const [field, type] of typesOf(format.fields)) {
     const value = data[field];
     // The event time is read by its own rules, below.
     if (value === undefined || value === null || field === format.eventTime) continue;
@@ -47,14 +47,20 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
     format.eventId === undefined ? undefined : idOf(data[format.eventId], format.eventId);
   const id = named ?? record.id;
   const { source, partition, offset } = record;
-  return {
-    timestamp,
-    source,
-    partition,
-    offset,
-    ...(id === undefined ? {} : { id }),
-    data,
-  };
+  return id === undefined
+    ? { timestamp, source, partition, offset, data }
+    : { timestamp, source, partition, offset, id, data };
+}
+
+const TYPES = new WeakMap<Format['fields'], [field: string, type: FieldType][]>();
+
+/** The declared types as a list, which is made once. */
+function typesOf(fields: Format['fields']): [field: string, type: FieldType][] {
+  const known = TYPES.get(fields);
+  if (known) return known;
+  const types = Object.entries(fields);
+  TYPES.set(fields, types);
+  return types;
 }
 
 function parse(text: string): EventData {

@@ -13,8 +13,7 @@ import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, type Timestamp } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
 
-interface Input {
-  readonly source: string;
+interface Input extends SourcePartition {
   watermark: Timestamp;
   largest: Timestamp;
   /** Has had nothing for so long that the others need not wait for it. */
@@ -24,6 +23,8 @@ interface Input {
 export class EventOrder {
   readonly #outOfOrdernessMs: Millis;
   readonly #inputs = new Map<string, Input>();
+  /** The one asked for last: most events come after one of their own partition. */
+  #latest: Input | null = null;
   #watermark: Timestamp;
   readonly #waiting = new PriorityQueue<CepEvent>(
     (a, b) =>
@@ -56,8 +57,14 @@ export class EventOrder {
   add(partition: SourcePartition, watermark: Timestamp = MIN_TIMESTAMP): void {
     const largest = MIN_TIMESTAMP;
     // The order's own stays where it is: the next partition to be added may be further back.
-    const { source } = partition;
-    this.#inputs.set(nameOf(partition), { source, watermark, largest, isIdle: false });
+    this.#latest = null;
+    this.#inputs.set(nameOf(partition), {
+      source: partition.source,
+      partition: partition.partition,
+      watermark,
+      largest,
+      isIdle: false,
+    });
   }
 
   has(partition: SourcePartition): boolean {
@@ -66,6 +73,7 @@ export class EventOrder {
 
   /** Nothing more comes of any other source. Events of theirs that wait stay. */
   keepOnly(source: string): void {
+    this.#latest = null;
     for (const [name, input] of this.#inputs) {
       if (input.source !== source) this.#inputs.delete(name);
     }
@@ -86,13 +94,16 @@ export class EventOrder {
     if (event.timestamp <= this.#watermark) return false;
     this.#waiting.offer(event);
     input.largest = Math.max(input.largest, event.timestamp);
-    this.advance(event, event.timestamp - this.#outOfOrdernessMs - 1);
+    this.#advance(input, event.timestamp - this.#outOfOrdernessMs - 1);
     return true;
   }
 
   /** Moves a partition's watermark on, for another reason than an event too. */
   advance(partition: SourcePartition, watermark: Timestamp): void {
-    const input = this.#input(partition);
+    this.#advance(this.#input(partition), watermark);
+  }
+
+  #advance(input: Input, watermark: Timestamp): void {
     input.watermark = Math.max(input.watermark, watermark);
     this.#recompute();
   }
@@ -128,10 +139,13 @@ export class EventOrder {
   }
 
   #input(partition: SourcePartition): Input {
-    const known = this.#inputs.get(nameOf(partition));
-    if (known) return known;
-    this.add(partition);
-    return this.#input(partition);
+    const latest = this.#latest;
+    if (latest?.partition === partition.partition && latest.source === partition.source) {
+      return latest;
+    }
+    if (!this.has(partition)) this.add(partition);
+    this.#latest = this.#inputs.get(nameOf(partition)) as Input;
+    return this.#latest;
   }
 
   #recompute(): void {

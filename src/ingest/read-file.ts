@@ -6,7 +6,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CepError, messageOf } from '../errors.js';
-import type { Millis } from '../time.js';
+import type { Millis, Timestamp } from '../time.js';
 import { type Row, RowParser } from './csv.js';
 import { RECORD_LENGTH_MAX } from './decode.js';
 import { type Line, LineCutter } from './lines.js';
@@ -50,6 +50,16 @@ type Chunk = { readonly bytes: Buffer } | { readonly bytes: null; readonly looke
 export async function* readFileRecords(
   options: ReadFileOptions,
 ): AsyncGenerator<RawRecord | EndOfLog> {
+  for await (const reads of readFileBatches(options)) for (const read of reads) yield read;
+}
+
+/**
+ * The same in pieces, as the file is read: to wait for each record takes longer than to make it. A piece is used up before the
+ * next is asked for.
+ */
+export async function* readFileBatches(
+  options: ReadFileOptions,
+): AsyncGenerator<Iterable<RawRecord | EndOfLog>> {
   const { path, signal, clock = systemClock } = options;
   const { source = fileSource(path) } = options;
   const format = options.format ?? (/\.csv$/i.test(path) ? 'csv' : 'ndjson');
@@ -57,26 +67,28 @@ export async function* readFileRecords(
   const records = format === 'csv' ? csvRecords(path) : jsonRecords();
   const chunks = path === '-' ? pipeChunks(options, clock) : fileChunks(options, clock);
   const partition = 0;
+  function* recordsAt(recordTime: Timestamp, found: Iterable<Found>): Generator<RawRecord> {
+    for (const { offset, value, fault } of found) {
+      yield fault === undefined
+        ? { source, partition, offset, recordTime, value }
+        : { source, partition, offset, recordTime, value, fault };
+    }
+  }
   for await (const { bytes, ...look } of chunks) {
     if (bytes === null) {
       // Half a record is a sign of more to come.
       const isBetween = !cutter.isInLine && !records.isInRecord;
       const { lookedAt } = look as { lookedAt: number };
-      if (isBetween) yield { endOfLog: true, source, partition, lookedAt };
+      if (isBetween) yield [{ endOfLog: true, source, partition, lookedAt }];
       continue;
     }
-    const recordTime = clock.now();
-    for (const line of cutter.write(bytes)) {
-      for (const record of records.write(line)) yield { source, partition, recordTime, ...record };
-    }
+    yield recordsAt(clock.now(), records.write(cutter.write(bytes)));
   }
   // Whoever stops in the middle leaves what may be half a line for the next run.
   if (signal?.aborted) return;
   const recordTime = clock.now();
-  for (const line of cutter.end()) {
-    for (const record of records.write(line)) yield { source, partition, recordTime, ...record };
-  }
-  for (const record of records.end()) yield { source, partition, recordTime, ...record };
+  yield recordsAt(recordTime, records.write(cutter.end()));
+  yield recordsAt(recordTime, records.end());
 }
 
 async function* fileChunks(options: ReadFileOptions, clock: Clock): AsyncGenerator<Chunk> {
@@ -194,7 +206,7 @@ type Found = { offset: number; value: string | Record<string, unknown>; fault?: 
 /** Makes records of lines as they come. */
 interface Records {
   readonly isInRecord: boolean;
-  write(line: Line): Iterable<Found>;
+  write(lines: Iterable<Line>): Iterable<Found>;
   end(): Iterable<Found>;
 }
 
@@ -202,10 +214,12 @@ function jsonRecords(): Records {
   let offset = 0;
   return {
     isInRecord: false,
-    *write({ text, fault }) {
-      const found = { offset: offset++, value: text.trim() };
-      if (fault !== undefined) yield { ...found, fault };
-      else if (found.value !== '') yield found;
+    *write(lines) {
+      for (const { text, fault } of lines) {
+        const found = { offset: offset++, value: text.trim() };
+        if (fault !== undefined) yield { ...found, fault };
+        else if (found.value !== '') yield found;
+      }
     },
     end: () => [],
   };
@@ -225,7 +239,9 @@ function csvRecords(path: string): Records {
     get isInRecord() {
       return parser.isInRow;
     },
-    write: (line) => take(parser.write(line)),
+    *write(lines) {
+      for (const line of lines) yield* take(parser.write(line));
+    },
     *end() {
       yield* take(parser.end());
       if (header === null) throw noHeader(path, 'it is empty');

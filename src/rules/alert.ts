@@ -37,6 +37,22 @@ export interface PlannedAlert {
   readonly effects: readonly string[];
 }
 
+/** What a rule says about a match or a timeout: an alert without its identity, for those who only count. */
+export interface Announcement {
+  readonly outcome: Outcome;
+  readonly message: string;
+  readonly match: MatchedEvents;
+}
+
+/** @returns null when the rule says nothing about it, or its `when` answers false */
+export function announce(rule: Rule, output: Match | Timeout): Announcement | null {
+  const outcome = output.type === 'match' ? rule.onMatch : rule.onTimeout;
+  if (!outcome) return null;
+  const match = dataByStage(output.events);
+  if (outcome.when && !outcome.when(match)) return null;
+  return { outcome, match, message: messageOf(rule, outcome, match) };
+}
+
 /**
  * Makes the alert for a match or a timeout.
  *
@@ -49,10 +65,9 @@ export function planAlert(
   ordinal: number,
 ): PlannedAlert | null {
   const { rule, journey, key } = origin;
-  const outcome = output.type === 'match' ? rule.onMatch : rule.onTimeout;
-  if (!outcome) return null;
-  const match = dataByStage(output.events);
-  if (outcome.when && !outcome.when(match)) return null;
+  const announcement = announce(rule, output);
+  if (!announcement) return null;
+  const { outcome, match, message } = announcement;
   const alert: Alert = {
     id: alertId(origin, output, ordinal),
     journey,
@@ -61,7 +76,7 @@ export function planAlert(
     userId: fieldOf(match, 'userId'),
     userSession: fieldOf(match, 'userSession'),
     type: outcome.alert,
-    message: messageOf(rule, outcome, match),
+    message,
     at: output.at,
     match,
     ...(origin.isShadow && { shadow: true }),

@@ -55,7 +55,10 @@ export class RuleBook {
   rule(journey: string, inForce: RuleInForce): CompiledRule {
     const { conditions = {}, functions } = this.#journeys.set;
     return remembered(this.#rules, JSON.stringify([journey, inForce]), () => ({
-      ...compileRule({ id: journey }, ruleOf(inForce.row, conditions as ConditionClasses, functions)),
+      ...compileRule(
+        { id: journey },
+        ruleOf(inForce.row, conditions as ConditionClasses, functions),
+      ),
       inForce,
     }));
   }

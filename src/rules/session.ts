@@ -25,7 +25,7 @@ import { openCountOf } from '../automaton/snapshot.js';
 import { CepError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import { outputKey, type PlannedAlert, planAlert } from './alert.js';
+import { type AlertOrigin, outputKey, type PlannedAlert, planAlert } from './alert.js';
 import type { CompiledJourney, CompiledRule } from './compiled.js';
 import type { RuleInForce } from './revision.js';
 import { EventTable, unpack } from './shared-events.js';
@@ -53,10 +53,12 @@ const NO_COUNTS: Readonly<RuleCounts> = {
   dropped: 0,
 };
 
+const COUNTS = Object.keys(NO_COUNTS) as (keyof RuleCounts)[];
+
 /** Adds a rule's counts to those that are known under an id. */
 export function addCounts(sums: Map<string, RuleCounts>, id: string, counts: RuleCounts): void {
-  const sum = { ...(sums.get(id) ?? NO_COUNTS) };
-  for (const name of Object.keys(sum) as (keyof RuleCounts)[]) sum[name] += counts[name];
+  const sum = sums.get(id) ?? { ...NO_COUNTS };
+  for (const name of COUNTS) sum[name] += counts[name];
   sums.set(id, sum);
 }
 
@@ -77,6 +79,9 @@ export interface SessionObserver {
   /** Partial matches of a rule were dropped at a limit, or because the rule failed. */
   dropped(rule: string, count: number, why: string): void;
 }
+
+/** Told of each match and timeout of a step, with a number that tells equal ones apart. May throw, as messages do. */
+export type Tell = (origin: AlertOrigin, found: OperatorOutput[number], ordinal: number) => void;
 
 interface RuleRun {
   compiled: CompiledRule;
@@ -353,43 +358,45 @@ export class Session {
 
   /** Lets event time reach `watermark`; one that is not ahead changes nothing. */
   advance(watermark: Timestamp): PlannedAlert[] {
-    if (watermark <= this.#watermark) return [];
-    this.#watermark = watermark;
     const alerts: PlannedAlert[] = [];
-    for (const run of this.#rules) this.#advanceRule(run, watermark, alerts);
-    if (this.#rules.some(isDone)) this.#rules = this.#rules.filter((run) => !isDone(run));
+    this.advanceTelling(watermark, planning(alerts));
     return alerts;
+  }
+
+  /** The same, for those who want something else than alerts. */
+  advanceTelling(watermark: Timestamp, tell: Tell): void {
+    if (watermark <= this.#watermark) return;
+    this.#watermark = watermark;
+    for (const run of this.#rules) this.#advanceRule(run, watermark, tell);
+    if (this.#rules.some(isDone)) this.#rules = this.#rules.filter((run) => !isDone(run));
   }
 
   /**
    * S3: one deadline after the other, because a match that is released discards others, and they must
    * not have timed out before. Under `flink` several are handled at once, as Flink does.
    */
-  #advanceRule(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
+  #advanceRule(run: RuleRun, watermark: Timestamp, tell: Tell): void {
     while (run.operator.watermark < watermark) {
-      const isFlink = run.compiled.rule.timers === 'flink';
-      const due = (isFlink ? null : run.operator.nextDeadline) ?? watermark;
-      // Always on, even should a deadline ever lie behind.
-      const next = max(run.operator.watermark + 1, min(due, watermark));
-      this.#step(run, next, alerts);
+      if (run.operator.skipTo(watermark)) return;
+      this.#step(run, run.operator.nextStep(watermark), tell);
     }
   }
 
-  #step(run: RuleRun, watermark: Timestamp, alerts: PlannedAlert[]): void {
-    this.#act(run, watermark, alerts, (operator, output) => {
+  #step(run: RuleRun, watermark: Timestamp, tell: Tell): void {
+    this.#act(run, watermark, tell, (operator, output) => {
       operator.advanceWatermark(watermark, output);
     });
   }
 
   /**
-   * S2. Lets an operator do something, and plans the alerts for what comes out.
+   * S2. Lets an operator do something, and tells what comes out.
    *
    * @param why - partial matches are dropped by it; null where whoever asked for it knows
    */
   #act(
     run: RuleRun,
     watermark: Timestamp,
-    alerts: PlannedAlert[],
+    tell: Tell,
     act: (operator: CepOperator, output: OperatorOutput) => void,
     why: string | null = 'a limit was reached',
   ): void {
@@ -411,26 +418,25 @@ export class Session {
     this.#drops(run, operator.dropped - dropped, why);
     if (output.length === 0) return;
     const ordinals = ordinalsOf(output);
-    for (const [i, found] of output.entries()) {
+    for (let i = 0; i < output.length; i++) {
+      const found = output[i] as OperatorOutput[number];
       if (found.type === 'match') counts.matches++;
       else counts.timeouts++;
       this.#observer?.found(compiled.rule.id, found);
-      const planned = this.#plan(run, found, ordinals?.[i] ?? 0);
-      if (planned) alerts.push(planned);
+      this.#tell(run, found, ordinals?.[i] ?? 0, tell);
     }
   }
 
-  #plan(run: RuleRun, found: OperatorOutput[number], ordinal: number): PlannedAlert | null {
+  #tell(run: RuleRun, found: OperatorOutput[number], ordinal: number, tell: Tell): void {
     const { rule, hash, inForce } = run.compiled;
     const isShadow = inForce?.mode === 'shadow';
     const journey = this.#journey.journey.id;
     const origin = { journey, key: this.#key, rule, ruleHash: hash, isShadow };
     try {
-      return planAlert(origin, found, ordinal);
+      tell(origin, found, ordinal);
     } catch (error) {
       run.counts.errors++;
       run.lastError = `${found.type} without alert: ${messageOf(error)}`;
-      return null;
     }
   }
 
@@ -472,7 +478,7 @@ export class Session {
       const act = (operator: CepOperator, output: OperatorOutput) => {
         operator.drop(which, output);
       };
-      this.#act(run, this.#watermark, alerts, act, null);
+      this.#act(run, this.#watermark, planning(alerts), act, null);
       dropped += counts.dropped - before;
     }
     return { dropped, alerts };
@@ -499,6 +505,11 @@ export class Session {
       openCount: operator.openCount,
       ...explainNow(compiled.nfa, operator.snapshot(), recent),
     }));
+  }
+
+  /** What each rule has done so far. */
+  counts(): { rule: string; counts: Readonly<RuleCounts> }[] {
+    return this.#rules.map(({ compiled, counts }) => ({ rule: compiled.rule.id, counts }));
   }
 
   // ---- for people
@@ -580,12 +591,19 @@ export class Session {
         .map((run) => ({ run, size: jsonBytes(run.operator.snapshot().matches) }));
       const largest = sizes.sort((a, b) => b.size - a.size)[0];
       if (!largest) break;
-      this.#act(largest.run, this.#watermark, alerts, (operator, output) => {
+      this.#act(largest.run, this.#watermark, planning(alerts), (operator, output) => {
         operator.shrink(1 / 4, `${bytes} bytes for all rules`, output);
       });
     }
     return alerts;
   }
+}
+
+function planning(alerts: PlannedAlert[]): Tell {
+  return (origin, found, ordinal) => {
+    const planned = planAlert(origin, found, ordinal);
+    if (planned) alerts.push(planned);
+  };
 }
 
 function lostOf(journey: CompiledJourney, snapshot?: SessionRulesSnapshot): LostMatches[] {
