@@ -51,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows/messages',
     'workflows/session-id',
   ],
-  'rule-store': ['rules', 'store', 'log'],
+  'rule-store': ['rules', 'store', 'log', 'type:activities'],
   metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
   backtest: [
     'ingest',

@@ -1,9 +1,12 @@
 // The sample system: five tables as Flink's dynamic CEP reads them, each with its stream in Kafka, on every database. The alerts are
 // those of Flink; then a row changes, and one goes, while events come.
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Kafka, Producer } from 'kafkajs';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { RuleStore } from '../../src/rule-store/rule-store.js';
 import type { CompiledJourneys } from '../../src/rules/compiled.js';
 import type { ConditionClasses } from '../../src/rules/conditions.js';
@@ -13,6 +16,7 @@ import { days, minutes, seconds } from '../../src/time.js';
 import { STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
 import { flinkTable } from '../rule-store/support/rules.js';
+import { temporaryFolder } from '../servers/helpers.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { startMariadb } from '../support/mariadb.js';
 import { startPostgres } from '../support/postgres.js';
@@ -28,6 +32,7 @@ import {
   revisionReader,
   temporalGateway,
 } from './support/built.js';
+import { environment, run } from './support/cli.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { FLINK_RULES, told } from './support/flink-rules.js';
 
@@ -51,6 +56,42 @@ afterAll(async () => {
   await producer?.disconnect();
   await dev?.stop();
   await broker?.stop();
+});
+
+test('by the command line: a table in MariaDB, a file of events, and a row that cannot be used', async () => {
+  const server = await startMariadb();
+  const { events, pattern, expected } = FLINK_RULES[1] as (typeof FLINK_RULES)[number];
+  const rules = await openRuleStore(server.url, { migrate: true });
+  onTestFinished(async () => {
+    await rules.close();
+    await server.stop();
+  });
+  const execute = (text: string) => sql.raw(text).execute(rules.database.db);
+  await execute(flinkTable('rds_demo2'));
+  const text = pattern.replaceAll("'", "''");
+  await execute(`insert into rds_demo2 values ('carts', 1, '${text}', 'shop.rules.Tell')`);
+  await execute(`insert into rds_demo2 values ('broken', 1, '{"nodes":', '')`);
+  const folder = temporaryFolder();
+  const file = join(folder, 'clicks.ndjson');
+  writeFileSync(file, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+  const env = environment({ TEMPORAL_ADDRESS: dev.address });
+  const { code, stdout, stderr } = await run(
+    [
+      ...['ingest', 'file', file, '--with-worker', '--task-queue', uniqueName('cli')],
+      ...['--journeys', fileURLToPath(MODULE), '--data-folder', join(folder, 'data')],
+      ...['--rules-database', server.url, '--rule-table', 'rds_demo2=demo2'],
+      ...['--journey', 'demo2', '--alerts', join(folder, 'alerts.ndjson')],
+    ],
+    { env },
+  );
+  expect({ code, stdout, stderr }).toMatchObject({ code: 0 });
+  const alerts = readFileSync(join(folder, 'alerts.ndjson'), 'utf8').trim().split('\n');
+  expect(alerts.map((line) => JSON.parse(line).type)).toEqual(
+    expected.map((line) => line.split(' ')[0]),
+  );
+  expect(stderr).toContain('A row of a rule table cannot be used');
+  const list = await run(['rules', 'list', '--rules-database', server.url], { env });
+  expect(list.stdout).toMatch(/Fault in rds_demo2, rule "broken": \$\.pattern: it is no JSON/);
 });
 
 /** Where the rules are. @returns its address, and how to end it */

@@ -31,7 +31,11 @@ describe.each(ENGINES)('%s', (engine) => {
 
   test('keeps an alert as it is, and says so until it has reached the sink', async () => {
     const ledger = open();
-    const [a, b, c] = [alert('c'), alert('a', { at: MAX_TIMESTAMP }), alert('b', { userId: null })];
+    const [a, b, c] = [
+      alert('c'),
+      alert('a', { at: MAX_TIMESTAMP, shadow: true }),
+      alert('b', { userId: null }),
+    ];
     expect(await ledger.record([])).toEqual([]);
     expect(await ledger.record([a, b])).toEqual([a, b]);
     // What is there already stays; what has not reached the sink is handed out again, as it came.
@@ -50,6 +54,7 @@ describe.each(ENGINES)('%s', (engine) => {
         ...row,
         user_id: userId,
         user_session: userSession,
+        shadow: row.shadow ?? false,
       })),
     );
     const now = new Date();

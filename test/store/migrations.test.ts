@@ -12,7 +12,12 @@ import {
 import { migrations } from '../../src/store/migrations/index.js';
 import { ENGINES, useDatabase } from './support/engines.js';
 
-const ALL = ['0001-progress-and-ledger', '0002-refused-signals', '0003-repartition'];
+const ALL = [
+  '0001-progress-and-ledger',
+  '0002-refused-signals',
+  '0003-repartition',
+  '0004-shadow-alerts',
+];
 const TABLES = [
   'cep_alerts',
   'cep_effects',
