@@ -4,8 +4,10 @@ import { Command } from 'commander';
 import { type BacktestResult, backtest } from '../../backtest/backtest.js';
 import { type Comparison, compareAlerts } from '../../backtest/compare.js';
 import { CepError } from '../../errors.js';
-import { formatTimestamp, parseDuration, type Timestamp } from '../../time.js';
+import { formatTimestamp, parseDuration } from '../../time.js';
+import { comparisonLines } from '../comparison-text.js';
 import { note, print, progress, table } from '../terminal.js';
+import { timeOf } from '../time-option.js';
 import { CONDITIONS_HELP } from './rules/validate.js';
 
 interface BacktestFlags {
@@ -24,7 +26,6 @@ interface BacktestFlags {
 
 /** Lines of a table that is read by people. */
 const ROWS_MAX = 24;
-const EXAMPLES_MAX = 5;
 
 export function backtestCommand(): Command {
   return new Command('backtest')
@@ -91,16 +92,6 @@ async function run(flags: BacktestFlags): Promise<void> {
   else print(asText(result, comparison));
 }
 
-function timeOf(flag: string, text: string | undefined): Timestamp | undefined {
-  if (text === undefined) return undefined;
-  const at = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
-  if (!Number.isNaN(at)) return at;
-  throw new CepError(
-    'SETTING_INVALID',
-    `${flag} ${text} is no time: write such as 2026-01-31T12:00:00Z, or ms since the epoch`,
-  );
-}
-
 function asText(result: BacktestResult, comparison: Comparison | undefined): string {
   const { events, records, bad, late, span, sessions, open, actions } = result;
   const whole = (value: number) => Math.round(value).toLocaleString('en');
@@ -134,7 +125,7 @@ function asText(result: BacktestResult, comparison: Comparison | undefined): str
       .map(([kind, count]) => `${whole(count)} ${kind}`)
       .join(', ')}`,
   ];
-  if (comparison) lines.push('', ...comparisonLines(comparison));
+  if (comparison) lines.push('', ...comparisonLines(comparison, ['--against', '--rules']));
   return lines.join('\n');
 }
 
@@ -152,18 +143,4 @@ function alertsOverTime({ alertsOver }: BacktestResult): [string, number][] {
     counts.set(from, (counts.get(from) ?? 0) + count);
   }
   return [...counts].map(([from, count]) => [formatTimestamp(from), count]);
-}
-
-function comparisonLines({ both, onlyOld, onlyNew }: Comparison): string[] {
-  const examples = (alerts: Comparison['onlyOld']) =>
-    alerts
-      .slice(0, EXAMPLES_MAX)
-      .map(
-        ({ type, key, at, message }) => `  ${formatTimestamp(at)} ${type} of ${key}: ${message}`,
-      );
-  return [
-    `${both} alerts by both, ${onlyOld.length} only by --against, ${onlyNew.length} only by --rules`,
-    ...(onlyOld.length > 0 ? ['only by --against, such as', ...examples(onlyOld)] : []),
-    ...(onlyNew.length > 0 ? ['only by --rules, such as', ...examples(onlyNew)] : []),
-  ];
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { applyCommand } from './apply.js';
+import { compareCommand } from './compare.js';
 import { diffCommand } from './diff.js';
 import { historyCommand, listCommand, showCommand } from './list.js';
 import { rollbackCommand, stateCommand } from './state.js';
@@ -17,5 +18,6 @@ export function rulesCommand(): Command {
     .addCommand(stateCommand('on', 'put rules in force'))
     .addCommand(stateCommand('shadow', 'let rules match and be recorded, and set nothing off'))
     .addCommand(stateCommand('off', 'take rules out of force'))
-    .addCommand(rollbackCommand());
+    .addCommand(rollbackCommand())
+    .addCommand(compareCommand());
 }

@@ -1,0 +1,38 @@
+// What the ledger has recorded, for those who want to look at it.
+
+import type { Alert } from '../rules/rule.js';
+import type { Timestamp } from '../time.js';
+import type { Database } from './database.js';
+import { storableText } from './text.js';
+
+/**
+ * The alerts of a rule, those in the shadow too, in the order of their times.
+ *
+ * @param of.since - event time of the first one
+ */
+export async function recordedAlerts(
+  { db }: Pick<Database, 'db'>,
+  of: { readonly rule: string; readonly since: Timestamp },
+): Promise<Alert[]> {
+  const rows = await db
+    .selectFrom('cep_alerts')
+    .selectAll()
+    .where('rule', '=', storableText(of.rule))
+    .where('at', '>=', of.since)
+    .orderBy('at')
+    .orderBy('id')
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    journey: row.journey,
+    rule: row.rule,
+    key: row.key,
+    userId: row.user_id,
+    userSession: row.user_session,
+    type: row.type,
+    message: row.message,
+    at: row.at,
+    match: row.match,
+    ...(row.shadow && { shadow: true as const }),
+  }));
+}
