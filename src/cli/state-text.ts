@@ -6,9 +6,9 @@ import { table } from './terminal.js';
 
 export function stateText(state: SessionState): string {
   const { journey, key, watermark, nextDeadline, rules, counts, paused } = state;
-  const rows = rules.flatMap(({ rule, open }) =>
+  const rows = rules.flatMap(({ rule, version, isRetiring, open }) =>
     open.map(({ id = '', stage, events, deadline }) => [
-      rule,
+      isRetiring ? `${rule}, version ${version}, replaced` : rule,
       id,
       stage,
       Object.values(events).flat().length,

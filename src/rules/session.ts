@@ -210,7 +210,7 @@ export class Session {
       this.#rules.push({
         compiled,
         operator: this.#operator(compiled, unpack(operator, events)),
-        counts: this.#ruleOf(compiled.rule.id)?.counts ?? { ...NO_COUNTS },
+        counts: this.#countsOf(compiled.rule.id) ?? { ...NO_COUNTS },
         lastError,
         isRetiring: true,
       });
@@ -232,8 +232,7 @@ export class Session {
     const current = journey.rules.map((compiled): RuleRun => {
       const same = before.find((run) => run.compiled.hash === compiled.hash);
       if (same && !same.isRetiring) return Object.assign(same, { compiled });
-      const { id } = compiled.rule;
-      const counts = before.find((run) => run.compiled.rule.id === id)?.counts;
+      const counts = this.#countsOf(compiled.rule.id);
       const operator = same
         ? this.#operator(compiled, same.operator.snapshot())
         : freshOperator(compiled, this.#watermark, this.#observer);
@@ -456,7 +455,7 @@ export class Session {
 
   /** Whether the rule has a partial match of this id open. */
   has(rule: string, id: string): boolean {
-    return this.#ruleOf(rule)?.operator.has(id) ?? false;
+    return this.#rules.some((run) => run.compiled.rule.id === rule && run.operator.has(id));
   }
 
   /**
@@ -494,8 +493,8 @@ export class Session {
     return [...new Set(this.#rules.flatMap(({ operator }) => operator.buffered))];
   }
 
-  #ruleOf(id: string): RuleRun | undefined {
-    return this.#rules.find(({ compiled }) => compiled.rule.id === id);
+  #countsOf(id: string): RuleCounts | undefined {
+    return this.#rules.find(({ compiled }) => compiled.rule.id === id)?.counts;
   }
 
   /** What is open of each rule, and what its conditions say to the last events. Changes nothing. */
