@@ -128,7 +128,7 @@ export function operatorOf(
   return known && unpack(known.operator, events);
 }
 
-/** Open matches of a snapshot that could not be taken over. */
+/** Open matches that could not be taken over. */
 export interface LostMatches {
   readonly rule: string;
   readonly partialMatches: number;
@@ -224,8 +224,10 @@ export class Session {
   /**
    * Takes up other rules: S4. A rule of the same hash goes on as it is. Of one with another text what is open is finished or
    * dropped, as the new one says; of one that is not there any more it is dropped.
+   *
+   * @returns what was dropped of rules that are not there any more
    */
-  change(journey: CompiledJourney): void {
+  change(journey: CompiledJourney): LostMatches[] {
     const { waiting } = this;
     const before = this.#rules;
     this.#journey = journey;
@@ -248,7 +250,15 @@ export class Session {
     });
     const hashes = new Set(current.map(({ compiled }) => compiled.hash));
     const former = before.filter(({ compiled }) => !hashes.has(compiled.hash));
+    const ids = new Set(current.map((run) => run.compiled.rule.id));
+    const lost = former
+      .filter((run) => !ids.has(run.compiled.rule.id) && run.operator.openCount > 0)
+      .map(({ compiled, operator }): LostMatches => {
+        const { openCount: partialMatches } = operator;
+        return { rule: compiled.rule.id, partialMatches, why: 'RULE_REMOVED' };
+      });
     this.#rules = [...current, ...former.filter((run) => this.#retires(run, journey))];
+    return lost;
   }
 
   /** Whether what is open of a former text goes on; else it is dropped. */

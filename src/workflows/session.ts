@@ -41,7 +41,13 @@ import type { CompiledJourney } from '../rules/compiled.js';
 import type { RuleBook } from '../rules/in-force.js';
 import type { JourneyRules } from '../rules/revision.js';
 import type { Alert } from '../rules/rule.js';
-import { type RuleCounts, type RuleView, repeatKey, Session } from '../rules/session.js';
+import {
+  type LostMatches,
+  type RuleCounts,
+  type RuleView,
+  repeatKey,
+  Session,
+} from '../rules/session.js';
 import { MIN_TIMESTAMP, type Millis, readableTimestamp, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
 import {
@@ -284,10 +290,7 @@ class SessionShell {
     for (const { rule, counts } of this.#session.view(0)) {
       this.#toldDropped.set(rule, counts.dropped);
     }
-    for (const { rule, partialMatches, why } of this.#session.lost) {
-      log.warn(LOST[why], { rule, partialMatches });
-      told.dropped(input.journey, rule, partialMatches);
-    }
+    this.#tellLost(this.#session.lost);
     this.#sources = new Sources(carried?.sources);
     this.#counts = {
       events: 0,
@@ -421,7 +424,14 @@ class SessionShell {
     const { journey } = this.#input;
     this.#inForce = await revisionOf(journey, revision);
     this.#journey = this.#book.journey(journey, this.#inForce.rules);
-    this.#session.change(this.#journey);
+    this.#tellLost(this.#session.change(this.#journey));
+  }
+
+  #tellLost(lost: readonly LostMatches[]): void {
+    for (const { rule, partialMatches, why } of lost) {
+      log.warn(LOST[why], { rule, partialMatches });
+      told.dropped(this.#input.journey, rule, partialMatches);
+    }
   }
 
   #take(batch: EventBatch): void {

@@ -133,7 +133,8 @@ test('a rule that is off emits nothing more, neither by its present nor by its f
   cart(20, 250);
   change(over100());
   cart(30, 150);
-  change();
+  const lost = { rule: 'carts', partialMatches: 1, why: 'RULE_REMOVED' };
+  expect(change()).toEqual([lost, lost]);
   expect(view()).toEqual([]);
   buy(40);
   step(MAX_TIMESTAMP);
