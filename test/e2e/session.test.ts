@@ -342,6 +342,7 @@ describe.concurrent('what people see', () => {
       rules: [
         {
           rule: 'abandonment',
+          version: 1,
           description: 'A cart, and no purchase of it within ten minutes',
           open: [expect.objectContaining({ stage: 'purchase', deadline })],
           openCount: 1,
