@@ -13,7 +13,8 @@
 //       Now and then it gets nothing until it is done with all: in that moment a full run of it can end, because
 //       the server refuses to end one that has a signal to see.
 //   D6. An event that can complete no match waits longer for company: all but the last signal of a session are
-//       about such events. It goes with the first that can, when the batch is full, or when room is wanted.
+//       about such events. It goes with the first that can, when the batch is full, or when room is wanted; and shortly
+//       after the rules of its journey have changed, so that sessions hear of that.
 //   D7. What comes for a parked session is kept one batch after the other, and each time it is asked whether it is parked
 //       still: if not, this batch is the next to be sent to it, and nothing overtakes it.
 
@@ -153,6 +154,8 @@ export class Dispatcher {
   readonly #deps: DispatchDeps;
   readonly #settings: DispatchSettings;
   readonly #queues = new Map<string, Queue>();
+  /** The last revision of each journey's rules that was seen, and since when. */
+  readonly #revisions = new Map<string, { revision: number; since: number }>();
   readonly #due = new PriorityQueue<Due>((a, b) => a.at - b.at);
   #calls = 0;
   #held = 0;
@@ -188,9 +191,22 @@ export class Dispatcher {
     this.#held++;
     queue.waiting.push(outgoing);
     queue.length += outgoing.length;
-    queue.isUrgent ||= journey.canComplete(outgoing.event);
+    queue.isUrgent ||= journey.canComplete(outgoing.event) || this.#isNewsFor(queue.ref.journey);
     if (queue.parked > 0) this.#refuseWaiting(queue);
     else this.#schedule(queue);
+  }
+
+  /** D6. */
+  #isNewsFor(journey: string): boolean {
+    const revision = this.#deps.revision?.(journey);
+    if (revision === undefined) return false;
+    const now = this.#deps.clock.monotonic();
+    const known = this.#revisions.get(journey);
+    // The first one is news for nobody: sessions begin with it.
+    const since = known ? now : Number.NEGATIVE_INFINITY;
+    const current = known?.revision === revision ? known : { revision, since };
+    this.#revisions.set(journey, current);
+    return now - current.since < this.#settings.patienceMs;
   }
 
   /** Sessions that were parked before this process began. */

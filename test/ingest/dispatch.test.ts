@@ -15,6 +15,8 @@ const shop = journeysOf().byId.get('shop') as CompiledJourney;
 function setUp(settings: Partial<DispatchSettings> = {}) {
   const gateway = new FakeGateway();
   const promised = { watermark: 1_000, lowWater: 0 };
+  /** Of the journey's rules; they come from no table by default. */
+  const rules: { revision?: number } = {};
   const refused: number[] = [];
   const settled: number[] = [];
   const failures: unknown[] = [];
@@ -25,6 +27,7 @@ function setUp(settings: Partial<DispatchSettings> = {}) {
       clock: systemClock,
       log,
       promises: () => ({ ...promised }),
+      revision: () => rules.revision,
       refuse: async (_, events) => void refused.push(...events.map(({ offset }) => offset)),
       fail: (error) => void failures.push(error),
     },
@@ -35,7 +38,7 @@ function setUp(settings: Partial<DispatchSettings> = {}) {
     const settle = () => void settled.push(offset);
     dispatcher.add(shop, key, { event, length: 100, settle });
   };
-  return { gateway, promised, refused, settled, failures, log, dispatcher, add };
+  return { gateway, promised, rules, refused, settled, failures, log, dispatcher, add };
 }
 
 afterEach(() => vi.useRealTimers());
@@ -489,6 +492,27 @@ describe('D6: an event that can complete no match', () => {
     });
     expect(times).toEqual([3_100, 12_000]);
     expect(offsets).toEqual([[0, 1, 2], [3]]);
+  });
+
+  test('goes shortly after the rules have changed, and says so', async () => {
+    vi.useFakeTimers();
+    const { gateway, add, dispatcher, rules } = setUp(PATIENT);
+    const begin = performance.now();
+    const times: number[] = [];
+    gateway.before = () => void times.push(performance.now() - begin);
+    rules.revision = 1;
+    add('k', 0);
+    await vi.advanceTimersByTimeAsync(10_000);
+    rules.revision = 2;
+    add('k', 1);
+    await vi.advanceTimersByTimeAsync(5_000);
+    add('k', 2);
+    await vi.advanceTimersByTimeAsync(5_000);
+    add('k', 3);
+    await vi.advanceTimersByTimeAsync(10_000);
+    dispatcher.stop();
+    expect(times).toEqual([6_000, 10_100, 15_100, 26_000]);
+    expect(gateway.batches('shop/k').map(({ revision }) => revision)).toEqual([1, 2, 2, 2]);
   });
 
   test('goes when the batch is full', async () => {
