@@ -18,7 +18,7 @@ import type { SessionState } from '../../src/workflows/session.js';
 import { flinkTable } from '../rule-store/support/rules.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
-import { startMariadb } from '../support/mariadb.js';
+import { startMariadb, type TestMariadb } from '../support/mariadb.js';
 import { startPostgres } from '../support/postgres.js';
 import {
   createWorker,
@@ -45,9 +45,11 @@ let broker: TestKafka;
 let kafka: Kafka;
 let producer: Producer;
 let dev: Dev;
+/** For the command line; the systems below have one of their own. */
+let mariadb: TestMariadb;
 
 beforeAll(async () => {
-  [broker, dev] = await Promise.all([startKafka(), startDev()]);
+  [broker, dev, mariadb] = await Promise.all([startKafka(), startDev(), startMariadb()]);
   kafka = broker.kafka();
   producer = kafka.producer();
   await producer.connect();
@@ -55,17 +57,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await producer?.disconnect();
   await dev?.stop();
+  await mariadb?.stop();
   await broker?.stop();
 });
 
 test('by the command line: a table in MariaDB, a file of events, and a row that cannot be used', async () => {
-  const server = await startMariadb();
   const { events, pattern, expected } = FLINK_RULES[1] as (typeof FLINK_RULES)[number];
-  const rules = await openRuleStore(server.url, { migrate: true });
-  onTestFinished(async () => {
-    await rules.close();
-    await server.stop();
-  });
+  const rules = await openRuleStore(mariadb.url, { migrate: true });
+  onTestFinished(() => rules.close());
   const execute = (text: string) => sql.raw(text).execute(rules.database.db);
   await execute(flinkTable('rds_demo2'));
   const text = pattern.replaceAll("'", "''");
@@ -79,7 +78,7 @@ test('by the command line: a table in MariaDB, a file of events, and a row that 
     [
       ...['ingest', 'file', file, '--with-worker', '--task-queue', uniqueName('cli')],
       ...['--journeys', fileURLToPath(MODULE), '--data-folder', join(folder, 'data')],
-      ...['--rules-database', server.url, '--rule-table', 'rds_demo2=demo2'],
+      ...['--rules-database', mariadb.url, '--rule-table', 'rds_demo2=demo2'],
       ...['--journey', 'demo2', '--alerts', join(folder, 'alerts.ndjson')],
     ],
     { env },
@@ -90,7 +89,7 @@ test('by the command line: a table in MariaDB, a file of events, and a row that 
     expected.map((line) => line.split(' ')[0]),
   );
   expect(stderr).toContain('A row of a rule table cannot be used');
-  const list = await run(['rules', 'list', '--rules-database', server.url], { env });
+  const list = await run(['rules', 'list', '--rules-database', mariadb.url], { env });
   expect(list.stdout).toMatch(/Fault in rds_demo2, rule "broken": \$\.pattern: it is no JSON/);
 });
 

@@ -1,6 +1,8 @@
 // What the database servers that tests start have in common.
 
 import { chownSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   describeExit,
   describeFailure,
@@ -103,7 +105,9 @@ export async function installFromDebian(
   for (const args of [['update'], ['install', '-y', ...packages]]) {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const options = ['-o', 'Dpkg::Options::=--force-confold', ...args];
-    const outcome = await run('apt-get', options, { env, timeoutMs: minutes(10) });
+    // Test files run side by side, and apt-get gives up where another one is at work.
+    const one = [join(tmpdir(), 'temporal-cep-apt-get'), 'apt-get', ...options];
+    const outcome = await run('flock', one, { env, timeoutMs: minutes(10) });
     if (outcome.code !== 0) {
       throw new Error(`apt-get ${args.join(' ')}: ${describeFailure(outcome)}; ${remedy}`);
     }
