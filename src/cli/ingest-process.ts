@@ -162,7 +162,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     const store = await openPlace(place);
     cleanUp.push(() => store.close());
     const registry = new Registry();
-    const rules = await openRules(flags, store);
+    const rules = await openRules(flags, store, place);
     if (rules) cleanUp.push(() => rules.close());
     const discovered = await discoverRules({ flags, rules, journeys: ofModule, registry, log });
     cleanUp.push(() => discovered.close());

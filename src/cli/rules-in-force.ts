@@ -15,6 +15,7 @@ import { LiveJourneys } from '../rules/live-journeys.js';
 import type { OnChange } from '../rules/revision.js';
 import type { Store } from '../store/store.js';
 import { RULES_VARIABLE } from './rule-database.js';
+import type { StorePlace } from './store.js';
 
 export interface RulesFlags {
   /** `true` for the database of all else. */
@@ -66,17 +67,20 @@ function ruleTable(
   return [...before, { table, journey, ...(key && { key }) }];
 }
 
-/** Opens the tables of rules where flags or the environment want them. */
+/**
+ * Opens the tables of rules where flags or the environment want them.
+ *
+ * @param place - of the store: one in a folder is set up by whoever opens it
+ */
 export async function openRules(
   { rulesDatabase, ruleTable = [] }: RulesFlags & Partial<RuleTablesFlags>,
   store: Store,
+  place: StorePlace,
 ): Promise<RuleStore | null> {
   const address = rulesDatabase ?? (process.env[RULES_VARIABLE] || undefined);
   if (typeof address === 'string') return await openRuleStore(address);
   if (address === undefined && ruleTable.length === 0) return null;
-  // The embedded one is set up by whoever opens it.
-  const isEmbedded = !store.database.name.includes('://');
-  return await openRuleStore(store.database, { migrate: isEmbedded });
+  return await openRuleStore(store.database, { migrate: 'folder' in place });
 }
 
 /** An ingestor's journeys while their rules change. */

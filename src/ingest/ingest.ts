@@ -9,7 +9,6 @@ import type { CepEvent } from '../event.js';
 import { failpoint } from '../failpoints.js';
 import { createLogger, type Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
-import { LiveJourneys } from '../rules/live-journeys.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import type { EventBatch, SessionRef, SourcePartition } from '../workflows/messages.js';
 import { decodeRecord } from './decode.js';
@@ -43,7 +42,7 @@ const PARKED_LOOK_MS: Millis = seconds(5);
 const RECORDS_PER_TURN = 1_000;
 
 export interface IngestOptions {
-  /** Where rules come from a table {@link LiveJourneys}, which change while it runs. */
+  /** Where rules come from a table `LiveJourneys`, which change while it runs. */
   readonly journeys: CompiledJourneys;
   /** The reader, or a function that makes it. */
   readonly records: AsyncIterable<Read> | ((flow: Flow) => AsyncIterable<Read>);
@@ -231,9 +230,7 @@ export class Ingestor {
           const lowWater = origin ? known.committedOf(origin) : known.committed;
           return { watermark: known.order.watermark, lowWater };
         },
-        ...(journeys instanceof LiveJourneys && {
-          revision: (journey) => journeys.revisionOf(journey),
-        }),
+        revision: (journey) => journeys.revisionOf?.(journey),
         refuse: async (ref, events, reason) => {
           const message = `session ${ref.journey}/${ref.key}: ${reason}`;
           await Promise.all(

@@ -73,22 +73,22 @@ export class RuleDiscoverer {
     revision: 0,
     lastSuccessAt: null,
   };
-  private readonly options: DiscovererOptions;
-  private readonly judge: Judge;
-  private readonly readings: readonly Reading[];
-  private readonly stopped = new AbortController();
-  private running: Promise<void> | null = null;
-  private current: RuleRevision | null = null;
+  readonly #options: DiscovererOptions;
+  readonly #judge: Judge;
+  readonly #readings: readonly Reading[];
+  readonly #stopped = new AbortController();
+  #running: Promise<void> | null = null;
+  #current: RuleRevision | null = null;
   /** Of the rows that were judged last and published, if they had to be. */
-  private settled: string | null = null;
-  private faults: string | null = null;
+  #settled: string | null = null;
+  #faults: string | null = null;
   /** Whether the store itself did not do what was asked of it at the last poll. */
-  private isStoreAway = false;
+  #isStoreAway = false;
 
   constructor(options: DiscovererOptions) {
-    this.options = options;
+    this.#options = options;
     const { store, tables = [], tablesIn = store.database, effects } = options;
-    this.judge = new Judge({
+    this.#judge = new Judge({
       classes: options.classes ?? {},
       journeys: new Set(options.journeys),
       effects: effects === undefined ? null : new Set(effects),
@@ -100,7 +100,7 @@ export class RuleDiscoverer {
       isEmptyOnce: false,
       isAway: false,
     });
-    this.readings = [
+    this.#readings = [
       reading(RULE_TABLE, () => store.list()),
       ...tables.map((each) => reading(each.table, () => readFlinkTable(tablesIn, each))),
     ];
@@ -115,33 +115,33 @@ export class RuleDiscoverer {
    */
   async start(): Promise<RuleRevision> {
     for (;;) {
-      assert(!this.stopped.signal.aborted, 'a discoverer that was stopped is not started again');
-      const error = await this.poll();
+      assert(!this.#stopped.signal.aborted, 'a discoverer that was stopped is not started again');
+      const error = await this.#poll();
       // An empty table is looked at again before it counts.
-      if (this.readings.some(({ isEmptyOnce }) => isEmptyOnce)) {
-        await this.pause();
+      if (this.#readings.some(({ isEmptyOnce }) => isEmptyOnce)) {
+        await this.#pause();
         continue;
       }
-      if (this.current === null && error === null) continue;
-      const revision = this.current ?? (await this.newest());
-      if (revision === null) throw this.unreadable('SETTING_INVALID', error);
-      this.take(revision);
-      this.running = this.run();
+      if (this.#current === null && error === null) continue;
+      const revision = this.#current ?? (await this.#newest());
+      if (revision === null) throw this.#unreadable('SETTING_INVALID', error);
+      this.#take(revision);
+      this.#running = this.#run();
       return revision;
     }
   }
 
-  private async newest(): Promise<RuleRevision | null> {
+  async #newest(): Promise<RuleRevision | null> {
     try {
-      return await this.options.store.newestRevision();
+      return await this.#options.store.newestRevision();
     } catch (error) {
-      throw this.unreadable('DATABASE_UNREACHABLE', error);
+      throw this.#unreadable('DATABASE_UNREACHABLE', error);
     }
   }
 
-  private unreadable(code: CepErrorCode, cause: unknown): CepError {
-    const { name } = this.options.store.database;
-    const away = this.readings.filter(({ isAway }) => isAway).map(({ table }) => table);
+  #unreadable(code: CepErrorCode, cause: unknown): CepError {
+    const { name } = this.#options.store.database;
+    const away = this.#readings.filter(({ isAway }) => isAway).map(({ table }) => table);
     const [what, remedy] =
       away.length > 0
         ? [`of ${away.join(', ')} `, 'correct the name of the table, or make it']
@@ -155,22 +155,22 @@ export class RuleDiscoverer {
 
   /** Ends polling, after the poll that is under way. */
   async stop(): Promise<void> {
-    this.stopped.abort();
-    await this.running;
+    this.#stopped.abort();
+    await this.#running;
   }
 
-  private async run(): Promise<void> {
+  async #run(): Promise<void> {
     for (;;) {
-      await this.pause();
-      if (this.stopped.signal.aborted) return;
-      const before = this.current?.revision;
-      await this.poll();
-      if (this.current === null || this.current.revision === before) continue;
-      const { revision } = this.current;
+      await this.#pause();
+      if (this.#stopped.signal.aborted) return;
+      const before = this.#current?.revision;
+      await this.#poll();
+      if (this.#current === null || this.#current.revision === before) continue;
+      const { revision } = this.#current;
       try {
-        await this.options.onRevision(this.current);
+        await this.#options.onRevision(this.#current);
       } catch (error) {
-        this.options.log.error('A new revision of the rules could not be taken up', {
+        this.#options.log.error('A new revision of the rules could not be taken up', {
           revision,
           error: messageOf(error),
         });
@@ -178,27 +178,27 @@ export class RuleDiscoverer {
     }
   }
 
-  private async pause(): Promise<void> {
-    const { signal } = this.stopped;
-    await sleep(this.options.pollMs ?? 500, undefined, { signal }).catch(() => {});
+  async #pause(): Promise<void> {
+    const { signal } = this.#stopped;
+    await sleep(this.#options.pollMs ?? 500, undefined, { signal }).catch(() => {});
   }
 
-  private take(revision: RuleRevision): void {
-    this.current = revision;
+  #take(revision: RuleRevision): void {
+    this.#current = revision;
     this.counters.revision = revision.revision;
   }
 
   /** @returns what went wrong; null for nothing */
-  private async poll(): Promise<unknown> {
+  async #poll(): Promise<unknown> {
     const { counters } = this;
     counters.polls += 1;
     let failure: unknown = null;
     try {
-      failure = await this.look();
-      this.back();
+      failure = await this.#look();
+      this.#back();
     } catch (error) {
       failure = error;
-      this.away(error);
+      this.#away(error);
     }
     if (failure === null) counters.lastSuccessAt = Date.now();
     else counters.failures += 1;
@@ -206,69 +206,69 @@ export class RuleDiscoverer {
   }
 
   /** @returns why a table could not be read; null where all could */
-  private async look(): Promise<unknown> {
-    const { store } = this.options;
+  async #look(): Promise<unknown> {
+    const { store } = this.#options;
     // D4: first, so that whatever is published by somebody who read later than this has a greater number.
     const head = await store.newestHead();
     let failure: unknown = null;
-    for (const reading of this.readings) failure = (await this.read(reading)) ?? failure;
+    for (const reading of this.#readings) failure = (await this.#read(reading)) ?? failure;
     // D2. At the start nothing is known of a table that is away.
-    const tables = this.readings.flatMap(({ table, rows }): TableRows[] =>
+    const tables = this.#readings.flatMap(({ table, rows }): TableRows[] =>
       rows === null ? [] : [{ table, rows }],
     );
-    const isUnknown = tables.length < this.readings.length;
+    const isUnknown = tables.length < this.#readings.length;
     const fingerprint = tables.map(({ rows }) => fingerprintOf(rows)).join('\n');
-    if (isUnknown || fingerprint === this.settled) {
+    if (isUnknown || fingerprint === this.#settled) {
       // D4.
-      if (!isUnknown || this.current) await this.takeOver(head);
+      if (!isUnknown || this.#current) await this.#takeOver(head);
       return failure;
     }
-    const isCurrent = head?.revision === this.current?.revision;
-    const last = isCurrent ? this.current : await store.newestRevision();
-    const { rules: ours, faults } = this.judge.judge(tables, last?.rules ?? []);
+    const isCurrent = head?.revision === this.#current?.revision;
+    const last = isCurrent ? this.#current : await store.newestRevision();
+    const { rules: ours, faults } = this.#judge.judge(tables, last?.rules ?? []);
     // D5.
-    const isOurs = new Set(this.readings.map(({ table }) => table));
+    const isOurs = new Set(this.#readings.map(({ table }) => table));
     const others = (last?.rules ?? []).filter(({ table }) => !isOurs.has(table));
     const rules = [...ours, ...others].sort(inOrder);
     const published = await store.publishRevision(rules, head?.revision ?? 0);
     // D4: somebody has published since. The next poll reads again.
     if (contentHash(published.rules) !== contentHash(rules)) return failure;
-    this.accept(published);
-    await this.quarantine(faults);
-    this.settled = fingerprint;
+    this.#accept(published);
+    await this.#quarantine(faults);
+    this.#settled = fingerprint;
     return failure;
   }
 
-  private async takeOver(head: RevisionHead | null): Promise<void> {
-    if (!head || head.revision <= (this.current?.revision ?? 0)) return;
-    const newest = await this.options.store.newestRevision();
-    if (newest) this.accept(newest);
+  async #takeOver(head: RevisionHead | null): Promise<void> {
+    if (!head || head.revision <= (this.#current?.revision ?? 0)) return;
+    const newest = await this.#options.store.newestRevision();
+    if (newest) this.#accept(newest);
   }
 
-  private accept(revision: RuleRevision): void {
-    if (revision.revision <= (this.current?.revision ?? 0)) return;
-    this.take(revision);
-    this.options.log.info('A revision of the rules is in force', {
+  #accept(revision: RuleRevision): void {
+    if (revision.revision <= (this.#current?.revision ?? 0)) return;
+    this.#take(revision);
+    this.#options.log.info('A revision of the rules is in force', {
       revision: revision.revision,
       rules: revision.rules.length,
     });
   }
 
-  private async quarantine(faults: readonly RuleFault[]): Promise<void> {
+  async #quarantine(faults: readonly RuleFault[]): Promise<void> {
     this.counters.quarantined = faults.length;
     const text = JSON.stringify(faults);
-    if (text === this.faults) return;
-    const tables = this.readings.map(({ table }) => table);
-    await this.options.store.setFaults(faults, tables);
-    this.faults = text;
+    if (text === this.#faults) return;
+    const tables = this.#readings.map(({ table }) => table);
+    await this.#options.store.setFaults(faults, tables);
+    this.#faults = text;
     for (const { table, id, message } of faults) {
-      this.options.log.warn('A row of a rule table cannot be used', { table, rule: id, message });
+      this.#options.log.warn('A row of a rule table cannot be used', { table, rule: id, message });
     }
   }
 
   /** @returns why it could not be read; null where it could */
-  private async read(reading: Reading): Promise<unknown> {
-    const { log } = this.options;
+  async #read(reading: Reading): Promise<unknown> {
+    const { log } = this.#options;
     const { table } = reading;
     try {
       const rows = await reading.read();
@@ -291,17 +291,17 @@ export class RuleDiscoverer {
     }
   }
 
-  private away(error: unknown): void {
-    if (!this.isStoreAway) {
-      this.options.log.error('The rule database did not answer: the rules stay as they are', {
+  #away(error: unknown): void {
+    if (!this.#isStoreAway) {
+      this.#options.log.error('The rule database did not answer: the rules stay as they are', {
         error: messageOf(error),
       });
     }
-    this.isStoreAway = true;
+    this.#isStoreAway = true;
   }
 
-  private back(): void {
-    if (this.isStoreAway) this.options.log.info('The rule database answers again');
-    this.isStoreAway = false;
+  #back(): void {
+    if (this.#isStoreAway) this.#options.log.info('The rule database answers again');
+    this.#isStoreAway = false;
   }
 }

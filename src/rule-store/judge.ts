@@ -20,11 +20,11 @@ type Checked = { readonly rule: RuleInForce } | { readonly error: unknown };
 
 /** Looks at each row once: one that stays as it was is not parsed again. */
 export class Judge {
-  private checked = new Map<string, Checked>();
-  private readonly known: Known;
+  #checked = new Map<string, Checked>();
+  readonly #known: Known;
 
   constructor(known: Known) {
-    this.known = known;
+    this.#known = known;
   }
 
   /**
@@ -43,7 +43,7 @@ export class Judge {
         // A draft need not be one piece yet, and what is off does not matter.
         if (row.state === 'draft' || row.state === 'off') continue;
         const text = JSON.stringify([table, row]);
-        const found = this.checked.get(text) ?? this.check(row, table);
+        const found = this.#checked.get(text) ?? this.#check(row, table);
         checked.set(text, found);
         try {
           if ('error' in found) throw found.error;
@@ -80,14 +80,14 @@ export class Judge {
       const name = nameOf(rule.row.journey, row.id);
       if (!rules.has(name)) rules.set(name, { rule, table });
     }
-    this.checked = checked;
+    this.#checked = checked;
     return { rules: [...rules.values()].map(({ rule }) => rule), faults };
   }
 
-  private check(row: ReadRow, table: string): Checked {
+  #check(row: ReadRow, table: string): Checked {
     try {
       if (row.fault) throw row.fault;
-      return { rule: ruleInForce(row, table, this.known) };
+      return { rule: ruleInForce(row, table, this.#known) };
     } catch (error) {
       return { error };
     }

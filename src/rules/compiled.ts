@@ -39,6 +39,8 @@ export interface CompiledJourney {
 export interface CompiledJourneys {
   readonly set: JourneySet;
   readonly byId: ReadonlyMap<string, CompiledJourney>;
+  /** The revision at which a journey's rules changed last, where they come from a table. */
+  revisionOf?(journey: string): number | undefined;
 }
 
 /** A journey of these rules. */

@@ -30,7 +30,6 @@ export class LiveJourneys implements CompiledJourneys {
     return this.#byId;
   }
 
-  /** The revision at which a journey's rules changed last; undefined where it has none of a table. */
   revisionOf(journey: string): number | undefined {
     return this.#revisions.get(journey);
   }

@@ -80,7 +80,7 @@ async function run(flags: WorkerFlags): Promise<void> {
     cleanUp.push(() => connection.close());
     const store = await openPlace(place);
     cleanUp.push(() => store.close());
-    const rules = await openRules(flags, store);
+    const rules = await openRules(flags, store, place);
     if (rules) cleanUp.push(() => rules.close());
     const registry = new Registry();
     cleanUp.push(await showMetrics(registry, flags.metricsPort));

@@ -92,7 +92,7 @@ async function apply(
   const same = all.length - changes.length;
   if (!dryRun) await rules.append(changes.map(({ edit }) => edit));
   if (json) {
-    print(JSON.stringify(changes.map(({ id, kind, diff }) => ({ rule: id, kind, diff }))));
+    print(changesAsJson(changes));
     return;
   }
   for (const change of changes) print(dryRun ? changeText(change) : `${change.id}: ${change.kind}`);
@@ -138,6 +138,10 @@ function edited(edit: RuleEdit, before: StoredRule | undefined): StoredRule {
   const blank = { ...none, pattern: '', journey: '', state: 'draft', onChange: 'finish' };
   const row = { ...blank, ...before, ...given };
   return { ...row, version: 0, change: 0, hash: null, changedAt: new Date(0), note: note ?? null };
+}
+
+export function changesAsJson(changes: readonly Change[]): string {
+  return JSON.stringify(changes.map(({ id, kind, diff }) => ({ rule: id, kind, diff })));
 }
 
 export function changeText({ id, kind, diff }: Change): string {

@@ -2,7 +2,14 @@ import { Command } from 'commander';
 import { RULES_HELP, withRules } from '../../rule-database.js';
 import { print } from '../../terminal.js';
 import { diffLines } from '../../text-diff.js';
-import { addFileOptions, changeText, compared, editsOf, type FileFlags } from './apply.js';
+import {
+  addFileOptions,
+  changesAsJson,
+  changeText,
+  compared,
+  editsOf,
+  type FileFlags,
+} from './apply.js';
 import { historyOf, versionOf } from './list.js';
 import { linesOf } from './rule-text.js';
 import { counted, wholeNumber } from './validate.js';
@@ -24,7 +31,7 @@ async function diffFile(file: string, flags: FileFlags): Promise<void> {
     const all = await compared(rules, await editsOf([file], flags));
     const changes = all.filter(({ kind }) => kind !== 'same');
     if (flags.json) {
-      print(JSON.stringify(changes.map(({ id, kind, diff }) => ({ rule: id, kind, diff }))));
+      print(changesAsJson(changes));
       return;
     }
     for (const change of changes) print(changeText(change));
