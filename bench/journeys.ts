@@ -9,7 +9,9 @@
 //                                              signals share a task, and an event costs half as much again
 //     --file clicks.ndjson --from 0 --minutes 60 --linger 100ms
 //                                              of peers: sessions that begin in that hour; times are the clickstream's own
-//     --open 100,1000,10000 --cached 12000     of open: how many are open, and how many of them a worker holds
+//     --open 100,1000,10000 --workers 4 --cached 14000
+//                                              of open: how many are open, and how many of them so many workers hold; some more than
+//                                              there are, as they do not get the same number
 //
 // Ends with 1 when a bar is missed, or when the naive design does not cost what it costs on the machine that the bars
 // are for: then the run is void.
@@ -46,7 +48,8 @@ const { values: flags } = parseArgs({
     minutes: { type: 'string', default: '60' },
     linger: { type: 'string', default: `${DISPATCH_DEFAULTS.lingerMs}ms` },
     open: { type: 'string', default: '100,1000,10000' },
-    cached: { type: 'string', default: '12000' },
+    workers: { type: 'string', default: '4' },
+    cached: { type: 'string', default: '14000' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -111,6 +114,7 @@ async function runPeers(): Promise<void> {
 async function runOpen(): Promise<void> {
   const options = {
     levels: flags.open.split(',').map(Number),
+    workers: Number(flags.workers),
     maxCachedWorkflows: Number(flags.cached),
     events: 20_000,
     eventsPerSecond: 1_000,
@@ -131,7 +135,7 @@ function tellAll(): void {
   if (costs.length > 0) print(costsTable(costs));
   for (const found of costs) if (found.scenario === 'peers') print(sessionLines(found));
   if (levels.length > 0) {
-    print(`open sessions; the worker holds at most ${flags.cached} of them`);
+    print(`open sessions; ${flags.workers} workers hold at most ${flags.cached} of them`);
     print(openTable(levels));
     const memory = mbPerOpen(levels);
     if (memory) {

@@ -279,6 +279,7 @@ function latencies(published: readonly Published[]): Record<string, Latency> {
 export interface OpenOptions {
   /** How many are open, one after the other. */
   readonly levels: readonly number[];
+  readonly workers: number;
   readonly maxCachedWorkflows: number;
   /** Events of the measured part of each level, in batches of ten. */
   readonly events: number;
@@ -307,10 +308,11 @@ const OPEN_EVENTS_PER_ALERT = 100;
 
 /** One server on which ever more sessions are open. */
 export async function open(options: OpenOptions, told: (costs: OpenCosts) => void) {
-  const { levels, maxCachedWorkflows, events, eventsPerSecond } = options;
+  const { levels, workers, maxCachedWorkflows, events, eventsPerSecond } = options;
   const levelsCosts: OpenCosts[] = [];
   const setup = {
     journeys: module('visits'),
+    workers,
     maxCachedWorkflows,
   };
   await withProcesses(setup, async (processes) => {

@@ -1,4 +1,4 @@
-// A dev server of its own with a worker and an ingestor, each a process, so that their CPU can be told apart.
+// A dev server of its own with workers and an ingestor, each a process, so that their CPU can be told apart.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -27,6 +27,9 @@ export interface CpuMs {
 export interface ProcessOptions {
   /** URL of the journeys module. */
   readonly journeys: string;
+  /** In the one process; 1 by default. */
+  readonly workers?: number;
+  /** Of all workers. */
   readonly maxCachedWorkflows: number;
 }
 
@@ -40,7 +43,7 @@ const SETTLED_WITHIN_MS: Millis = minutes(30);
 
 /** Runs `work` between the start of the three and their end. */
 export async function withProcesses<T>(
-  { journeys, maxCachedWorkflows }: ProcessOptions,
+  { journeys, workers = 1, maxCachedWorkflows }: ProcessOptions,
   work: (processes: Processes) => Promise<T>,
 ): Promise<T> {
   const env = Object.fromEntries(
@@ -59,7 +62,7 @@ export async function withProcesses<T>(
     const start: DriverStart = { address: server.address, journeys };
     await Promise.all([
       driver.call('start', start),
-      worker.call('start', { ...start, maxCachedWorkflows } satisfies WorkerStart),
+      worker.call('start', { ...start, workers, maxCachedWorkflows } satisfies WorkerStart),
     ]);
     return await work(new Processes(server, worker, driver, new Client({ connection })));
   } finally {

@@ -1,4 +1,4 @@
-// The worker's process: sessions of either design, their activities, and the sink.
+// The workers' process: sessions of either design, their activities, and the sink.
 
 import { fileURLToPath } from 'node:url';
 import { NativeConnection } from '@temporalio/worker';
@@ -16,6 +16,8 @@ export interface WorkerStart {
   readonly address: string;
   /** URL of the journeys module. */
   readonly journeys: string;
+  readonly workers: number;
+  /** Of all of them. */
   readonly maxCachedWorkflows: number;
 }
 
@@ -28,30 +30,33 @@ export interface Published {
 const progress = new Map<string, PartitionProgress>();
 let published: Published[] = [];
 
-async function start({ address, journeys, maxCachedWorkflows }: WorkerStart): Promise<void> {
+async function start(options: WorkerStart): Promise<void> {
+  const { address, journeys, workers, maxCachedWorkflows } = options;
   quietTemporal();
-  const connection = await NativeConnection.connect({ address });
+  const ledger = memoryLedger();
   const bundle = await bundleWorkflows({
     journeys: fileURLToPath(journeys),
     workflows: fileURLToPath(new URL('./workflows.js', import.meta.url)),
   });
-  const worker = await createWorker({
-    journeys: new URL(journeys),
-    connection,
-    bundle,
-    maxCachedWorkflows,
-    store: {
-      progress: {
-        read: async (source, partition) => progress.get(`${partition} ${source}`) ?? null,
+  for (let started = 0; started < workers; started++) {
+    const worker = await createWorker({
+      journeys: new URL(journeys),
+      connection: await NativeConnection.connect({ address }),
+      bundle,
+      maxCachedWorkflows: Math.ceil(maxCachedWorkflows / workers),
+      store: {
+        progress: {
+          read: async (source, partition) => progress.get(`${partition} ${source}`) ?? null,
+        },
+        ledger,
       },
-      ledger: memoryLedger(),
-    },
-    alerts: { publish: async (alerts) => alerts.forEach(note) },
-  });
-  worker.run().catch((error) => {
-    process.stderr.write(`worker: ${messageOf(error)}\n`);
-    process.exit(1);
-  });
+      alerts: { publish: async (alerts) => alerts.forEach(note) },
+    });
+    worker.run().catch((error) => {
+      process.stderr.write(`worker: ${messageOf(error)}\n`);
+      process.exit(1);
+    });
+  }
 }
 
 function note({ type, at }: Alert): void {

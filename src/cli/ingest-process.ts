@@ -4,10 +4,9 @@ import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
-import { messageOf } from '../errors.js';
 import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.js';
 import { patienceOf } from '../ingest/patience.js';
 import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
@@ -20,7 +19,7 @@ import { ingestMetrics, serveMetrics } from '../metrics.js';
 import { revisionReader } from '../rule-store/revision-reader.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import type { Store } from '../store/store.js';
-import { formatTimestamp, type Millis, parseDuration, seconds } from '../time.js';
+import { formatTimestamp, type Millis, seconds } from '../time.js';
 import { SESSION_WORKFLOW, TASK_QUEUE } from '../workflows/messages.js';
 import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from './alerts.js';
 import {
@@ -31,6 +30,7 @@ import {
   openClient,
 } from './client.js';
 import { connectKafka } from './kafka.js';
+import { duration, portNumber } from './option-values.js';
 import {
   addRuleTablesOptions,
   discoverRules,
@@ -38,7 +38,7 @@ import {
   type RuleTablesFlags,
 } from './rules-in-force.js';
 import { connectNative } from './server.js';
-import { startSessionWorker } from './session-worker.js';
+import { startSessionWorkers } from './session-worker.js';
 import { openPlace, ownStore, sharedStore } from './store.js';
 import { note, progress } from './terminal.js';
 
@@ -92,22 +92,6 @@ export function addIngestOptions(command: Command): Command {
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
     .option('--json', 'print the counts as JSON');
   return addAlertOptions(addDataConverterOption(addRuleTablesOptions(command)));
-}
-
-export function duration(text: string): Millis {
-  try {
-    return parseDuration(text);
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error));
-  }
-}
-
-export function portNumber(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535) {
-    throw new InvalidArgumentError('A port lies from 0 to 65535; 0 is any.');
-  }
-  return port;
 }
 
 /** What an ingest reads, made when everything around it is there. */
@@ -170,7 +154,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     if (flags.withWorker) {
       const sinks = openSinks(flags, kafka, log);
       cleanUp.push(() => sinks.close());
-      const worker = await startSessionWorker({
+      const worker = await startSessionWorkers({
         journeys: flags.journeys,
         taskQueue: flags.taskQueue,
         connection,

@@ -54,6 +54,10 @@ export async function connectNative(): Promise<{
   } finally {
     await client.close();
   }
-  const { connectionOptions } = connectionOptionsFromEnv();
-  return { connection: await NativeConnection.connect(connectionOptions), namespace, address };
+  return { connection: await connectAgain(), namespace, address };
+}
+
+/** One connection more to the same server, which is there. The caller closes it. */
+export function connectAgain(): Promise<NativeConnection> {
+  return NativeConnection.connect(connectionOptionsFromEnv().connectionOptions);
 }

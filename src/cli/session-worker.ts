@@ -1,19 +1,24 @@
-// The worker of a command: alone, or in the process of an ingestor.
+// The workers of a command: in a process of their own, or in that of an ingestor.
 
+import { hostname } from 'node:os';
+import { pid } from 'node:process';
 import type { DataConverter } from '@temporalio/common';
-import type { NativeConnection, WorkerDeploymentOptions } from '@temporalio/worker';
+import type { NativeConnection, Worker, WorkerDeploymentOptions } from '@temporalio/worker';
 import type { Registry } from 'prom-client';
 import { type AlertSink, type LateSink, loggedLate, type RuleReader } from '../activities/index.js';
 import type { Logger } from '../log.js';
 import { workerMetrics } from '../metrics.js';
 import type { Store } from '../store/store.js';
 import { runWorker } from '../temporal-runtime.js';
-import { createWorker } from '../worker.js';
+import { bundleJourneys, type CreateWorkerOptions, createWorker } from '../worker.js';
+import { connectAgain } from './server.js';
 
 export interface SessionWorkerOptions {
   readonly journeys: string;
   readonly taskQueue: string;
   readonly connection: NativeConnection;
+  /** How many, each with a connection of its own; 1 by default. */
+  readonly workers?: number;
   readonly namespace: string;
   readonly store: Store;
   /** Where rules come from a table; null where none does. */
@@ -31,15 +36,24 @@ export interface SessionWorkerOptions {
   readonly log: Logger;
 }
 
-/** Starts a worker. @returns the end of its run, and a function that stops it */
-export async function startSessionWorker(
+/** Starts the workers. @returns the end of their run, and a function that stops them */
+export async function startSessionWorkers(
   options: SessionWorkerOptions,
 ): Promise<{ ended: Promise<void>; stop(): Promise<void> }> {
-  const { alerts, registry, dataConverter, rules, ...rest } = options;
+  const {
+    alerts,
+    registry,
+    dataConverter,
+    rules,
+    connection,
+    workers: count = 1,
+    ...rest
+  } = options;
   const late = options.late ?? loggedLate(options.log);
   const metrics = workerMetrics(registry);
-  const worker = await createWorker({
+  const workerOptions: Omit<CreateWorkerOptions, 'connection'> = {
     ...rest,
+    bundle: await bundleJourneys(rest.journeys, undefined, dataConverter ?? undefined),
     ...(alerts ? { alerts } : {}),
     ...(dataConverter ? { dataConverter } : {}),
     ...(rules ? { rules } : {}),
@@ -51,6 +65,22 @@ export async function startSessionWorker(
     },
     onPublished: metrics.published,
     onDropped: metrics.dropped,
-  });
-  return runWorker(worker);
+  };
+  const connections = [connection];
+  const workers: Worker[] = [];
+  for (let number = 1; number <= count; number++) {
+    // Workers of one connection and task queue are refused by the SDK.
+    const own = connections[number - 1] ?? (await connectAgain());
+    connections[number - 1] = own;
+    const identity = count === 1 ? {} : { identity: `${pid}@${hostname()}#${number}` };
+    workers.push(await createWorker({ ...workerOptions, ...identity, connection: own }));
+  }
+  const runs = workers.map(runWorker);
+  return {
+    ended: Promise.all(runs.map(({ ended }) => ended)).then(() => {}),
+    stop: async () => {
+      await Promise.all(runs.map(({ stop }) => stop()));
+      for (const own of connections.slice(1)) await own.close();
+    },
+  };
 }

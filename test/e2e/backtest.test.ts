@@ -155,8 +155,8 @@ test.each([
   [['--rules', 'none.json'], /none\.json is no rule set \(.*no such file.*\): name a JSON file/],
   [['--rules', 'none.ts'], /no journeys module at .*none\.ts/],
   [['--events', 'none.ndjson'], /cannot read none\.ndjson/],
-  [['--from', 'yesterday'], /--from yesterday is no time: write such as/],
-  [['--threads', '0'], /--threads 0: give a whole number from 1 to 256/],
+  [['--from', 'yesterday'], /'--from <time>' argument 'yesterday' is invalid. Write a time/],
+  [['--threads', '0'], /'--threads <n>' argument '0' is invalid. It must be a whole number from 1/],
 ])('%j: one line that says what is wrong', async (flags, message) => {
   const given = new Map([
     ['--rules', FIVE],

@@ -53,5 +53,5 @@ test('what both have found, what only one has, since a time', async () => {
   const json = JSON.parse((await run([...compare, '--json'], { env })).stdout);
   expect(json).toMatchObject({ both: 1, onlyNew: [{ at: 2_500, shadow: true }] });
   const wrong = await run(['rules', 'compare', 'a', 'b', '--since', 'yesterday'], { env });
-  expect(wrong.stderr).toContain('--since yesterday is no time');
+  expect(wrong.stderr).toContain("'yesterday' is invalid. Write a time such as");
 });

@@ -1,13 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { type BacktestResult, backtest } from '../../backtest/backtest.js';
 import { type Comparison, compareAlerts } from '../../backtest/compare.js';
-import { CepError } from '../../errors.js';
-import { formatTimestamp, parseDuration } from '../../time.js';
+import { formatTimestamp, type Millis, seconds, type Timestamp } from '../../time.js';
 import { comparisonLines } from '../comparison-text.js';
+import { duration, positiveNumber, timestamp } from '../option-values.js';
 import { note, print, progress, table } from '../terminal.js';
-import { timeOf } from '../time-option.js';
 import { CONDITIONS_HELP } from './rules/validate.js';
 
 interface BacktestFlags {
@@ -15,11 +14,11 @@ interface BacktestFlags {
   readonly against?: string;
   readonly conditions?: string;
   readonly events: string[];
-  readonly from?: string;
-  readonly to?: string;
-  readonly outOfOrderness: string;
+  readonly from?: Timestamp;
+  readonly to?: Timestamp;
+  readonly outOfOrderness: Millis;
   readonly leaveOpen?: boolean;
-  readonly threads: string;
+  readonly threads: number;
   readonly alerts?: string;
   readonly json?: boolean;
 }
@@ -35,13 +34,27 @@ export function backtestCommand(): Command {
       '--events <file...>',
       'NDJSON or CSV; several are one stream, one after the other',
     )
-    .option('--from <time>', 'events from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or ms')
-    .option('--to <time>', 'events before this time')
+    .option(
+      '--from <time>',
+      'events from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or ms',
+      timestamp,
+    )
+    .option('--to <time>', 'events before this time', timestamp)
     .option('--against <file>', 'other rules: tells what only they, or only --rules, would alert')
     .option('--conditions <module>', CONDITIONS_HELP)
-    .option('--out-of-orderness <duration>', 'how far event times may lag, as for ingest', '2s')
+    .option(
+      '--out-of-orderness <duration>',
+      'how far event times may lag, as for ingest',
+      duration,
+      seconds(2),
+    )
     .option('--leave-open', 'leave windows open at the end, instead of ending them all')
-    .option('--threads <n>', 'keys are shared out between them', String(availableParallelism()))
+    .option(
+      '--threads <n>',
+      'keys are shared out between them',
+      threadCount,
+      availableParallelism(),
+    )
     .option('--alerts <file>', 'write the alerts, one JSON object per line')
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -54,24 +67,23 @@ Exits with 1 when a file cannot be read or a rule in it is refused.`,
     .action(run);
 }
 
+function threadCount(text: string): number {
+  const threads = positiveNumber(text);
+  if (threads > 256) throw new InvalidArgumentError('It must be at most 256.');
+  return threads;
+}
+
 async function run(flags: BacktestFlags): Promise<void> {
-  const threads = Number(flags.threads);
-  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
-    throw new CepError(
-      'SETTING_INVALID',
-      `--threads ${flags.threads}: give a whole number from 1 to 256`,
-    );
-  }
-  const { against } = flags;
+  const { against, threads } = flags;
   const runOf = (rules: string) =>
     backtest({
       rules,
       conditions: flags.conditions,
       events: flags.events,
-      from: timeOf('--from', flags.from),
-      to: timeOf('--to', flags.to),
+      from: flags.from,
+      to: flags.to,
       threads,
-      outOfOrdernessMs: parseDuration(flags.outOfOrderness),
+      outOfOrdernessMs: flags.outOfOrderness,
       keepsAlerts: flags.alerts !== undefined || against !== undefined,
       ...(flags.leaveOpen ? { endWatermark: 'last-event' as const } : {}),
       onProgress: (records) => progress(`${rules}: ${records.toLocaleString('en')} records`),

@@ -3,6 +3,7 @@ import pc from 'picocolors';
 import { type DemoResult, runDemo } from '../../demo/demo.js';
 import type { Alert } from '../../rules/rule.js';
 import { formatTimestamp, type Millis, seconds } from '../../time.js';
+import { portNumber, wholeNumber } from '../option-values.js';
 import {
   exitInterrupted,
   note,
@@ -49,21 +50,10 @@ alerts differ from those of the same rules offline; 130 when Ctrl-C ended it bef
     .action(run);
 }
 
-function portNumber(text: string): number {
-  const port = wholeNumber(text);
-  if (port < 1 || port > 65_535) throw new InvalidArgumentError('A port lies from 1 to 65535.');
-  return port;
-}
-
 function eventCount(text: string): number {
   const count = wholeNumber(text);
   if (count < EVENTS_MIN) throw new InvalidArgumentError(`It must be at least ${EVENTS_MIN}.`);
   return count;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
 }
 
 async function run(flags: DemoFlags): Promise<void> {

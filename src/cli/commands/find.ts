@@ -1,5 +1,5 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { CepError } from '../../errors.js';
 import { formatTimestamp, type Timestamp } from '../../time.js';
 import { keyName } from '../../workflows/session-id.js';
@@ -12,6 +12,7 @@ import {
   openClient,
   PRIVACY_HELP,
 } from '../client.js';
+import { positiveNumber, timestamp } from '../option-values.js';
 import { connectClient, SERVER_HELP } from '../server.js';
 import { note, print, table } from '../terminal.js';
 import { quoted, runningSessions } from '../visibility.js';
@@ -47,9 +48,13 @@ export function findCommand(): Command {
     .option('--stage <name>', 'with one that stands in this stage: the stage it waits in')
     .option('--journey <id>', 'of this journey')
     .option('--key <key>', 'of this key')
-    .option('--due-before <time>', 'whose next deadline lies before this: ISO 8601, or ms', time)
+    .option(
+      '--due-before <time>',
+      'whose next deadline lies before this: ISO 8601, or ms',
+      timestamp,
+    )
     .option('--paused', 'that somebody has paused')
-    .option('--limit <n>', 'how many to list at most', count, LIMIT_DEFAULT)
+    .option('--limit <n>', 'how many to list at most', positiveNumber, LIMIT_DEFAULT)
     .option('--json', 'print them as JSON');
   return addDataConverterOption(command)
     .addHelpText(
@@ -63,19 +68,6 @@ also where there is none.
   temporal-cep find --rule cart-abandonment --stage purchase`,
     )
     .action(run);
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return Number(text);
-}
-
-function time(text: string): Timestamp {
-  const at = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isNaN(new Date(at).getTime())) {
-    throw new InvalidArgumentError('Write a time such as 2026-01-31T12:00:00Z, or ms since 1970.');
-  }
-  return at;
 }
 
 async function run(flags: FindFlags): Promise<void> {

@@ -3,14 +3,9 @@ import type { Kafka } from 'kafkajs';
 import { openKafkaReader } from '../../ingest/read-kafka.js';
 import { type Millis, seconds } from '../../time.js';
 import { PRIVACY_HELP } from '../client.js';
-import {
-  addIngestOptions,
-  countsAsText,
-  duration,
-  type IngestFlags,
-  runIngest,
-} from '../ingest-process.js';
+import { addIngestOptions, countsAsText, type IngestFlags, runIngest } from '../ingest-process.js';
 import { KAFKA_HELP } from '../kafka.js';
+import { duration } from '../option-values.js';
 import { SERVER_HELP } from '../server.js';
 import { DATABASE_HELP } from '../store.js';
 import { note, print, stopSignal } from '../terminal.js';

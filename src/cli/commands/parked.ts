@@ -14,7 +14,7 @@ import {
   openClient,
   PRIVACY_HELP,
 } from '../client.js';
-import { duration } from '../ingest-process.js';
+import { duration } from '../option-values.js';
 import { connectNative, SERVER_HELP } from '../server.js';
 import { DATABASE_HELP, databaseAddress, openPlace, ownStore, sharedStore } from '../store.js';
 import { note, print, table } from '../terminal.js';

@@ -9,8 +9,9 @@ import { rejectTopic } from '../../kafka/reject-topic.js';
 import { createLogger } from '../../log.js';
 import { ingestMetrics } from '../../metrics.js';
 import { type Millis, seconds } from '../../time.js';
-import { duration, ownerName, portNumber, showMetrics } from '../ingest-process.js';
+import { ownerName, showMetrics } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { duration, portNumber } from '../option-values.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, print, progress, stopSignal } from '../terminal.js';
 

@@ -1,10 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { ensureTopics, type WantedTopic } from '../../kafka/admin.js';
 import { createLogger } from '../../log.js';
 import { openRuleStore } from '../../rule-store/rule-store.js';
 import { openStore } from '../../store/store.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { positiveNumber } from '../option-values.js';
 import { RULES_HELP, rulesAddress } from '../rule-database.js';
 import { connectNative, SERVER_HELP } from '../server.js';
 import { DATABASE_HELP, DATABASE_VARIABLE, databaseAddress } from '../store.js';
@@ -31,7 +32,7 @@ export function setupCommand(): Command {
     .option(
       '--partitions <n>',
       "partitions of topics that are created (default: the brokers')",
-      count,
+      positiveNumber,
     )
     .addHelpText(
       'after',
@@ -46,14 +47,6 @@ are some. What is there already is left as it is. The topics of a shop:
   temporal-cep setup --topic clickstream alerts late dead-letters`,
     )
     .action(run);
-}
-
-function count(text: string): number {
-  const partitions = Number(text);
-  if (!/^\d+$/.test(text) || partitions < 1) {
-    throw new InvalidArgumentError('It must be a whole number from 1.');
-  }
-  return partitions;
 }
 
 async function run(flags: SetupFlags): Promise<void> {

@@ -17,11 +17,12 @@ import {
   deploymentOptions,
   howToMakeCurrent,
 } from '../deployment.js';
-import { portNumber, showMetrics } from '../ingest-process.js';
+import { showMetrics } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { portNumber, positiveNumber } from '../option-values.js';
 import { addRulesOption, openRules, type RulesFlags } from '../rules-in-force.js';
 import { connectNative, SERVER_HELP } from '../server.js';
-import { startSessionWorker } from '../session-worker.js';
+import { startSessionWorkers } from '../session-worker.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
 
@@ -30,6 +31,7 @@ interface WorkerFlags extends AlertFlags, DataConverterFlags, DeploymentFlags, R
   readonly taskQueue: string;
   readonly database?: string;
   readonly brokers?: string;
+  readonly workers: number;
   readonly metricsPort?: number;
 }
 
@@ -46,6 +48,12 @@ export function workerCommand(): Command {
       'Kafka brokers, host:port separated by commas (default: the environment)',
     )
     .option('--task-queue <name>', 'task queue of sessions and activities', TASK_QUEUE)
+    .option(
+      '--workers <n>',
+      'Temporal workers in this process, each with a thread and a cache of its own',
+      positiveNumber,
+      1,
+    )
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber);
   return addAlertOptions(addDeploymentOptions(addDataConverterOption(addRulesOption(command))))
     .addHelpText(
@@ -84,10 +92,11 @@ async function run(flags: WorkerFlags): Promise<void> {
     if (rules) cleanUp.push(() => rules.close());
     const registry = new Registry();
     cleanUp.push(await showMetrics(registry, flags.metricsPort));
-    const worker = await startSessionWorker({
+    const workers = await startSessionWorkers({
       journeys,
       taskQueue,
       connection,
+      workers: flags.workers,
       namespace,
       store,
       rules: rules && revisionReader(rules, log),
@@ -98,10 +107,10 @@ async function run(flags: WorkerFlags): Promise<void> {
       registry,
       log,
     });
-    cleanUp.push(() => worker.stop());
+    cleanUp.push(() => workers.stop());
     if (deployment) note(howToMakeCurrent(deployment, namespace));
     note(`Worker is ready on task queue ${taskQueue} at ${address}; Ctrl-C stops it`);
-    await Promise.race([worker.ended, whenAborted(signal)]);
+    await Promise.race([workers.ended, whenAborted(signal)]);
   } finally {
     for (const step of cleanUp.reverse()) await step();
   }

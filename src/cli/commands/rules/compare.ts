@@ -1,15 +1,16 @@
 import { Command } from 'commander';
 import { compareAlerts } from '../../../backtest/compare.js';
 import { recordedAlerts } from '../../../store/recorded-alerts.js';
+import type { Timestamp } from '../../../time.js';
 import { comparisonLines } from '../../comparison-text.js';
+import { timestamp } from '../../option-values.js';
 import { DATABASE_HELP, openPlace, ownStore, sharedStore } from '../../store.js';
 import { print } from '../../terminal.js';
-import { timeOf } from '../../time-option.js';
 
 interface CompareFlags {
   readonly database?: string;
   readonly dataFolder?: string;
-  readonly since?: string;
+  readonly since: Timestamp;
   readonly json?: boolean;
 }
 
@@ -20,7 +21,12 @@ export function compareCommand(): Command {
     )
     .argument('<current>', 'the rule as it is')
     .argument('<shadow>', 'the rule in the shadow: one of another id')
-    .option('--since <time>', 'alerts from this event time on: 2026-01-31T12:00:00Z, or ms')
+    .option(
+      '--since <time>',
+      'alerts from this event time on: 2026-01-31T12:00:00Z, or ms',
+      timestamp,
+      0,
+    )
     .option(
       '--database <address>',
       'the database shared with the workers (default: the environment)',
@@ -38,8 +44,7 @@ Compares the alerts that the ledger has recorded. Equal are alerts of one key, t
 }
 
 async function compare(current: string, shadow: string, flags: CompareFlags): Promise<void> {
-  const since = timeOf('--since', flags.since) ?? 0;
-  const { database, dataFolder } = flags;
+  const { since, database, dataFolder } = flags;
   const place = dataFolder === undefined ? sharedStore(database) : ownStore(database, dataFolder);
   const store = await openPlace(place);
   try {

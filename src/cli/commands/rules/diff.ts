@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { positiveNumber } from '../../option-values.js';
 import { RULES_HELP, withRules } from '../../rule-database.js';
 import { print } from '../../terminal.js';
 import { diffLines } from '../../text-diff.js';
@@ -12,14 +13,14 @@ import {
 } from './apply.js';
 import { historyOf, versionOf } from './list.js';
 import { linesOf } from './rule-text.js';
-import { counted, wholeNumber } from './validate.js';
+import { counted } from './validate.js';
 
 export function diffCommand(): Command {
   return addFileOptions(new Command('diff'))
     .description('show what a file would change in the table, or what changed between two versions')
     .argument('<what>', 'a rule set (.json), or the id of a rule')
-    .argument('[from]', 'of a rule: a version (default: the one before)', wholeNumber)
-    .argument('[to]', 'a later one (default: as it is)', wholeNumber)
+    .argument('[from]', 'of a rule: a version (default: the one before)', positiveNumber)
+    .argument('[to]', 'a later one (default: as it is)', positiveNumber)
     .addHelpText('after', RULES_HELP)
     .action((what: string, from: number | undefined, to: number | undefined, flags: FileFlags) =>
       /\.json$/i.test(what) ? diffFile(what, flags) : diffVersions(what, from, to, flags),

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { CepError } from '../../../errors.js';
 import { RULE_TABLE, type RuleStore, type StoredRule } from '../../../rule-store/rule-store.js';
 import { readableTimestamp } from '../../../time.js';
+import { positiveNumber } from '../../option-values.js';
 import {
   addRuleDatabaseOptions,
   RULES_HELP,
@@ -10,7 +11,7 @@ import {
 } from '../../rule-database.js';
 import { print, table } from '../../terminal.js';
 import { changeAsJson, documentOf } from './rule-text.js';
-import { counted, wholeNumber } from './validate.js';
+import { counted } from './validate.js';
 
 interface ListFlags extends RuleDatabaseFlags {
   readonly json?: boolean;
@@ -93,7 +94,7 @@ export function showCommand(): Command {
   return addRuleDatabaseOptions(new Command('show'))
     .description('show what a rule says')
     .argument('<rule>', 'its id')
-    .argument('[version]', 'as it was then (default: as it is)', wholeNumber)
+    .argument('[version]', 'as it was then (default: as it is)', positiveNumber)
     .option('--json', 'print it on one line, with author, note and time')
     .addHelpText('after', RULES_HELP)
     .action((id: string, version: number | undefined, flags: ListFlags) =>

@@ -3,6 +3,7 @@ import { CepError, messageOf } from '../../../errors.js';
 import type { RuleEdit, StoredRule } from '../../../rule-store/rule-store.js';
 import { ruleRowOf } from '../../../rule-store/table-row.js';
 import { ruleOf } from '../../../rules/rule-set.js';
+import { positiveNumber } from '../../option-values.js';
 import {
   type AuthorFlags,
   addAuthorOptions,
@@ -15,7 +16,6 @@ import {
 import { print } from '../../terminal.js';
 import { historyOf, versionOf } from './list.js';
 import { changeAsJson } from './rule-text.js';
-import { wholeNumber } from './validate.js';
 
 interface ChangeFlags extends RuleDatabaseFlags, AuthorFlags {
   readonly json?: boolean;
@@ -71,7 +71,7 @@ export function rollbackCommand(): Command {
   return addAuthorOptions(addRuleDatabaseOptions(new Command('rollback')))
     .description('give a rule the content of an earlier version, as a new version')
     .argument('<rule>', 'its id')
-    .option('--to <version>', 'the earlier version (default: the one before)', wholeNumber)
+    .option('--to <version>', 'the earlier version (default: the one before)', positiveNumber)
     .option('--json', 'print the changed rule as JSON')
     .addHelpText('after', `${RULES_HELP}\n\nIts state stays as it is.`)
     .action((id: string, flags: ChangeFlags & { to?: number }) =>

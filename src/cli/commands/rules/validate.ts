@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { loadConditions } from '../../../backtest/rules.js';
 import { readJson } from '../../../json-file.js';
 import { type Finding, validateRuleSet } from '../../../rules/validate.js';
@@ -56,12 +56,4 @@ function lineOf({ file, severity, path, rule, message }: Finding & { file: strin
 
 export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
-}
-
-export function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < 1) {
-    throw new InvalidArgumentError('It must be a whole number from 1.');
-  }
-  return number;
 }
