@@ -34,6 +34,7 @@ export type CepErrorCode =
   | 'CONDITION_UNKNOWN'
   | 'RULE_INVALID'
   | 'RULE_CHANGED'
+  | 'HAND_OVER_LOST'
   | 'RULE_UNKNOWN'
   | 'JOURNEYS_INVALID'
   // records

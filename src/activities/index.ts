@@ -39,7 +39,16 @@ export interface SessionActivities {
   ): Promise<(ProgressAnswer | null)[]>;
   /** The rules of a journey as a revision has them. */
   readRules(journey: string, revision: number): Promise<JourneyRules>;
+  /** What became of a hand-over of rules of the journey. */
+  readHandOver(journey: string, handOver: string): Promise<HandOverNews>;
 }
+
+/** What a session has to know of a hand-over that brought it something. */
+export type HandOverNews =
+  /** Its rules are in force since a revision. */
+  | { readonly revision: number }
+  /** They are not yet, or will not be any more. */
+  | { readonly isOver: boolean };
 
 /** Knows how far ingestors are. */
 export interface ProgressReader {
@@ -57,6 +66,7 @@ export interface RuleReader {
   read(journey: string, revision: number): Promise<JourneyRules | null>;
   /** The newest one; null where the journey has none. May be a second old. */
   newest(journey: string): Promise<JourneyRules | null>;
+  handOver(journey: string, id: string): Promise<HandOverNews>;
 }
 
 /** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
@@ -101,17 +111,26 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
       return answers.map((answer) => answer && { ...answer, ...(revision && { revision }) });
     },
     readRules: async (journey, revision) => {
-      const found = await rules?.read(journey, revision);
+      const found = await known(rules, journey).read(journey, revision);
       if (found) return found;
       throw new CepError(
         'SETTING_INVALID',
-        rules
-          ? `the rules have no revision ${revision} of journey "${journey}": run ingestors and workers with one --rules-database`
-          : `this worker does not know where the rules of journey "${journey}" are: start it with --rules-database`,
+        `the rules have no revision ${revision} of journey "${journey}": run ingestors and workers with one --rules-database`,
         { details: { journey, revision } },
       );
     },
+    readHandOver: async (journey, handOver) =>
+      await known(rules, journey).handOver(journey, handOver),
   };
+}
+
+function known(rules: RuleReader | undefined, journey: string): RuleReader {
+  if (rules) return rules;
+  throw new CepError(
+    'SETTING_INVALID',
+    `this worker does not know where the rules of journey "${journey}" are: start it with --rules-database`,
+    { details: { journey } },
+  );
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
 import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.js';
 import { patienceOf } from '../ingest/patience.js';
+import { IngestPause } from '../ingest/pause.js';
 import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
 import { fileRejects, type RejectSink } from '../ingest/rejects.js';
 import { temporalGateway } from '../ingest/temporal-gateway.js';
@@ -16,6 +17,7 @@ import { loadJourneys } from '../journeys-module.js';
 import { rejectTopic } from '../kafka/reject-topic.js';
 import { createLogger, type Logger } from '../log.js';
 import { ingestMetrics, serveMetrics } from '../metrics.js';
+import { HandOverWatch } from '../rule-store/hand-over-watch.js';
 import { revisionReader } from '../rule-store/revision-reader.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import type { Store } from '../store/store.js';
@@ -108,8 +110,8 @@ export interface Input
 export interface IngestProcess {
   readonly flags: IngestFlags;
   readonly signal: AbortSignal;
-  /** Whether the input itself comes from Kafka. */
-  readonly readsKafka?: boolean;
+  /** Of Kafka, where the input comes from there. */
+  readonly topic?: string;
   open(around: {
     journeys: CompiledJourneys;
     store: Store;
@@ -122,7 +124,7 @@ export interface IngestProcess {
 
 /** Runs an ingest in this process, with a worker beside it where the flags say so. */
 export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
-  const { flags, signal, readsKafka = false } = process;
+  const { flags, signal, topic } = process;
   const log = createLogger('info');
   const cleanUp: (() => Promise<unknown> | undefined)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
@@ -136,7 +138,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     const late = flags.late === undefined ? undefined : fileRejects(flags.late);
     const dead = flags.deadLetters === undefined ? undefined : fileRejects(flags.deadLetters);
     const isKafkaNeeded =
-      readsKafka ||
+      topic !== undefined ||
       flags.lateTopic !== undefined ||
       flags.deadLettersTopic !== undefined ||
       (flags.withWorker === true && needsKafka(flags));
@@ -187,6 +189,16 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     });
     if (close) cleanUp.push(close);
     let counts: IngestCounts | null = null;
+    const pause = new IngestPause();
+    if (rules && topic !== undefined) {
+      const watch = new HandOverWatch({
+        ...{ store: rules, topic, owner, pause, log },
+        isInForce: discovered.hasBegun,
+        partitions: () => counts?.partitions ?? [],
+      });
+      cleanUp.push(() => watch.stop());
+      await watch.start();
+    }
     ingestMetrics(registry, {
       counts: () => counts,
       lags: () => lags?.() ?? [],
@@ -216,6 +228,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
       store: store.progress,
       parked: store.parked,
       owner,
+      pause,
       outOfOrdernessMs: flags.outOfOrderness,
       ...(process.graceMs === undefined ? {} : { graceMs: process.graceMs }),
       publishMs: seconds(1),

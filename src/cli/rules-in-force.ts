@@ -12,7 +12,7 @@ import { openRuleStore, type RuleStore } from '../rule-store/rule-store.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import type { ConditionClasses } from '../rules/conditions.js';
 import { LiveJourneys } from '../rules/live-journeys.js';
-import type { OnChange } from '../rules/revision.js';
+import type { OnChange, RuleRevision } from '../rules/revision.js';
 import type { Store } from '../store/store.js';
 import { RULES_VARIABLE } from './rule-database.js';
 import type { StorePlace } from './store.js';
@@ -86,6 +86,8 @@ export async function openRules(
 /** An ingestor's journeys while their rules change. */
 export interface DiscoveredRules {
   readonly journeys: CompiledJourneys;
+  /** Whether the rules of a hand-over are among them. */
+  hasBegun(handOver: string): boolean;
   close(): Promise<void>;
 }
 
@@ -104,6 +106,11 @@ export async function discoverRules(options: {
   const { flags, rules, journeys, registry, log } = options;
   const live = new LiveJourneys(journeys, flags.journey);
   let stop = async (): Promise<void> => {};
+  let newest: RuleRevision | null = null;
+  const take = (revision: RuleRevision): void => {
+    live.take(revision);
+    newest = revision;
+  };
   if (rules) {
     let tablesIn: RuleDatabase | undefined;
     if (flags.ruleTablesDatabase !== undefined) {
@@ -116,7 +123,7 @@ export async function discoverRules(options: {
       classes: (journeys.set.conditions ?? {}) as ConditionClasses,
       journeys: journeys.byId.keys(),
       log,
-      onRevision: (revision) => live.take(revision),
+      onRevision: take,
     });
     rulesMetrics(registry, discoverer.counters);
     stop = async () => {
@@ -124,7 +131,7 @@ export async function discoverRules(options: {
       await tablesIn?.close();
     };
     try {
-      live.take(await discoverer.start());
+      take(await discoverer.start());
     } catch (error) {
       await stop();
       throw error;
@@ -139,5 +146,7 @@ export async function discoverRules(options: {
       { details: { journey: id } },
     );
   }
-  return { journeys: live, close: stop };
+  const hasBegun = (handOver: string): boolean =>
+    newest?.rules.some(({ start }) => start?.handOver === handOver) ?? false;
+  return { journeys: live, hasBegun, close: stop };
 }

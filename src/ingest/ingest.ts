@@ -19,6 +19,7 @@ import type { Outlet, OutletDeps } from './outlet.js';
 import type { ParkedSessions, RefusedSignal } from './parked.js';
 import { type Held, Partition } from './partition.js';
 import { patienceOf } from './patience.js';
+import type { IngestPause } from './pause.js';
 import type { Claim, ProgressStore, Publication } from './progress.js';
 import {
   type Assignment,
@@ -74,6 +75,8 @@ export interface IngestOptions {
   readonly late?: RejectSink;
   /** Records that could not be used; the log by default. */
   readonly deadLetters?: RejectSink;
+  /** Lets it stand still. */
+  readonly pause?: IngestPause;
   /** Ends the ingest gracefully: what was read is delivered, no final watermark follows. */
   readonly signal?: AbortSignal;
   /** How long a graceful stop may take to deliver what is under way. Default 10 s. */
@@ -301,6 +304,7 @@ export class Ingestor {
   /** @returns what the source failed with, if it did */
   async #readAll(iterator: AsyncIterator<Read>): Promise<{ error: unknown } | undefined> {
     const heldMax = this.#heldMax;
+    const { pause } = this.#options;
     for (let taken = 1; ; taken++) {
       let next: IteratorResult<Read>;
       try {
@@ -309,6 +313,10 @@ export class Ingestor {
         return { error };
       }
       if (this.#isStopped || next.done) return undefined;
+      if (pause?.isPaused && !('assigned' in next.value)) {
+        await Promise.race([pause.resumed, this.#stopped]);
+        if (this.#isStopped) return undefined;
+      }
       if ('assigned' in next.value) {
         await this.#learnParked();
         this.#assign(next.value);

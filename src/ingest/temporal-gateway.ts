@@ -1,15 +1,21 @@
 // SessionGateway over Temporal's signal-with-start.
 
-import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  isGrpcServiceError,
+  WithStartWorkflowOperation,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import {
   defineSearchAttributeKey,
   type SearchAttributePair,
   TypedSearchAttributes,
+  type Workflow,
 } from '@temporalio/common';
 import { messageOf } from '../errors.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Journey } from '../rules/journey.js';
-import { Session } from '../rules/session.js';
+import { type HandedOver, Session } from '../rules/session.js';
 import { seconds } from '../time.js';
 import {
   BUSY_QUERY,
@@ -17,7 +23,9 @@ import {
   type EventBatch,
   SEARCH_ATTRIBUTES,
   SESSION_WORKFLOW,
+  type SessionRef,
   type SessionSettings,
+  TAKE_OVER_UPDATE,
   TASK_QUEUE,
 } from '../workflows/messages.js';
 import { attributesAtStart } from '../workflows/search-attributes.js';
@@ -39,44 +47,36 @@ const GRPC_NOT_FOUND = 5;
 const GRPC_RESOURCE_EXHAUSTED = 8;
 const GRPC_FAILED_PRECONDITION = 9;
 
-/**
- * Delivers to session workflows.
- *
- * @param options.journeys - what the sessions run: for their description in the Temporal UI, and so that they need not say
- *   at their start what they show in the list
- * @param options.settings - what sessions must know of this ingestor to place their timers
- * @param options.taskQueue - of the workers; default `temporal-cep`
- * @param options.keySecret - names sessions by a keyed hash: then neither workflow ids nor CepKey tell their keys. It must
- *   stay the same, or events of open sessions start others
- */
-export function temporalGateway(options: {
-  client: Client;
-  journeys?: CompiledJourneys;
-  settings: SessionSettings;
-  taskQueue?: string;
-  keySecret?: string;
-}): SessionGateway {
-  const { client, journeys, settings, taskQueue = TASK_QUEUE, keySecret } = options;
+export interface GatewayOptions {
+  readonly client: Client;
+  /**
+   * What the sessions run: for their description in the Temporal UI, and so that they need not say at their start what they
+   * show in the list.
+   */
+  readonly journeys?: CompiledJourneys;
+  /** What sessions must know of this ingestor to place their timers. */
+  readonly settings: SessionSettings;
+  /** Of the workers; default `temporal-cep`. */
+  readonly taskQueue?: string;
+  /**
+   * Names sessions by a keyed hash: then neither workflow ids nor CepKey tell their keys. It must stay the same, or events of
+   * open sessions start others.
+   */
+  readonly keySecret?: string;
+}
+
+/** Delivers to session workflows. */
+export function temporalGateway(options: GatewayOptions): SessionGateway {
+  const { client, journeys, keySecret } = options;
   return {
     signalWithStart: async (ref, ...batches) => {
       const revision = batches[0]?.revision;
-      const journey = journeys?.byId.get(ref.journey);
-      const input: SessionInput = { ...ref, settings, ...(revision && { revision }) };
+      const progress = progressAfter(journeys?.byId.get(ref.journey), ref.key, batches);
       await call(client, () =>
         client.workflow.signalWithStart(SESSION_WORKFLOW, {
-          workflowId: sessionWorkflowId(ref, keySecret),
-          taskQueue,
-          args: [input],
+          ...startOf(options, ref, revision, progress),
           signal: EVENTS_SIGNAL,
           signalArgs: batches,
-          memo: { journey: ref.journey, key: ref.key },
-          staticSummary: `${ref.journey} of ${ref.key}`.slice(0, SUMMARY_LENGTH_MAX),
-          staticDetails: journey ? detailsOf(journey.journey) : '',
-          typedSearchAttributes: new TypedSearchAttributes([
-            { key: CEP_JOURNEY, value: ref.journey },
-            { key: CEP_KEY, value: keyName(ref.key, keySecret).slice(0, KEYWORD_LENGTH_MAX) },
-            ...progressAfter(journey, ref.key, batches),
-          ]),
         }),
       );
     },
@@ -100,6 +100,54 @@ export function temporalGateway(options: {
       const handle = client.workflow.getHandle(sessionWorkflowId(ref, keySecret));
       return client.withDeadline(Date.now() + CALL_MS, () => handle.query<boolean>(BUSY_QUERY));
     },
+  };
+}
+
+/**
+ * Brings sessions what a backtest has left open for them; one that does not run is started.
+ *
+ * @param options - as of {@link temporalGateway}
+ */
+export function temporalHandOver(
+  options: GatewayOptions,
+): (ref: SessionRef, open: HandedOver) => Promise<void> {
+  const { client } = options;
+  return async (ref, open) => {
+    await call(client, () =>
+      client.workflow.executeUpdateWithStart<Workflow, void, [HandedOver]>(TAKE_OVER_UPDATE, {
+        args: [open],
+        // The id makes a repetition of the call the same update.
+        updateId: `${open.handOver} ${open.rule}`,
+        startWorkflowOperation: new WithStartWorkflowOperation(SESSION_WORKFLOW, {
+          ...startOf(options, ref, 0, []),
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        }),
+      }),
+    );
+  };
+}
+
+/** How a session is started. */
+function startOf(
+  { journeys, settings, taskQueue = TASK_QUEUE, keySecret }: GatewayOptions,
+  ref: SessionRef,
+  revision: number | undefined,
+  progress: readonly SearchAttributePair[],
+) {
+  const journey = journeys?.byId.get(ref.journey);
+  const input: SessionInput = { ...ref, settings, ...(revision !== undefined && { revision }) };
+  return {
+    workflowId: sessionWorkflowId(ref, keySecret),
+    taskQueue,
+    args: [input],
+    memo: { journey: ref.journey, key: ref.key },
+    staticSummary: `${ref.journey} of ${ref.key}`.slice(0, SUMMARY_LENGTH_MAX),
+    staticDetails: journey ? detailsOf(journey.journey) : '',
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: CEP_JOURNEY, value: ref.journey },
+      { key: CEP_KEY, value: keyName(ref.key, keySecret).slice(0, KEYWORD_LENGTH_MAX) },
+      ...progress,
+    ]),
   };
 }
 

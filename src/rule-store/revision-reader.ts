@@ -5,6 +5,7 @@ import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type JourneyRules, type RuleRevision, rulesOf } from '../rules/revision.js';
 import type { Millis } from '../time.js';
+import { handOversOf } from './hand-overs.js';
 import type { RuleStore } from './rule-store.js';
 
 /** How old an answer may be. */
@@ -52,6 +53,16 @@ export function revisionReader(store: RuleStore, log: Logger): RuleReader {
       if (before && JSON.stringify(before.rules) === JSON.stringify(found.rules)) return before;
       byJourney.set(journey, found);
       return found;
+    },
+    handOver: async (journey, id) => {
+      const state = (await handOversOf(store).find(id))?.state ?? 'given-up';
+      if (state === 'under-way') return { isOver: false };
+      // Not from the copy: it may be older than the state.
+      await refresh();
+      const found = newest && rulesOf(newest, journey);
+      const isInForce = found?.rules.some(({ start }) => start?.handOver === id);
+      if (found && isInForce) return { revision: found.revision };
+      return { isOver: state !== 'done' };
     },
   };
 }

@@ -7,7 +7,7 @@
 import type { Selectable, Transaction } from 'kysely';
 import { RuleError } from '../errors.js';
 import { hashOf } from '../rules/alert.js';
-import type { OnChange, RuleInForce, RuleRevision } from '../rules/revision.js';
+import type { OnChange, RuleInForce, RuleRevision, RuleStart } from '../rules/revision.js';
 import type { Database, DatabaseAddress } from '../store/database.js';
 import { checkMigrated, migrate } from '../store/migrate.js';
 import { isDeadlock, isDuplicate } from '../store/sql-state.js';
@@ -42,6 +42,8 @@ export interface RuleEdit extends Partial<RuleContent> {
   readonly version?: number;
   readonly author: string;
   readonly note?: string;
+  /** Where a hand-over begins it; what there was stays as long as the content does. */
+  readonly start?: RuleStart;
   /** The change that the author has seen, 0 for none: if there is another since, the edit is refused. */
   readonly expectedChange?: number;
 }
@@ -233,7 +235,7 @@ function sqlRuleStore(database: RuleDatabase): RuleStore {
 }
 
 /** Does it anew as long as others are in the way. */
-async function again<T>(write: () => Promise<T>): Promise<T> {
+export async function again<T>(write: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await write();
@@ -245,7 +247,7 @@ async function again<T>(write: () => Promise<T>): Promise<T> {
 }
 
 /** In the order of ids, so that two who change the same rules don't wait for each other in a circle. */
-async function appendAll(
+export async function appendAll(
   transaction: Transaction<RuleSchema>,
   edits: readonly RuleEdit[],
 ): Promise<StoredRule[]> {
@@ -293,6 +295,7 @@ async function append(transaction: Transaction<RuleSchema>, edit: RuleEdit): Pro
     author,
     note: note ?? null,
     hash,
+    start: edit.start ? JSON.stringify(edit.start) : isSame ? (before.start ?? null) : null,
   };
   await transaction.insertInto('cep_rules').values(row).execute();
   const written = await transaction

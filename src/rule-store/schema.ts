@@ -1,11 +1,14 @@
 // The tables of rules as Kysely sees them.
 
 import type { Generated } from 'kysely';
+import type { HandOversTable, PausesTable } from './hand-overs.js';
 
 export interface RuleSchema {
   cep_rules: RulesTable;
   cep_rule_revisions: RevisionsTable;
   cep_rule_faults: FaultsTable;
+  cep_hand_overs: HandOversTable;
+  cep_hand_over_pauses: PausesTable;
 }
 
 /** Every change of every rule; the last one of an id is the rule as it is. */
@@ -34,6 +37,8 @@ export interface RulesTable {
   note: string | null;
   /** Of what the rule says; null for a row that was written by hand. */
   hash: string | null;
+  /** `RuleStart` as JSON, where a hand-over began the rule. */
+  start: string | null;
   changed_at: Generated<Date>;
 }
 

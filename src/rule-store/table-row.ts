@@ -2,7 +2,7 @@
 
 import { CepError, messageOf, RuleError } from '../errors.js';
 import type { ConditionClasses } from '../rules/conditions.js';
-import type { OnChange, RuleInForce } from '../rules/revision.js';
+import type { OnChange, RuleInForce, RuleStart } from '../rules/revision.js';
 import { jsonOf, type RuleRow, readRuleRow, ruleOf } from '../rules/rule-set.js';
 
 /** A draft is looked at by nobody; what is off was in force once. */
@@ -32,6 +32,8 @@ export interface TableRow extends RuleContent {
   readonly state: string;
   /** `finish` or `reset`, unless somebody wrote another. */
   readonly onChange: string;
+  /** A {@link RuleStart} as JSON, where a hand-over began the rule. */
+  readonly start?: string | null;
 }
 
 /**
@@ -105,6 +107,7 @@ export function ruleInForce(
     ...(isKnown || !key ? {} : { key }),
     mode: state,
     onChange,
+    ...(row.start ? { start: jsonOf(row.start, '$.start') as RuleStart } : {}),
   };
 }
 

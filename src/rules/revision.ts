@@ -20,6 +20,32 @@ export interface RuleInForce {
   /** In the shadow it matches and is recorded, and sets nothing off. */
   readonly mode: 'on' | 'shadow';
   readonly onChange: OnChange;
+  /** Where a hand-over began it; from the first event that comes otherwise. */
+  readonly start?: RuleStart;
+}
+
+/** Up to where a backtest has run a rule, and its sessions have not: they begin with what it left open. */
+export interface RuleStart {
+  /** Id of the hand-over. */
+  readonly handOver: string;
+  /** For each partition the first offset that is for the sessions. */
+  readonly offsets: readonly StartOffset[];
+}
+
+export interface StartOffset {
+  readonly source: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Whether the backtest has had the event. Of a partition that the start does not name it has had none. */
+export function isBefore(
+  { offsets }: RuleStart,
+  { source, partition, offset }: StartOffset,
+): boolean {
+  return offsets.some(
+    (start) => start.partition === partition && start.source === source && offset < start.offset,
+  );
 }
 
 /** All rules that are in force from one moment on. Never changed once it has a number. */

@@ -27,7 +27,7 @@ import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
 import { type AlertOrigin, outputKey, type PlannedAlert, planAlert } from './alert.js';
 import type { CompiledJourney, CompiledRule } from './compiled.js';
-import type { RuleInForce } from './revision.js';
+import { isBefore, type RuleInForce } from './revision.js';
 import { EventTable, unpack } from './shared-events.js';
 
 // A look-up of a global is dear in the workflow sandbox.
@@ -119,6 +119,18 @@ export interface SessionRulesSnapshot {
   }[];
 }
 
+/** What a backtest has left open of a rule, for a session that is to go on with it. */
+export interface HandedOver {
+  /** Id of the hand-over. */
+  readonly handOver: string;
+  readonly rule: string;
+  /** Of the rule as it was run. */
+  readonly hash: string;
+  readonly events: readonly CepEvent[];
+  /** With rows of `events` in place of events. */
+  readonly operator: OperatorSnapshot<number>;
+}
+
 /** What a snapshot has of one rule's operator; undefined where it has no such rule. */
 export function operatorOf(
   { rules, events }: SessionRulesSnapshot,
@@ -159,6 +171,8 @@ export class Session {
   #rules: RuleRun[];
   readonly #observer: SessionObserver | null;
   #watermark: Timestamp;
+  /** Whether a rule has been handed over that is not as far as the session. */
+  #isBehind = false;
   /** What the rules of its snapshot held open and those of today can't go on with. */
   readonly lost: readonly LostMatches[];
 
@@ -223,11 +237,13 @@ export class Session {
 
   /**
    * Takes up other rules: S4. A rule of the same hash goes on as it is. Of one with another text what is open is finished or
-   * dropped, as the new one says; of one that is not there any more it is dropped.
+   * dropped, as the new one says; of one that is not there any more it is dropped. One that a hand-over begins goes on with what
+   * is handed over, from the next `advance` on.
    *
+   * @param handedOver - for rules that begin with the journey, or later
    * @returns what was dropped of rules that are not there any more
    */
-  change(journey: CompiledJourney): LostMatches[] {
+  change(journey: CompiledJourney, handedOver: readonly HandedOver[] = []): LostMatches[] {
     const { waiting } = this;
     const before = this.#rules;
     this.#journey = journey;
@@ -235,10 +251,15 @@ export class Session {
       const same = before.find((run) => run.compiled.hash === compiled.hash);
       if (same && !same.isRetiring) return Object.assign(same, { compiled });
       const counts = this.#countsOf(compiled.rule.id);
-      const operator = same
-        ? this.#operator(compiled, same.operator.snapshot())
-        : freshOperator(compiled, this.#watermark, this.#observer);
-      for (const event of waiting) operator.processElement(event);
+      const open = handedOver.find((each) => isFor(each, compiled));
+      const operator = open
+        ? this.#operator(compiled, unpack(open.operator, open.events))
+        : same
+          ? this.#operator(compiled, same.operator.snapshot())
+          : freshOperator(compiled, this.#watermark, this.#observer);
+      for (const event of waiting) {
+        if (!isHistory(compiled, event)) operator.processElement(event);
+      }
       const lastError = same?.lastError ?? null;
       return {
         compiled,
@@ -258,6 +279,7 @@ export class Session {
         return { rule: compiled.rule.id, partialMatches, why: 'RULE_REMOVED' };
       });
     this.#rules = [...current, ...former.filter((run) => this.#retires(run, journey))];
+    this.#isBehind = current.some(({ operator }) => operator.watermark < this.#watermark);
     return lost;
   }
 
@@ -337,9 +359,13 @@ export class Session {
       refused.push(...this.refuseWaiting(), event);
       return 'REFUSED';
     }
-    for (const { operator } of this.#rules) {
+    for (const { operator, compiled } of this.#rules) {
+      if (isHistory(compiled, event)) continue;
       const taken = operator.processElement(event);
-      assert(taken, 'a rule is never ahead of its session');
+      assert(
+        taken || compiled.inForce?.start !== undefined,
+        'a rule is never ahead of its session, unless a backtest brought it there',
+      );
     }
     return 'TAKEN';
   }
@@ -374,9 +400,10 @@ export class Session {
 
   /** The same, for those who want something else than alerts. */
   advanceTelling(watermark: Timestamp, tell: Tell): void {
-    if (watermark <= this.#watermark) return;
-    this.#watermark = watermark;
-    for (const run of this.#rules) this.#advanceRule(run, watermark, tell);
+    if (watermark <= this.#watermark && !this.#isBehind) return;
+    this.#watermark = max(watermark, this.#watermark);
+    for (const run of this.#rules) this.#advanceRule(run, this.#watermark, tell);
+    this.#isBehind = false;
     if (this.#rules.some(isDone)) this.#rules = this.#rules.filter((run) => !isDone(run));
   }
 
@@ -623,6 +650,15 @@ function lostOf(journey: CompiledJourney, snapshot?: SessionRulesSnapshot): Lost
     const why = today === undefined ? 'RULE_REMOVED' : 'RULE_CHANGED';
     return partialMatches > 0 ? [{ rule, partialMatches, why }] : [];
   });
+}
+
+function isFor({ handOver, hash }: HandedOver, { hash: own, inForce }: CompiledRule): boolean {
+  return inForce?.start?.handOver === handOver && hash === own;
+}
+
+/** Whether the rule began later than the event was read. */
+function isHistory({ inForce }: CompiledRule, event: CepEvent): boolean {
+  return inForce?.start !== undefined && isBefore(inForce.start, event);
 }
 
 function isDone({ isRetiring, operator }: RuleRun): boolean {

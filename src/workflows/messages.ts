@@ -19,6 +19,8 @@ export const EXPLAIN_QUERY = 'explain';
 export const TIMELINE_QUERY = 'timeline';
 /** Updates by which people operate a session; each takes one JSON object with `author` and `reason`. */
 export const UPDATES = { drop: 'drop', pause: 'pause', resume: 'resume', close: 'close' } as const;
+/** Update that brings what a backtest has left open of a rule. */
+export const TAKE_OVER_UPDATE = 'takeOver';
 /** Default task queue of the workers. */
 export const TASK_QUEUE = 'temporal-cep';
 

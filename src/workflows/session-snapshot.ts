@@ -7,7 +7,7 @@ import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { PlannedAlert } from '../rules/alert.js';
 import type { JourneyRules } from '../rules/revision.js';
-import type { SessionRulesSnapshot } from '../rules/session.js';
+import type { HandedOver, SessionRulesSnapshot } from '../rules/session.js';
 import { EventTable } from '../rules/shared-events.js';
 import type { Timestamp } from '../time.js';
 import type { EventBatch, NotTakenReason } from './messages.js';
@@ -34,6 +34,8 @@ export interface SessionSnapshot {
   readonly operations?: OperationsSnapshot;
   /** The revision that it runs, where its rules come from a table: what ran never depends on what the table has today. */
   readonly inForce?: JourneyRules;
+  /** What was handed over for rules that are not in force yet; absent where there is none. */
+  readonly handedOver?: readonly HandedOver[];
 }
 
 /** Events for the late output, as many as one activity takes. */

@@ -42,6 +42,7 @@ import type { RuleBook } from '../rules/in-force.js';
 import type { JourneyRules } from '../rules/revision.js';
 import type { Alert } from '../rules/rule.js';
 import {
+  type HandedOver,
   type LostMatches,
   type RuleCounts,
   type RuleView,
@@ -50,6 +51,7 @@ import {
 } from '../rules/session.js';
 import { MIN_TIMESTAMP, type Millis, readableTimestamp, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
+import { HandedOverRules, takeOverUpdate } from './handed-over.js';
 import {
   BUSY_QUERY,
   EVENTS_SIGNAL,
@@ -109,6 +111,8 @@ const OPEN_MATCHES_SHOWN = 10;
 const OPEN_MATCHES_ANSWERED = 100;
 /** Temporal's limit for a summary is 400 bytes, of which a character takes up to four. */
 const SUMMARY_LENGTH_MAX = 100;
+/** How long a session waits before it first asks what became of a hand-over; then twice that, ... */
+const HAND_OVER_LOOK_MS: Millis = 5_000;
 /** How long an idle session waits before it first asks whether its offsets are committed; then twice that, ... */
 const IDLE_MS: Millis = 2_000;
 
@@ -128,7 +132,7 @@ export const stateQuery = defineQuery<SessionState>(STATE_QUERY);
 /** Argument of the workflow. `carried` is there from the second run on. */
 export interface SessionInput extends SessionRef {
   readonly settings: SessionSettings;
-  /** The newest revision of the journey's rules when it was started, where they come from a table. */
+  /** The newest revision of the journey's rules when it was started, where they come from a table; 0 before there is one. */
   readonly revision?: number;
   readonly carried?: StoredSnapshot;
 }
@@ -183,7 +187,7 @@ type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
 
 const RETRY = { initialInterval: '1 second', maximumInterval: '1 minute' } as const;
 
-const { publishAlerts, publishLate, readRules } = proxyActivities<SessionActivities>({
+const { publishAlerts, publishLate, readRules, readHandOver } = proxyActivities<SessionActivities>({
   startToCloseTimeout: '30 seconds',
   retry: RETRY,
 });
@@ -212,6 +216,7 @@ export function createSessionWorkflow(
 /** The rules of a revision, so that they stand in the history: in the workflow task at hand where that works. */
 async function revisionOf(journey: string, revision: number): Promise<JourneyRules> {
   try {
+    if (revision === 0) return { journey, revision, rules: [] };
     return await local.readRules(journey, revision);
   } catch (error) {
     const reason = messageOf((error as Error).cause ?? error);
@@ -258,6 +263,9 @@ class SessionShell {
   readonly #read: [partition: ReadPartition, progress: ProgressAnswer][] = [];
   /** Questions asked while idle since the last event. */
   #idleReads = 0;
+  readonly #handedOver: HandedOverRules;
+  /** Of the rules that begin with what was handed over. */
+  #handOverRevision = 0;
   /** Partial matches dropped at a limit that were told of, by rule. */
   readonly #toldDropped = new Map<string, number>();
   readonly #next = new NextRun();
@@ -306,6 +314,8 @@ class SessionShell {
     this.#inbox = [...(carried?.inbox ?? [])];
     this.#plan(carried?.planned ?? []);
     this.#notTaken.push(...(carried?.notTaken ?? []));
+    this.#handedOver = new HandedOverRules(carried?.handedOver);
+    for (const id of this.#handedOver.ids) void this.#follow(id);
     // What was due may have been asked for in vain. A question too much does no harm.
     this.#timerFired = carried !== undefined && this.#sources.unfinished().length > 0;
     setHandler(eventsSignal, (...batches) => {
@@ -315,6 +325,7 @@ class SessionShell {
     });
     setHandler(busyQuery, () => this.#inbox.length > 0 || !this.#isQuiet);
     setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED, true));
+    setHandler(takeOverUpdate, (open) => this.#takeOver(open));
     this.#operations.serve({
       session: this.#session,
       ref: this.#ref(),
@@ -372,6 +383,7 @@ class SessionShell {
       this.#readingEnded ||
       this.#timerFired ||
       this.#operations.isNews ||
+      this.#handOverRevision > this.#revision ||
       (this.#isQuiet && (this.#isOver() || (this.#next.isDue && !this.#isHeldUp)))
     );
   }
@@ -416,15 +428,54 @@ class SessionShell {
   #newerRevision(): number | null {
     const [batches] = this.#inbox;
     const next = batches ?? this.#read.map(([, answer]) => answer);
-    const wanted = next.reduce((newest, { revision = 0 }) => max(newest, revision), 0);
-    return wanted > (this.#inForce?.revision ?? 0) ? wanted : null;
+    const wanted = next.reduce(
+      (newest, { revision = 0 }) => max(newest, revision),
+      this.#handOverRevision,
+    );
+    return wanted > this.#revision ? wanted : null;
+  }
+
+  get #revision(): number {
+    return this.#inForce?.revision ?? 0;
   }
 
   async #takeUp(revision: number): Promise<void> {
     const { journey } = this.#input;
     this.#inForce = await revisionOf(journey, revision);
     this.#journey = this.#book.journey(journey, this.#inForce.rules);
-    this.#tellLost(this.#session.change(this.#journey));
+    this.#tellLost(this.#session.change(this.#journey, this.#handedOver.all));
+    const hashes = new Set(this.#journey.rules.map(({ hash }) => hash));
+    for (const { rule, handOver } of this.#handedOver.begin(this.#inForce, hashes)) {
+      log.error('a rule is not as it was handed over, and what was open is lost', {
+        rule,
+        handOver,
+      });
+    }
+    this.#advance();
+  }
+
+  // ---- hand-over
+
+  #takeOver(open: HandedOver): void {
+    const isKnown = this.#handedOver.ids.includes(open.handOver);
+    this.#handedOver.take(open);
+    for (const { source, partition } of open.events) {
+      // From now on it asks how far they are.
+      this.#sources.promise({ source, partition }, { watermark: MIN_TIMESTAMP, lowWater: 0 });
+    }
+    if (!isKnown) void this.#follow(open.handOver);
+  }
+
+  /** Most often the next events bring the revision. Where none come, or nobody ends the hand-over, it has to ask. */
+  async #follow(id: string): Promise<void> {
+    const isWaiting = () => this.#handedOver.ids.includes(id);
+    for (let waitMs = HAND_OVER_LOOK_MS; ; waitMs = Math.min(2 * waitMs, REREAD_MAX_MS)) {
+      await sleep(waitMs, { summary: 'what became of the hand-over?' });
+      if (!isWaiting()) return;
+      const news = await readHandOver(this.#input.journey, id);
+      if ('revision' in news) this.#handOverRevision = max(this.#handOverRevision, news.revision);
+      else if (news.isOver) this.#handedOver.forget(id);
+    }
   }
 
   #tellLost(lost: readonly LostMatches[]): void {
@@ -734,7 +785,13 @@ class SessionShell {
   /** W4. */
   #isOver(): boolean {
     const isPaused = this.#operations.paused !== null;
-    return !isPaused && this.#inbox.length === 0 && this.#session.isIdle && this.#sources.canForget;
+    return (
+      !isPaused &&
+      this.#inbox.length === 0 &&
+      this.#handedOver.all.length === 0 &&
+      this.#session.isIdle &&
+      this.#sources.canForget
+    );
   }
 
   #isRunFull(): boolean {
@@ -801,6 +858,7 @@ class SessionShell {
       notTaken: [...untold.flatMap(({ notTaken }) => notTaken), ...this.#notTaken],
       operations: this.#operations.snapshot(),
       ...(this.#inForce && { inForce: this.#inForce }),
+      ...(this.#handedOver.all.length > 0 && { handedOver: this.#handedOver.all }),
     };
   }
 

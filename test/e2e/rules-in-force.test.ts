@@ -33,6 +33,7 @@ const rules: RuleReader = {
     return revisions.find((r) => r.journey === journey && r.revision === revision) ?? null;
   },
   newest: async (journey) => revisions.findLast((r) => r.journey === journey) ?? null,
+  handOver: async () => ({ isOver: true }),
 };
 
 beforeAll(async () => {

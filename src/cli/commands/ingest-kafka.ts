@@ -64,7 +64,7 @@ async function run(topic: string, flags: IngestKafkaFlags): Promise<void> {
   const counts = await runIngest({
     flags,
     signal,
-    readsKafka: true,
+    topic,
     graceMs: flags.grace,
     open: async ({ journeys, store, kafka, owner, log }) => {
       const reader = await openKafkaReader({

@@ -133,7 +133,7 @@ export async function compared(rules: RuleStore, edits: readonly RuleEdit[]): Pr
 
 /** The rule as it is to be, before the table has given it a number. */
 function edited(edit: RuleEdit, before: StoredRule | undefined): StoredRule {
-  const { expectedChange: _, note, ...given } = edit;
+  const { expectedChange: _, start: __, note, ...given } = edit;
   const none = { function: null, key: null, onMatch: null, onTimeout: null, description: null };
   const blank = { ...none, pattern: '', journey: '', state: 'draft', onChange: 'finish' };
   const row = { ...blank, ...before, ...given };
