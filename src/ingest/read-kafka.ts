@@ -23,7 +23,6 @@ import type {
   ConsumerCrashEvent,
   EachBatchPayload,
   Kafka,
-  KafkaMessage,
 } from 'kafkajs';
 import { CepError, messageOf } from '../errors.js';
 import { requireTopic } from '../kafka/admin.js';
@@ -33,7 +32,8 @@ import type { Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import { MIN_TIMESTAMP, type Millis, seconds } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
-import { idOfKey, type KeyedSources, keyedVerdict } from './keyed.js';
+import { isRepartitioned, recordOf, topicSource, withId } from './kafka-record.js';
+import { type KeyedSources, keyedVerdict } from './keyed.js';
 import { Lanes } from './lanes.js';
 import type { Claim, ProgressStore, Publication, StoredProgress } from './progress.js';
 import {
@@ -45,7 +45,6 @@ import {
   type Read,
   systemClock,
 } from './record.js';
-import { FORMAT_HEADER } from './repartition-format.js';
 
 const SESSION_TIMEOUT_MS: Millis = seconds(30);
 /** Records from which it is told whether a topic is keyed. */
@@ -239,7 +238,7 @@ class Reader implements KafkaReader {
   }
 
   async #identify(): Promise<void> {
-    const { topic, log } = this.#options;
+    const { topic, groupId, log } = this.#options;
     const identity = await topicIdentity(this.#cluster as Cluster, topic);
     if (identity === null) {
       log.warn(
@@ -247,7 +246,7 @@ class Reader implements KafkaReader {
         { topic },
       );
     }
-    this.source = this.#sourceOf(identity?.id ?? null);
+    this.source = topicSource(groupId, topic, identity?.id ?? null);
   }
 
   /** K6. */
@@ -257,12 +256,6 @@ class Reader implements KafkaReader {
     if (partitions > this.#firstPartitions) {
       log.warn(GREW, { topic, before: this.#firstPartitions, partitions });
     }
-  }
-
-  /** The topic's id tells a topic from another of the same name that was there before. */
-  #sourceOf(id: string | null): string {
-    const { topic, groupId } = this.#options;
-    return id === null ? `${groupId}/${topic}` : `${groupId}/${topic}@${id}`;
   }
 
   #sayKeyed(how: 'found' | 'told', example?: string): void {
@@ -548,7 +541,9 @@ class Reader implements KafkaReader {
     }
     this.#lanes.push(
       partition,
-      batch.messages.map((message) => this.#recordOf(partition, message, readAt)),
+      batch.messages.map((message) =>
+        recordOf({ source: this.source, partition, readAt }, message),
+      ),
     );
     this.#positions.set(partition, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
@@ -583,10 +578,10 @@ class Reader implements KafkaReader {
    * @param partition - asks the leader of this partition, whose records are never newer than what it says
    */
   async #isSameTopic(partition?: number): Promise<boolean> {
-    const { topic, isKeyed = null, log } = this.#options;
+    const { topic, groupId, isKeyed = null, log } = this.#options;
     const epoch = this.#epoch;
     const identity = await topicIdentity(this.#cluster as Cluster, topic, partition);
-    const source = this.#sourceOf(identity?.id ?? null);
+    const source = topicSource(groupId, topic, identity?.id ?? null);
     if (source === this.source) return true;
     const partitions = await requireTopic(this.#admin, topic);
     if (epoch !== this.#epoch) return false;
@@ -614,25 +609,8 @@ class Reader implements KafkaReader {
     return false;
   }
 
-  #recordOf(partition: number, message: KafkaMessage, readAt: number): RawRecord {
-    const { key, value, timestamp, offset, headers = {} } = message;
-    return {
-      source: this.source,
-      partition,
-      offset: Number(offset),
-      // A producer's clock may be ahead, and then its record's time proves nothing.
-      recordTime: Math.min(Number(timestamp), readAt),
-      key: key === null ? null : key.toString(),
-      value: value === null ? null : value.toString(),
-      ...(isRepartitioned(message) ? { headers: textOf(headers) } : {}),
-    };
-  }
-
-  /** Where all events of a session have one record key, the key names no event. */
   #withId(read: RawRecord | EndOfLog): Read {
-    if ('endOfLog' in read || this.#isKeyed === true || read.headers) return read;
-    const id = idOfKey(read.key);
-    return id === undefined ? read : { ...read, id };
+    return 'endOfLog' in read ? read : withId(read, this.#isKeyed === true);
   }
 
   // ---- ends, offsets
@@ -789,14 +767,6 @@ class Reader implements KafkaReader {
     await Promise.allSettled([this.#consumer.disconnect(), this.#looking]);
     await this.#admin.disconnect().catch(() => {});
   }
-}
-
-function isRepartitioned({ headers }: KafkaMessage): boolean {
-  return headers?.[FORMAT_HEADER] !== undefined;
-}
-
-function textOf(headers: NonNullable<KafkaMessage['headers']>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)]));
 }
 
 /** Of a partition of which nothing is kept it has to be known where it begins: else that would be offset 0. */

@@ -74,6 +74,15 @@ export function notWritten(topic: string, error: unknown): CepError {
   );
 }
 
+/** The error for a topic that stopped answering while it was read. */
+export function notRead(topic: string, error: unknown): CepError {
+  return new CepError(
+    'BROKER_UNREACHABLE',
+    `the topic ${topic} could not be read to its end (${rootFailure(error).message}): see whether the brokers are up`,
+    { details: { topic }, cause: error },
+  );
+}
+
 /** The settings that a failure to connect is judged by. */
 interface Connecting {
   readonly brokers: readonly string[];

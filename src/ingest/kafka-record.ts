@@ -1,0 +1,52 @@
+// A Kafka message as a record.
+
+import type { KafkaMessage } from 'kafkajs';
+import { idOfKey } from './keyed.js';
+import type { RawRecord } from './record.js';
+import { FORMAT_HEADER } from './repartition-format.js';
+
+/** Where a message was read. */
+export interface ReadFrom {
+  readonly source: string;
+  readonly partition: number;
+  /** In ms since the epoch. */
+  readonly readAt: number;
+}
+
+export function recordOf(
+  { source, partition, readAt }: ReadFrom,
+  message: KafkaMessage,
+): RawRecord {
+  const { key, value, timestamp, offset, headers = {} } = message;
+  return {
+    source,
+    partition,
+    offset: Number(offset),
+    // A producer's clock may be ahead, and then its record's time proves nothing.
+    recordTime: Math.min(Number(timestamp), readAt),
+    key: key === null ? null : key.toString(),
+    value: value === null ? null : value.toString(),
+    ...(isRepartitioned(message) ? { headers: textOf(headers) } : {}),
+  };
+}
+
+/** Whether `repartition` has written it. */
+export function isRepartitioned({ headers }: KafkaMessage): boolean {
+  return headers?.[FORMAT_HEADER] !== undefined;
+}
+
+/** The record with the id that its key gives it. Where all events of a session have one record key, the key names no event. */
+export function withId(record: RawRecord, isKeyed: boolean): RawRecord {
+  if (isKeyed || record.headers) return record;
+  const id = idOfKey(record.key);
+  return id === undefined ? record : { ...record, id };
+}
+
+function textOf(headers: NonNullable<KafkaMessage['headers']>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)]));
+}
+
+/** The name of a topic's events for a group. The topic's id tells it from another of the same name that was there before. */
+export function topicSource(groupId: string, topic: string, id: string | null): string {
+  return id === null ? `${groupId}/${topic}` : `${groupId}/${topic}@${id}`;
+}
