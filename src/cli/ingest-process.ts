@@ -110,8 +110,8 @@ export interface Input
 export interface IngestProcess {
   readonly flags: IngestFlags;
   readonly signal: AbortSignal;
-  /** Of Kafka, where the input comes from there. */
-  readonly topic?: string;
+  /** A topic of Kafka, where the input comes from there: as its sources are named, without its id. */
+  readonly topicSource?: string;
   open(around: {
     journeys: CompiledJourneys;
     store: Store;
@@ -124,7 +124,7 @@ export interface IngestProcess {
 
 /** Runs an ingest in this process, with a worker beside it where the flags say so. */
 export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
-  const { flags, signal, topic } = process;
+  const { flags, signal, topicSource: source } = process;
   const log = createLogger('info');
   const cleanUp: (() => Promise<unknown> | undefined)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
@@ -138,7 +138,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     const late = flags.late === undefined ? undefined : fileRejects(flags.late);
     const dead = flags.deadLetters === undefined ? undefined : fileRejects(flags.deadLetters);
     const isKafkaNeeded =
-      topic !== undefined ||
+      source !== undefined ||
       flags.lateTopic !== undefined ||
       flags.deadLettersTopic !== undefined ||
       (flags.withWorker === true && needsKafka(flags));
@@ -190,9 +190,9 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     if (close) cleanUp.push(close);
     let counts: IngestCounts | null = null;
     const pause = new IngestPause();
-    if (rules && topic !== undefined) {
+    if (rules && source !== undefined) {
       const watch = new HandOverWatch({
-        ...{ store: rules, topic, owner, pause, log },
+        ...{ store: rules, source, owner, pause, log },
         isInForce: discovered.hasBegun,
         partitions: () => counts?.partitions ?? [],
       });

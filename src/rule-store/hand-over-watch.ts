@@ -14,8 +14,8 @@ const IN_FORCE_MS: Millis = seconds(30);
 
 export interface HandOverWatchOptions {
   readonly store: RuleStore;
-  /** The topic that is read. */
-  readonly topic: string;
+  /** The topic that is read, as the group's sources are named, without its id. */
+  readonly source: string;
   /** Who reads it. */
   readonly owner: string;
   /** Its `IngestPause`. */
@@ -78,20 +78,20 @@ export class HandOverWatch {
   }
 
   async #look(): Promise<void> {
-    const { pause, topic, log } = this.#options;
-    const open = (await this.#handOvers.open()).filter(({ source }) =>
-      source.startsWith(`${topic}@`),
+    const { pause, source, log } = this.#options;
+    const open = (await this.#handOvers.open()).filter((handOver) =>
+      `${handOver.source}@`.startsWith(`${source}@`),
     );
     const holding: HandOver[] = [];
     for (const handOver of open) if (await this.#holds(handOver)) holding.push(handOver);
     if (holding.length > 0 && !pause.isPaused) {
-      log.info('standing still for a hand-over', { topic, author: holding[0]?.author });
+      log.info('standing still for a hand-over', { source, author: holding[0]?.author });
       pause.pause();
       // Whoever asks for it has to know that no record was taken since.
       return this.#look();
     }
     if (holding.length === 0 && pause.isPaused) {
-      log.info('going on after a hand-over', { topic });
+      log.info('going on after a hand-over', { source });
       pause.resume();
     }
   }

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { Kafka } from 'kafkajs';
+import { topicSource } from '../../ingest/kafka-record.js';
 import { openKafkaReader } from '../../ingest/read-kafka.js';
 import { type Millis, seconds } from '../../time.js';
 import { PRIVACY_HELP } from '../client.js';
@@ -64,7 +65,7 @@ async function run(topic: string, flags: IngestKafkaFlags): Promise<void> {
   const counts = await runIngest({
     flags,
     signal,
-    topic,
+    topicSource: topicSource(flags.group, topic, null),
     graceMs: flags.grace,
     open: async ({ journeys, store, kafka, owner, log }) => {
       const reader = await openKafkaReader({
