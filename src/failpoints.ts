@@ -8,6 +8,13 @@
 //   continued-as-new     a session's next run has begun
 //   alerts-sent          the sink has the alerts, the ledger does not yet say so
 //   alerts-recorded      the ledger says so, Temporal does not yet know that the activity is done
+//
+// And a hand-over of rules (backtest/hand-over.ts):
+//
+//   hand-over-cut        the ingestors stand still, no session has been told
+//   hand-over-session    a session has been told
+//   hand-over-told       all have, the rules are not on
+//   hand-over-done       the rules are on, nobody knows yet
 
 export type Failpoint =
   | 'signal-accepted'
@@ -16,7 +23,11 @@ export type Failpoint =
   | 'continue-as-new'
   | 'continued-as-new'
   | 'alerts-sent'
-  | 'alerts-recorded';
+  | 'alerts-recorded'
+  | 'hand-over-cut'
+  | 'hand-over-session'
+  | 'hand-over-told'
+  | 'hand-over-done';
 
 /** `name`, or `name:n` for the n-th time that it is passed. */
 export const FAILPOINT_VARIABLE = 'TEMPORAL_CEP_FAILPOINT';

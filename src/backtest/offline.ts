@@ -58,12 +58,21 @@ export function runOffline({ records, endWatermark, ...options }: OfflineOptions
   return run.end(endWatermark);
 }
 
+/** A session that a run leaves open. */
+export interface OpenSession {
+  readonly journey: string;
+  readonly key: string;
+  readonly session: Session;
+}
+
 /** What is known of a key, whether it has something open or not. */
 interface Known {
   readonly journey: CompiledJourney;
   readonly key: string;
   /** In order of event time. */
   waiting: CepEvent[];
+  /** Its latest event. */
+  last: CepEvent;
   /** Null while nothing is open and nothing waits. */
   session: Session | null;
   readonly traffic: Traffic;
@@ -151,6 +160,50 @@ export class OfflineRun {
     };
   }
 
+  get watermark(): Timestamp {
+    return this.#order.watermark;
+  }
+
+  watermarkOf(partition: SourcePartition): Timestamp {
+    return this.#order.watermarkOf(partition);
+  }
+
+  /** Event time of a partition has come so far, without an event. */
+  promise(partition: SourcePartition, watermark: Timestamp): void {
+    this.#order.advance(partition, watermark);
+    this.#release();
+  }
+
+  /**
+   * Ends the run where a hand-over begins: what the watermark has not reached waits in the sessions.
+   *
+   * @param watermarkOf - how far event time has come for the sessions of a partition
+   * @returns the sessions of which something is open, and what was found
+   */
+  handOver(
+    watermarkOf: (partition: SourcePartition) => Timestamp,
+  ): Pick<OfflineResult, 'alerts' | 'rules'> & { readonly open: readonly OpenSession[] } {
+    this.#feed();
+    const { journeys, owns } = this.#options;
+    for (const event of this.#order.drain()) {
+      for (const { journey, key } of routeEvent(event, journeys).routes) {
+        if (owns === undefined || owns(key)) this.#take(journey, key, event);
+      }
+    }
+    const open: OpenSession[] = [];
+    for (const known of this.#each()) {
+      const { journey, key, waiting, tell, last } = known;
+      if (known.session === null && waiting.length === 0) continue;
+      const session = known.session ?? new Session(journey, key);
+      for (const event of waiting) session.accept(event, this.#refused);
+      session.advanceTelling(watermarkOf(last), tell);
+      this.#sum(known, session);
+      if (!session.isIdle) open.push({ journey: journey.journey.id, key, session });
+    }
+    this.#alerts.sort((a, b) => a.at - b.at);
+    return { open, alerts: this.#alerts, rules: this.#sums };
+  }
+
   /** Events taken, by `journey/key`. */
   *taken(): Generator<[session: string, events: number]> {
     for (const known of this.#each()) yield [nameOf(known), known.traffic.events];
@@ -179,11 +232,15 @@ export class OfflineRun {
     if (!known) {
       if (!journey.canBegin(event)) return;
       const traffic = newTraffic();
-      known = { journey, key, waiting: [], session: null, traffic, tell: this.#teller(traffic) };
+      known = {
+        ...{ journey, key, waiting: [], last: event, session: null },
+        ...{ traffic, tell: this.#teller(traffic) },
+      };
       keys.set(key, known);
     }
     if (known.waiting.length === 0) this.#busy.push(known);
     known.waiting.push(event);
+    known.last = event;
     this.#waiting++;
   }
 

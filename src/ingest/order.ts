@@ -138,6 +138,13 @@ export class EventOrder {
     return this.#waiting.poll();
   }
 
+  /** Takes out the events that the watermark has not reached, in order. */
+  drain(): CepEvent[] {
+    const events: CepEvent[] = [];
+    for (let event = this.#waiting.poll(); event; event = this.#waiting.poll()) events.push(event);
+    return events;
+  }
+
   #input(partition: SourcePartition): Input {
     const latest = this.#latest;
     if (latest?.partition === partition.partition && latest.source === partition.source) {

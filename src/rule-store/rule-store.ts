@@ -76,6 +76,8 @@ export interface RuleStore {
    *   pattern or journey
    */
   append(edits: readonly RuleEdit[]): Promise<StoredRule[]>;
+  /** What `append` would write, and writes nothing. */
+  preview(edits: readonly RuleEdit[]): Promise<StoredRule[]>;
   /**
    * Gives rules a number, unless the newest revision says the same.
    *
@@ -191,6 +193,20 @@ function sqlRuleStore(database: RuleDatabase): RuleStore {
 
     append: (edits) =>
       again(() => transact(database, (transaction) => appendAll(transaction, edits))),
+
+    preview: async (edits) => {
+      let rules: StoredRule[] = [];
+      const undone = new Error('undone');
+      await again(() =>
+        transact(database, async (transaction) => {
+          rules = await appendAll(transaction, edits);
+          throw undone;
+        }),
+      ).catch((error) => {
+        if (error !== undone) throw error;
+      });
+      return rules;
+    },
 
     publishRevision: async (rules, after) => {
       const hash = contentHash(rules);

@@ -613,6 +613,18 @@ export class Session {
     };
   }
 
+  /** What is open, rule by rule, for sessions that are to go on with it. */
+  handOver(id: string): HandedOver[] {
+    return this.#rules
+      .filter(({ operator }) => !operator.isIdle)
+      .map(({ compiled, operator }) => {
+        const table = new EventTable();
+        const packed = table.pack(operator.snapshot());
+        const { rule, hash } = compiled;
+        return { handOver: id, rule: rule.id, hash, events: table.events, operator: packed };
+      });
+  }
+
   /**
    * Drops of what is open until the snapshot has no more than so many bytes as JSON, of the largest rule first. What
    * waits for the watermark stays.

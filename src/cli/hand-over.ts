@@ -1,0 +1,130 @@
+// `temporal-cep backtest --hand-over`: what it has to open, and what it prints.
+
+import { writeFileSync } from 'node:fs';
+import { type HandOverResult, handOver } from '../backtest/hand-over.js';
+import { CepError } from '../errors.js';
+import { patienceOf } from '../ingest/patience.js';
+import { readTopicRange, topicEnd } from '../ingest/read-topic.js';
+import { temporalHandOver } from '../ingest/temporal-gateway.js';
+import { loadJourneys } from '../journeys-module.js';
+import { createLogger } from '../log.js';
+import type { ConditionClasses } from '../rules/conditions.js';
+import { formatDuration, type Millis, seconds, type Timestamp } from '../time.js';
+import { type DataConverterFlags, dataConverterOf, keySecret, openClient } from './client.js';
+import { editsOf, type FileFlags } from './commands/rules/apply.js';
+import { connectKafka } from './kafka.js';
+import { type AuthorFlags, authorOf, withRules } from './rule-database.js';
+import { connectNative } from './server.js';
+import { openPlace, sharedStore } from './store.js';
+import { note, print, table } from './terminal.js';
+
+export interface HandOverFlags extends FileFlags, AuthorFlags, DataConverterFlags {
+  readonly rules: string;
+  readonly events: readonly string[];
+  readonly brokers?: string;
+  readonly group: string;
+  readonly database?: string;
+  readonly taskQueue: string;
+  readonly from?: Timestamp;
+  readonly outOfOrderness: Millis;
+  readonly alerts?: string;
+}
+
+/** @throws CepError for flags that do not go together, and as of {@link handOver} */
+export async function runHandOver(flags: HandOverFlags, topic: string): Promise<void> {
+  if (flags.journeys === undefined) {
+    throw new CepError(
+      'SETTING_INVALID',
+      '--hand-over needs the module of ingestors and workers, which says how events are read: name it by --journeys',
+    );
+  }
+  const log = createLogger('warn');
+  const { journeys } = await loadJourneys(flags.journeys);
+  const edits = await editsOf([flags.rules], flags);
+  const dataConverter = await dataConverterOf(flags);
+  const place = sharedStore(flags.database);
+  const secret = keySecret();
+  const kafka = await connectKafka(flags.brokers, log);
+  const cleanUp: (() => Promise<unknown>)[] = [];
+  try {
+    const { connection, namespace } = await connectNative();
+    cleanUp.push(() => connection.close());
+    const store = await openPlace(place);
+    cleanUp.push(() => store.close());
+    const of = { kafka, topic, groupId: flags.group };
+    const { source } = await topicEnd(of);
+    const isKeyed = await store.sources.keyedOf(source);
+    if (isKeyed === null) throw unread(topic, flags.group);
+    const { author, ...noted } = authorOf(flags);
+    const result = await withRules(flags, (rules) =>
+      handOver({
+        store: rules,
+        edits: edits.map((edit) => ({ ...edit, author, ...noted })),
+        journeys,
+        known: {
+          classes: (journeys.set.conditions ?? {}) as ConditionClasses,
+          journeys: new Set(journeys.byId.keys()),
+          effects: null,
+        },
+        past: {
+          end: () => topicEnd(of),
+          read: (range) => readTopicRange({ ...range, kafka, isKeyed }),
+        },
+        isKeyed,
+        watermark: async (at) =>
+          (await store.progress.read(at.source, at.partition))?.watermark ?? null,
+        outOfOrdernessMs: flags.outOfOrderness,
+        from: flags.from,
+        author,
+        keepsAlerts: flags.alerts !== undefined,
+        tell: temporalHandOver({
+          client: openClient({ connection, namespace }, dataConverter),
+          journeys,
+          taskQueue: flags.taskQueue,
+          ...(secret === undefined ? {} : { keySecret: secret }),
+          settings: {
+            outOfOrdernessMs: flags.outOfOrderness,
+            publicationIntervalMs: seconds(2),
+            patienceMs: patienceOf(journeys),
+          },
+        }),
+        report: note,
+        log,
+      }),
+    );
+    tell(result, flags);
+  } finally {
+    for (const step of cleanUp.reverse()) await step();
+  }
+}
+
+function tell({ alerts, ...result }: HandOverResult, flags: HandOverFlags): void {
+  if (flags.alerts) {
+    writeFileSync(flags.alerts, alerts.map((alert) => `${JSON.stringify(alert)}\n`).join(''));
+    note(`${alerts.length} alerts of the past are in ${flags.alerts}`);
+  }
+  if (flags.json) {
+    print(JSON.stringify(result));
+    return;
+  }
+  const { sessions, records, start, pausedMs, rules } = result;
+  print(
+    table(
+      ['rule', 'matches', 'timeouts'],
+      Object.entries(rules).map(([rule, { matches, timeouts }]) => [rule, matches, timeouts]),
+    ),
+  );
+  const cut = start.offsets.map(({ partition, offset }) => `${partition}:${offset}`).join(' ');
+  print(`before the cut at ${cut} (partition:offset), in ${records} records`);
+  print(
+    `${sessions} sessions go on with what is open; the ingestors stood still for ${formatDuration(Math.round(pausedMs))}`,
+  );
+}
+
+function unread(topic: string, group: string): CepError {
+  return new CepError(
+    'SETTING_INVALID',
+    `no ingestor of the group ${group} has read ${topic}: there is nobody to hand over to; start temporal-cep ingest kafka ${topic} --group ${group}`,
+    { details: { topic, group } },
+  );
+}
