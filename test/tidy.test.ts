@@ -61,6 +61,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows/messages',
     'journeys-module',
     'json-file',
+    'kafka',
+    'log',
   ],
   'temporal-runtime': ['log'],
   'workflow-bundle': ['failpoints', 'temporal-runtime'],

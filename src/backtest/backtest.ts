@@ -2,11 +2,15 @@
 
 import { Worker } from 'node:worker_threads';
 import { CepError } from '../errors.js';
+import { sampleKeyed } from '../ingest/read-topic.js';
+import { createKafka } from '../kafka/settings.js';
+import { createLogger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
 import { addCounts, type RuleCounts } from '../rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import { type ActionCounts, sumOfActions } from './actions.js';
-import type { BacktestInput, ShareNews, ShareOptions, ShareResult } from './share.js';
+import { loadRules } from './rules.js';
+import type { BacktestInput, ShareNews, ShareOptions, ShareResult, TopicEvents } from './share.js';
 
 export interface BacktestOptions extends BacktestInput {
   /** As for ingest. Default 2 s. */
@@ -55,9 +59,10 @@ const RESOURCES = { maxYoungGenerationSizeMb: 256, maxOldGenerationSizeMb: 16_38
 /** @throws CepError for rules and files that can't be used */
 export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
   const { rules, conditions, events, from, to, threads = 1, onProgress = () => {} } = options;
-  const input: BacktestInput = { rules, conditions, events, from, to };
   const began = performance.now();
   const cpu = process.cpuUsage();
+  const topics = await judged(options);
+  const input: BacktestInput = { rules, conditions, events, topics, from, to };
   const shareOf = (share: number): ShareOptions => ({
     ...input,
     outOfOrdernessMs: options.outOfOrdernessMs ?? seconds(2),
@@ -75,6 +80,22 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
   const elapsed = (performance.now() - began) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
   return merged(shares, elapsed, (user + system) / 1e6);
+}
+
+/** Topics of which it is known whether they are keyed: found out once, so that all threads go by the same. */
+async function judged({ rules, conditions, topics = [] }: BacktestInput): Promise<TopicEvents[]> {
+  if (topics.length === 0) return [];
+  const { journeys } = await loadRules(rules, conditions);
+  const log = createLogger('error');
+  const judge = async (topic: TopicEvents): Promise<TopicEvents> => {
+    if (topic.isKeyed !== undefined) return topic;
+    const verdict = await sampleKeyed(
+      { ...topic, kafka: createKafka(topic.settings, log) },
+      journeys,
+    );
+    return { ...topic, isKeyed: verdict?.isKeyed ?? false };
+  };
+  return await Promise.all(topics.map(judge));
 }
 
 function inThread(

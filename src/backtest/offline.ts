@@ -86,10 +86,18 @@ interface Known {
 const GATHERED = 100_000;
 /** Sessions are looked through for idle ones when there are twice as many as were left, and no fewer. */
 const SESSIONS_MIN = 4_000;
+/** Events in order of time, above which a partition that is ahead gives way to others. */
+const HELD_MAX = 50_000;
 /** A session that has begun: nothing is open in it. */
 const IDLE = { isIdle: true };
 
-/** Journeys over records that come one by one. */
+/**
+ * Journeys over records that come one by one.
+ *
+ * All partitions share one order, also those of a topic keyed by the journeys' key: what is late follows from the partition alone
+ * (T2), and a session takes the same events in the same order whether its partition waits for others or not. So nothing here depends
+ * on how a topic is keyed, and a key that moved to another partition when the topic grew has its events in order all the same.
+ */
 export class OfflineRun {
   readonly counts = { records: 0, events: 0, bad: 0 };
   /** Of event times. */
@@ -113,8 +121,24 @@ export class OfflineRun {
     this.#options = options;
     this.actions = new ActionEstimate(patienceOf(options.journeys));
     this.#order = new EventOrder(options.outOfOrdernessMs ?? seconds(2));
-    for (const partition of options.partitions ?? []) this.#order.add(partition);
+    for (const partition of options.partitions ?? []) this.add(partition);
     for (const journey of options.journeys.byId.values()) this.#known.set(journey, new Map());
+  }
+
+  /** Takes a partition in, before its first record; the others wait for it until it has ended. */
+  add(partition: SourcePartition): void {
+    this.#order.add(partition);
+  }
+
+  /** Nothing more comes of this partition. */
+  ended(partition: SourcePartition): void {
+    this.#order.idle(partition);
+    this.#release();
+  }
+
+  /** Whether more of this partition would only wait for others. */
+  isAhead(partition: SourcePartition): boolean {
+    return this.#order.size > HELD_MAX && !this.#order.isLast(partition);
   }
 
   push(record: RawRecord): void {

@@ -2,7 +2,11 @@
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { CepError } from '../errors.js';
-import { readFileBatches } from '../ingest/read-file.js';
+import { fileSource, readFileBatches } from '../ingest/read-file.js';
+import { readTopicRange, type TopicEnd } from '../ingest/read-topic.js';
+import type { RawRecord } from '../ingest/record.js';
+import { createKafka, type KafkaSettings } from '../kafka/settings.js';
+import { createLogger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
 import type { RuleCounts } from '../rules/session.js';
 import type { Millis, Timestamp } from '../time.js';
@@ -10,14 +14,23 @@ import type { ActionCounts } from './actions.js';
 import { OfflineRun } from './offline.js';
 import { loadRules } from './rules.js';
 
+/** A topic's events, as data: each thread reads them for itself. */
+export interface TopicEvents extends TopicEnd {
+  readonly settings: KafkaSettings;
+  /** Whether its records' keys are the journeys' key; found out by default. */
+  readonly isKeyed?: boolean;
+}
+
 /** What is run over what. */
 export interface BacktestInput {
   /** Path of a rule set document (`.json`), or of a journeys module. */
   readonly rules: string;
   /** Path of a journeys module whose conditions a rule set may name. None by default. */
   readonly conditions?: string | undefined;
-  /** Paths of files with events, each NDJSON or CSV. Several are one stream, one after the other. */
+  /** Paths of files with events, each NDJSON or CSV. Several are one stream, one after the other; topics come after them. */
   readonly events: readonly string[];
+  /** Topics with events, which are read side by side. None by default. */
+  readonly topics?: readonly TopicEvents[] | undefined;
   /** Events from this time on, and before the other; all by default. */
   readonly from?: Timestamp | undefined;
   readonly to?: Timestamp | undefined;
@@ -84,15 +97,17 @@ async function runShare(
     keepsAlerts: options.keepsAlerts,
     ...(shares > 1 ? { owns } : {}),
   });
+  const take = (record: RawRecord) => {
+    run.push(record);
+    if (run.counts.records % TOLD_EVERY === 0) told(run.counts.records);
+  };
   for (const path of options.events) {
     for await (const reads of readFileBatches({ path })) {
-      for (const read of reads) {
-        if ('endOfLog' in read) continue;
-        run.push(read);
-        if (run.counts.records % TOLD_EVERY === 0) told(run.counts.records);
-      }
+      for (const read of reads) if (!('endOfLog' in read)) take(read);
     }
+    run.ended({ source: fileSource(path), partition: 0 });
   }
+  await readTopics(options.topics ?? [], run, take);
   const { rules, sessions, open, late, alerts } = run.end(options.endWatermark);
   return {
     read: run.counts,
@@ -106,6 +121,52 @@ async function runShare(
     alerts,
     actions: run.actions.counts,
   };
+}
+
+/** All topics at once, in turn: they share an order, and what is far ahead in one would wait for the others. */
+async function readTopics(
+  topics: readonly TopicEvents[],
+  run: OfflineRun,
+  take: (record: RawRecord) => void,
+): Promise<void> {
+  const log = createLogger('error');
+  for (const { source, partitions } of topics) {
+    for (const { partition } of partitions) run.add({ source, partition });
+  }
+  const readers = topics.map(({ settings, ...topic }) => {
+    const of = (partition: number) => ({ source: topic.source, partition });
+    return {
+      topic: topic.topic,
+      batches: readTopicRange({
+        ...topic,
+        kafka: createKafka(settings, log),
+        isAhead: (partition) => run.isAhead(of(partition)),
+        onEnd: (partition) => run.ended(of(partition)),
+      }),
+    };
+  });
+  try {
+    for (let left = readers; left.length > 0; ) {
+      for (const reader of left) {
+        const { topic, batches } = reader;
+        const { done, value: records = [] } = await batches.next();
+        if (done) left = left.filter((each) => each !== reader);
+        else for (const record of records) take(requireOwn(record, topic));
+      }
+    }
+  } finally {
+    await Promise.all(readers.map(({ batches }) => batches.return(undefined)));
+  }
+}
+
+/** What a repartition wrote has the coordinates, and the lateness, of its source. */
+function requireOwn(record: RawRecord, topic: string): RawRecord {
+  if (record.headers === undefined) return record;
+  throw new CepError(
+    'SETTING_INVALID',
+    `${topic} is written by temporal-cep repartition: name the topic that it is made from instead`,
+    { details: { topic } },
+  );
 }
 
 /** FNV-1a over UTF-16 units: where a key goes. */

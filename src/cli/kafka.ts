@@ -2,7 +2,7 @@
 
 import type { Kafka } from 'kafkajs';
 import { checkBrokers } from '../kafka/admin.js';
-import { createKafka, kafkaSettingsFromEnv } from '../kafka/settings.js';
+import { createKafka, type KafkaSettings, kafkaSettingsFromEnv } from '../kafka/settings.js';
 import type { Logger } from '../log.js';
 
 export const KAFKA_HELP = `
@@ -15,7 +15,15 @@ KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD say how to be 
  * @throws CepError `SETTING_INVALID`, `BROKER_UNREACHABLE`
  */
 export async function connectKafka(brokers: string | undefined, log: Logger): Promise<Kafka> {
+  return createKafka(await answeringBrokers(brokers, log), log);
+}
+
+/** The settings of brokers that answer, for threads that make clients of their own. */
+export async function answeringBrokers(
+  brokers: string | undefined,
+  log: Logger,
+): Promise<KafkaSettings> {
   const settings = kafkaSettingsFromEnv(process.env, { brokers });
   await checkBrokers(settings, log);
-  return createKafka(settings, log);
+  return settings;
 }

@@ -127,7 +127,11 @@ export class EventOrder {
   /** Nothing more will come: the watermark moves to the last event, or beyond it. */
   end(watermark: Timestamp = MIN_TIMESTAMP): void {
     const last = Math.max(watermark, ...[...this.#inputs.values()].map(({ largest }) => largest));
-    for (const input of this.#inputs.values()) input.watermark = Math.max(input.watermark, last);
+    for (const input of this.#inputs.values()) {
+      input.watermark = Math.max(input.watermark, last);
+      // Where all are idle the order would stand still.
+      input.isIdle = false;
+    }
     this.#recompute();
   }
 

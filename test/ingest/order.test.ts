@@ -205,6 +205,17 @@ describe('partitions that share an order', () => {
     expect(order.watermark).toBe(89);
   });
 
+  test('when all are idle, what still waits leaves with the end', () => {
+    const order = setUp(2);
+    const held = at(0, 0, 9_000);
+    order.push(held);
+    for (const partition of [0, 1]) order.idle(part(partition));
+    expect(order.release()).toBeUndefined();
+    order.end();
+    expect(order.release()).toBe(held);
+    expect(order.watermark).toBe(9_000);
+  });
+
   test('when all are idle it stays where it is', () => {
     const order = setUp(2);
     order.push(at(0, 0, 100));

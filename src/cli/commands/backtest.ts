@@ -3,8 +3,14 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { type BacktestResult, backtest } from '../../backtest/backtest.js';
 import { type Comparison, compareAlerts } from '../../backtest/compare.js';
+import type { TopicEvents } from '../../backtest/share.js';
+import { CepError } from '../../errors.js';
+import { topicEnd } from '../../ingest/read-topic.js';
+import { createKafka } from '../../kafka/settings.js';
+import { createLogger } from '../../log.js';
 import { formatTimestamp, type Millis, seconds, type Timestamp } from '../../time.js';
 import { comparisonLines } from '../comparison-text.js';
+import { answeringBrokers, KAFKA_HELP } from '../kafka.js';
 import { duration, positiveNumber, timestamp } from '../option-values.js';
 import { note, print, progress, table } from '../terminal.js';
 import { CONDITIONS_HELP } from './rules/validate.js';
@@ -14,6 +20,8 @@ interface BacktestFlags {
   readonly against?: string;
   readonly conditions?: string;
   readonly events: string[];
+  readonly brokers?: string;
+  readonly group: string;
   readonly from?: Timestamp;
   readonly to?: Timestamp;
   readonly outOfOrderness: Millis;
@@ -28,11 +36,20 @@ const ROWS_MAX = 24;
 
 export function backtestCommand(): Command {
   return new Command('backtest')
-    .description('try rules on the events of the past, in process and without any server')
+    .description('try rules on the events of the past, in process')
     .requiredOption('--rules <file>', 'a rule set (.json), or a journeys module')
     .requiredOption(
       '--events <file...>',
-      'NDJSON or CSV; several are one stream, one after the other',
+      'NDJSON or CSV, several are one stream, one after the other; or kafka:TOPIC, what it holds at the start',
+    )
+    .option(
+      '--brokers <list>',
+      'Kafka brokers, host:port separated by commas (default: the environment)',
+    )
+    .option(
+      '--group <id>',
+      'the consumer group of the ingest to compare with: ids of alerts follow from it; nothing joins it',
+      'temporal-cep',
     )
     .option(
       '--from <time>',
@@ -60,9 +77,11 @@ export function backtestCommand(): Command {
     .addHelpText(
       'after',
       `
-Runs the automaton of the sessions, so that the alerts are those of an ingest of the same file, ids included.
+Runs the automaton of the sessions, so that the alerts are those of an ingest of the same events, ids included.
+A topic is read up to where it ended at the start, by each thread; topics are read side by side, after the files.
 Actions are an estimate of what sessions would ask of Temporal; docs/scaling.md says what they lead to.
-Exits with 1 when a file cannot be read or a rule in it is refused.`,
+Exits with 1 when a file or topic cannot be read, or a rule is refused.
+${KAFKA_HELP}`,
     )
     .action(run);
 }
@@ -73,13 +92,18 @@ function threadCount(text: string): number {
   return threads;
 }
 
+const TOPIC = 'kafka:';
+
 async function run(flags: BacktestFlags): Promise<void> {
   const { against, threads } = flags;
+  // Measured once: all that is compared has read the same.
+  const topics = await topicsOf(flags);
   const runOf = (rules: string) =>
     backtest({
       rules,
       conditions: flags.conditions,
-      events: flags.events,
+      events: flags.events.filter((name) => !name.startsWith(TOPIC)),
+      topics,
       from: flags.from,
       to: flags.to,
       threads,
@@ -102,6 +126,24 @@ async function run(flags: BacktestFlags): Promise<void> {
   const { alerts: _, ...report } = result;
   if (flags.json) print(JSON.stringify({ ...report, ...(comparison ? { comparison } : {}) }));
   else print(asText(result, comparison));
+}
+
+async function topicsOf({ events, brokers, group }: BacktestFlags): Promise<TopicEvents[]> {
+  const names = events.filter((name) => name.startsWith(TOPIC));
+  if (names.length === 0) return [];
+  const topics = new Set(names.map((name) => name.slice(TOPIC.length)));
+  if (topics.has('')) {
+    throw new CepError('SETTING_INVALID', '--events kafka: names no topic: write kafka:TOPIC');
+  }
+  const log = createLogger('error');
+  const settings = await answeringBrokers(brokers, log);
+  const kafka = createKafka(settings, log);
+  return await Promise.all(
+    [...topics].map(async (topic) => ({
+      ...(await topicEnd({ kafka, topic, groupId: group })),
+      settings,
+    })),
+  );
 }
 
 function asText(result: BacktestResult, comparison: Comparison | undefined): string {

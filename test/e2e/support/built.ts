@@ -43,6 +43,9 @@ export const { backtest } = (await load(
 export const { openKafkaReader } = (await load(
   'ingest/read-kafka.js',
 )) as typeof import('../../../src/ingest/read-kafka.js');
+export const { loadRules } = (await load(
+  'backtest/rules.js',
+)) as typeof import('../../../src/backtest/rules.js');
 export const { readTopicRange, topicEnd } = (await load(
   'ingest/read-topic.js',
 )) as typeof import('../../../src/ingest/read-topic.js');
