@@ -9,7 +9,7 @@
 //   alerts-sent          the sink has the alerts, the ledger does not yet say so
 //   alerts-recorded      the ledger says so, Temporal does not yet know that the activity is done
 //
-// And a hand-over of rules (backtest/hand-over.ts):
+// And a hand-over of rules (hand-over/hand-over.ts):
 //
 //   hand-over-cut        the ingestors stand still, no session has been told
 //   hand-over-session    a session has been told

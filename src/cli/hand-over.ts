@@ -1,8 +1,8 @@
 // `temporal-cep backtest --hand-over`: what it has to open, and what it prints.
 
 import { writeFileSync } from 'node:fs';
-import { type HandOverResult, handOver } from '../backtest/hand-over.js';
 import { CepError } from '../errors.js';
+import { type HandOverResult, handOver } from '../hand-over/hand-over.js';
 import { patienceOf } from '../ingest/patience.js';
 import { readTopicRange, topicEnd } from '../ingest/read-topic.js';
 import { temporalHandOver } from '../ingest/temporal-gateway.js';

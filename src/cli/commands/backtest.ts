@@ -8,34 +8,32 @@ import { CepError } from '../../errors.js';
 import { topicEnd } from '../../ingest/read-topic.js';
 import { createKafka } from '../../kafka/settings.js';
 import { createLogger } from '../../log.js';
-import { formatTimestamp, type Millis, seconds, type Timestamp } from '../../time.js';
+import { formatTimestamp, seconds, type Timestamp } from '../../time.js';
+import { TASK_QUEUE } from '../../workflows/messages.js';
+import { addDataConverterOption } from '../client.js';
 import { comparisonLines } from '../comparison-text.js';
+import { type HandOverFlags, runHandOver } from '../hand-over.js';
 import { answeringBrokers, KAFKA_HELP } from '../kafka.js';
 import { duration, positiveNumber, timestamp } from '../option-values.js';
+import { addAuthorOptions } from '../rule-database.js';
 import { note, print, progress, table } from '../terminal.js';
 import { CONDITIONS_HELP } from './rules/validate.js';
 
-interface BacktestFlags {
-  readonly rules: string;
+interface BacktestFlags extends HandOverFlags {
   readonly against?: string;
   readonly conditions?: string;
   readonly events: string[];
-  readonly brokers?: string;
-  readonly group: string;
-  readonly from?: Timestamp;
   readonly to?: Timestamp;
-  readonly outOfOrderness: Millis;
   readonly leaveOpen?: boolean;
   readonly threads: number;
-  readonly alerts?: string;
-  readonly json?: boolean;
+  readonly handOver?: boolean;
 }
 
 /** Lines of a table that is read by people. */
 const ROWS_MAX = 24;
 
 export function backtestCommand(): Command {
-  return new Command('backtest')
+  const command = new Command('backtest')
     .description('try rules on the events of the past, in process')
     .requiredOption('--rules <file>', 'a rule set (.json), or a journeys module')
     .requiredOption(
@@ -73,7 +71,26 @@ export function backtestCommand(): Command {
       availableParallelism(),
     )
     .option('--alerts <file>', 'write the alerts, one JSON object per line')
+    .option(
+      '--hand-over',
+      'put the rules in force, and have live sessions go on with what is open at the end of a topic',
+    )
     .option('--json', 'print the report as JSON')
+    .option('--journeys <module>', 'of a hand-over: the module of ingestors and workers')
+    .option(
+      '--ignore-accepts',
+      'of a hand-over: let journeys of the file have all events of their key',
+    )
+    .option('--task-queue <name>', 'of the sessions that a hand-over starts', TASK_QUEUE)
+    .option(
+      '--rules-database <address>',
+      'of a hand-over: the database of rules (default: the environment)',
+    )
+    .option(
+      '--database <address>',
+      'of a hand-over: shared with workers and ingestors (default: the environment)',
+    );
+  return addAuthorOptions(addDataConverterOption(command))
     .addHelpText(
       'after',
       `
@@ -81,6 +98,11 @@ Runs the automaton of the sessions, so that the alerts are those of an ingest of
 A topic is read up to where it ended at the start, by each thread; topics are read side by side, after the files.
 Actions are an estimate of what sessions would ask of Temporal; docs/scaling.md says what they lead to.
 Exits with 1 when a file or topic cannot be read, or a rule is refused.
+
+With --hand-over the rules of the file are on afterwards, as if they had been so all along: ingestors of the --group stand
+still at the end of the topic, every session gets what is open for it, and the rules begin there. What matched before is told here
+only. Nothing has changed where it is interrupted before its end: do it again. It needs --journeys, one kafka:TOPIC that is no
+repartition's, a running ingestor for each partition, and workers.
 ${KAFKA_HELP}`,
     )
     .action(run);
@@ -95,7 +117,8 @@ function threadCount(text: string): number {
 const TOPIC = 'kafka:';
 
 async function run(flags: BacktestFlags): Promise<void> {
-  const { against, threads } = flags;
+  const { against, threads, handOver } = flags;
+  if (handOver) return await runHandOver(flags, topicOfHandOver(flags));
   // Measured once: all that is compared has read the same.
   const topics = await topicsOf(flags);
   const runOf = (rules: string) =>
@@ -126,6 +149,20 @@ async function run(flags: BacktestFlags): Promise<void> {
   const { alerts: _, ...report } = result;
   if (flags.json) print(JSON.stringify({ ...report, ...(comparison ? { comparison } : {}) }));
   else print(asText(result, comparison));
+}
+
+/** @throws CepError `SETTING_INVALID` for flags of a backtest that changes nothing */
+function topicOfHandOver({ events, against, to, leaveOpen }: BacktestFlags): string {
+  const [topic = ''] = events;
+  const isOne = events.length === 1 && topic.startsWith(TOPIC) && topic.length > TOPIC.length;
+  const isOther = against !== undefined || to !== undefined || leaveOpen === true;
+  if (isOne && !isOther) return topic.slice(TOPIC.length);
+  throw new CepError(
+    'SETTING_INVALID',
+    isOne
+      ? '--hand-over goes on where the topic ends: leave out --against, --to and --leave-open'
+      : '--hand-over needs one topic, which ingestors read: write --events kafka:TOPIC',
+  );
 }
 
 async function topicsOf({ events, brokers, group }: BacktestFlags): Promise<TopicEvents[]> {

@@ -10,6 +10,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OfflineRun, type OpenSession } from '../backtest/offline.js';
 import { CepError, messageOf } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import type { PartitionRange, TopicEnd } from '../ingest/read-topic.js';
@@ -25,7 +26,6 @@ import type { Alert } from '../rules/rule.js';
 import type { HandedOver, RuleCounts } from '../rules/session.js';
 import { type Millis, seconds, type Timestamp } from '../time.js';
 import type { SessionRef, SourcePartition } from '../workflows/messages.js';
-import { OfflineRun, type OpenSession } from './offline.js';
 
 /** How often it says that it is at it. */
 const BEAT_MS: Millis = seconds(1);
