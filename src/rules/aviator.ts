@@ -10,6 +10,15 @@
 import type { RuleError } from '../errors.js';
 import type { Condition } from '../pattern/condition.js';
 import { expressionInvalid } from './cel-syntax.js';
+import {
+  type Claim,
+  comparison,
+  isOperator,
+  never,
+  type Side,
+  type Source,
+  UNKNOWN,
+} from './claims.js';
 
 /** The column of Flink's rule tables holds 4,096 characters for a whole rule. */
 const EXPRESSION_LENGTH_MAX = 4_096;
@@ -18,8 +27,10 @@ const DEPTH_MAX = 100;
 type Value = unknown;
 type Fields = Readonly<Record<string, unknown>>;
 /** A part of the expression; `isLong` where Aviator would know a long. */
-interface Part {
+interface Part extends Side {
   readonly isLong: boolean;
+  /** What is so of the event when it is true. */
+  readonly claim?: Claim;
   run(fields: Fields): Value;
 }
 
@@ -49,6 +60,11 @@ export function aviator<E = any>(expression: string): Condition<E> {
       throw new AviatorEvaluationError(`the expression gives ${typeName(value)}, not a boolean`);
     },
   };
+}
+
+/** What an expression that {@link aviator} takes claims of an event. */
+export function aviatorClaim(expression: string): Claim {
+  return new Parser(expression).whole().claim ?? UNKNOWN;
 }
 
 // ---- text to tokens
@@ -107,11 +123,13 @@ const KEYWORDS =
 
 class Parser {
   readonly #text: string;
+  readonly #source: Source;
   #token: Token;
   #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
+    this.#source = { expression: text, isNilLeast: true };
     if (typeof text !== 'string' || text.trim() === '') {
       throw refusal(String(text), 'it is empty; write a condition such as price > 200', 0);
     }
@@ -196,14 +214,27 @@ class Parser {
   }
 
   #binary(power: number): Part {
+    const { at } = this.#token;
     let left = this.#unary();
     for (;;) {
       const { kind, text } = this.#token;
       const own = kind === 'operator' ? (BINARY[text] ?? 0) : 0;
       if (own < power) return left;
       this.#advance();
-      left = binary(text, left, this.#binary(own + 1));
+      const right = this.#binary(own + 1);
+      left = {
+        ...binary(text, left, right),
+        claim: this.#claim({ operator: text, left, right, at }),
+      };
     }
+  }
+
+  #claim(of: { operator: string; left: Part; right: Part; at: number }): Claim {
+    const { operator, left, right, at } = of;
+    const parts = [left, right].map(({ claim = UNKNOWN }) => claim);
+    if (operator === '&&') return { kind: 'ALL', parts };
+    if (operator === '||') return { kind: 'ANY', parts };
+    return isOperator(operator) ? comparison(this.#source, { operator, left, right, at }) : UNKNOWN;
   }
 
   #unary(): Part {
@@ -213,8 +244,9 @@ class Parser {
       const { run } = this.#unary();
       part = { isLong: false, run: (fields) => !booleanOf(run(fields), '!') };
     } else if (this.#takes('-')) {
-      const { run, isLong } = this.#unary();
-      part = { isLong, run: (fields) => -numberOf(run(fields), '-') };
+      const { run, isLong, literal } = this.#unary();
+      const negative = typeof literal?.value === 'number' ? { value: -literal.value } : undefined;
+      part = { isLong, run: (fields) => -numberOf(run(fields), '-'), literal: negative };
     } else {
       part = this.#postfix(this.#primary());
     }
@@ -234,8 +266,12 @@ class Parser {
         const { kind, text } = this.#token;
         if (kind !== 'name') throw this.#unexpected(', expected the name of a field');
         this.#advance();
-        const { run } = part;
-        part = { isLong: false, run: (fields) => memberOf(run(fields), text) };
+        const { run, field } = part;
+        part = {
+          isLong: false,
+          run: (fields) => memberOf(run(fields), text),
+          field: field && [...field, text],
+        };
       } else return part;
     }
   }
@@ -250,10 +286,18 @@ class Parser {
     switch (token.kind) {
       case 'number':
         this.#advance();
-        return { isLong: /^(\d+|0[xX][0-9a-fA-F]+)$/.test(token.text), run: () => token.value };
+        return {
+          isLong: /^(\d+|0[xX][0-9a-fA-F]+)$/.test(token.text),
+          run: () => token.value,
+          literal: { value: token.value as number },
+        };
       case 'string':
         this.#advance();
-        return { isLong: false, run: () => token.value };
+        return {
+          isLong: false,
+          run: () => token.value,
+          literal: { value: token.value as string },
+        };
       case 'name':
         return this.#name();
       default:
@@ -267,8 +311,12 @@ class Parser {
   /** A field, a word of the language, or the call of a function, whose name may have dots. */
   #name(): Part {
     const { text, at } = this.#advance();
-    if (text === 'true' || text === 'false') return { isLong: false, run: () => text === 'true' };
-    if (text === 'nil') return { isLong: false, run: () => null };
+    if (text === 'true' || text === 'false') {
+      const value = text === 'true';
+      const claim = value ? UNKNOWN : never(this.#source, at);
+      return { isLong: false, run: () => value, literal: { value }, claim };
+    }
+    if (text === 'nil') return { isLong: false, run: () => null, literal: { value: null } };
     if (KEYWORDS.test(text)) {
       throw refusal(this.#text, `'${text}' is not supported: a condition is one expression`, at);
     }
@@ -278,7 +326,7 @@ class Parser {
       at,
     );
     if (dotted !== null) return this.#call(dotted.replaceAll(/\s/g, ''), at, at + dotted.length);
-    return { isLong: false, run: (fields) => memberOf(fields, text) };
+    return { isLong: false, run: (fields) => memberOf(fields, text), field: [text] };
   }
 
   #call(name: string, at: number, end: number): Part {

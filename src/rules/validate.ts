@@ -8,6 +8,7 @@ import { warningsOf } from '../pattern/warnings.js';
 import type { ConditionClasses } from './conditions.js';
 import { fromDialect } from './flink-dialect.js';
 import { journeysOfDocument, type RuleRow, readRuleSet, ruleOf } from './rule-set.js';
+import { unreachableStages } from './unreachable.js';
 
 /** Something about a rule set. */
 export interface Finding {
@@ -39,6 +40,8 @@ export function validateRuleSet(json: unknown, classes: ConditionClasses = {}): 
     document.eventTime ?? 'eventTime',
     ...(document.eventId ? [document.eventId] : []),
   ]);
+  // Once it is decoded, an event's time is a number whatever it was.
+  const types = { ...document.fields, [document.eventTime ?? 'eventTime']: 'number' } as const;
   const hasSchema = document.fields !== undefined && Object.keys(document.fields).length > 0;
   for (const [i, row] of document.rules.entries()) {
     const path = `$.rules[${i}]`;
@@ -50,6 +53,11 @@ export function validateRuleSet(json: unknown, classes: ConditionClasses = {}): 
         warn(message, `${path}.pattern${at.slice(1)}`);
       }
       for (const { message } of warningsOf(pattern)) warn(message);
+      const accepts = document.journeys.find(({ id }) => id === row.journey)?.accepts;
+      for (const { stage, message } of unreachableStages(pattern.chain, { types, accepts })) {
+        const place = placeOf(stage, documentOf(row));
+        warn(message, place === null ? `${path}.pattern` : `${path}.pattern${place}.condition`);
+      }
       if (!row.onMatch && !row.onTimeout && !row.function) {
         warn('nobody hears of its matches: add onMatch, onTimeout or function', path);
       }
@@ -90,8 +98,27 @@ function errorOf(error: unknown, path: string, rule: string | null): Finding {
   };
 }
 
-function spellingsOf({ pattern }: RuleRow) {
-  return fromDialect(typeof pattern === 'string' ? JSON.parse(pattern) : pattern).warnings;
+function spellingsOf(row: RuleRow) {
+  return fromDialect(documentOf(row)).warnings;
+}
+
+function documentOf({ pattern }: RuleRow): unknown {
+  return typeof pattern === 'string' ? JSON.parse(pattern) : pattern;
+}
+
+/** Where a stage stands in a pattern document, or in a group of it; as a JSON path below. */
+function placeOf(stage: string, document: unknown): string | null {
+  const { nodes } = document as { nodes?: unknown };
+  if (!Array.isArray(nodes)) return null;
+  for (const [i, node] of (nodes as { name?: unknown; nodes?: unknown }[]).entries()) {
+    const inner = Array.isArray(node.nodes)
+      ? placeOf(stage, node)
+      : node.name === stage
+        ? ''
+        : null;
+    if (inner !== null) return `.nodes[${i}]${inner}`;
+  }
+  return null;
 }
 
 /** Fields of the event that conditions name, each once per stage. */
