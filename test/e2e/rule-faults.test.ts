@@ -62,7 +62,7 @@ function patternOf(stages: Readonly<Record<string, string>>): string {
 const seen = (price: number) => patternOf({ view: `eventType == 'view' && price == ${price}` });
 const BOUGHT = patternOf({ cart: "eventType == 'cart'", purchase: "eventType == 'purchase'" });
 
-/** Each statement over a connection of its own: the server comes and goes. */
+/** Each time over a connection of its own: the server comes and goes. */
 async function execute(...statements: string[]): Promise<void> {
   const connection = await mysql.createConnection(mariadb.url);
   try {
@@ -71,10 +71,13 @@ async function execute(...statements: string[]): Promise<void> {
     await connection.end();
   }
 }
+/** Both at once: an ingestor could look in between. */
 const insertRules = (price: number) =>
   execute(
+    'start transaction',
     flinkRow(TABLE, 'seen', 1, seen(price), 'shop.rules.Tell'),
     flinkRow(TABLE, 'bought', 1, BOUGHT, 'shop.rules.Tell'),
+    'commit',
   );
 const changeSeen = (pattern: string) =>
   `update ${TABLE} set version = version + 1, pattern = ${mysql.escape(pattern)} where id = 'seen'`;
@@ -248,8 +251,8 @@ test('under one stream: a bad row, an empty table, a database that goes, a locke
   await ingest.takesUp(() => execute(changeSeen(seen(2))));
   expect(await ingest.metric('rules_quarantined')).toBe(0);
   expect(await rulesList()).not.toContain('Fault');
-  stream.look(2);
   stream.fill();
+  stream.look(2);
   await stream.isTold();
 
   // An empty table: no rules, and nothing that was open either.
