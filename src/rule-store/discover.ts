@@ -7,6 +7,7 @@
 //   D4. Several may run at once, over the same tables: who finds that somebody has published since it began to read reads again, so
 //       that an older reading never follows a newer one. Only who sees a change publishes; the others take over what there is.
 //   D5. They may read different tables: what the tables of others have brought stays as those say.
+//   D6. A revision in force that the database has lost is written again: sessions ask for it, and a new one needs a number above it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../assert.js';
@@ -209,7 +210,11 @@ export class RuleDiscoverer {
   async #look(): Promise<unknown> {
     const { store } = this.#options;
     // D4: first, so that whatever is published by somebody who read later than this has a greater number.
-    const head = await store.newestHead();
+    let head = await store.newestHead();
+    if (this.#current && (head?.revision ?? 0) < this.#current.revision) {
+      await this.#restore(this.#current);
+      head = await store.newestHead();
+    }
     let failure: unknown = null;
     for (const reading of this.#readings) failure = (await this.#read(reading)) ?? failure;
     // D2. At the start nothing is known of a table that is away.
@@ -237,6 +242,18 @@ export class RuleDiscoverer {
     await this.#quarantine(faults);
     this.#settled = fingerprint;
     return failure;
+  }
+
+  /** D6. */
+  async #restore(revision: RuleRevision): Promise<void> {
+    const { store, log } = this.#options;
+    await store.restoreRevision(revision);
+    // Faults may be lost as well.
+    this.#settled = null;
+    this.#faults = null;
+    log.warn('The rule database has lost the revision in force: it is written again', {
+      revision: revision.revision,
+    });
   }
 
   async #takeOver(head: RevisionHead | null): Promise<void> {

@@ -20,6 +20,7 @@ export function revisionReader(store: RuleStore, log: Logger): RuleReader {
   const byJourney = new Map<string, JourneyRules>();
   let newest: RuleRevision | null = null;
   let look: { at: Millis; done: Promise<void> } | null = null;
+  let isAway = false;
 
   const revision = async (number: number): Promise<RuleRevision | null> => {
     const found = known.get(number) ?? (await store.revision(number));
@@ -31,9 +32,17 @@ export function revisionReader(store: RuleStore, log: Logger): RuleReader {
     try {
       const head = await store.newestHead();
       if (head) newest = await revision(head.revision);
+      if (isAway) log.info('The newest revision of the rules is known again');
+      isAway = false;
     } catch (error) {
       if (!newest) throw error;
-      log.warn('the newest revision of the rules is not known', { error: messageOf(error) });
+      // Sessions ask twice a second.
+      if (!isAway) {
+        log.warn('The newest revision of the rules is not known: sessions stay at what they have', {
+          error: messageOf(error),
+        });
+      }
+      isAway = true;
     }
   };
 

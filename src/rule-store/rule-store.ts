@@ -85,6 +85,8 @@ export interface RuleStore {
    * @returns what then is the newest: ours, or one that somebody else has published after `after`
    */
   publishRevision(rules: readonly RuleInForce[], after?: number): Promise<RuleRevision>;
+  /** Writes one again that is there no more, because the database was set back to a time before it. */
+  restoreRevision(revision: RuleRevision): Promise<void>;
   newestRevision(): Promise<RuleRevision | null>;
   /** The same without its rules. */
   newestHead(): Promise<RevisionHead | null>;
@@ -154,6 +156,13 @@ function sqlRuleStore(database: RuleDatabase): RuleStore {
     return head && (await revision(head.revision));
   };
 
+  const insertRevision = async ({ revision, rules }: RuleRevision): Promise<void> => {
+    await db
+      .insertInto('cep_rule_revisions')
+      .values({ revision, hash: contentHash(rules), rules: JSON.stringify(rules) })
+      .execute();
+  };
+
   return {
     database,
     newestHead,
@@ -220,15 +229,21 @@ function sqlRuleStore(database: RuleDatabase): RuleStore {
         }
         const number = (newest?.revision ?? 0) + 1;
         try {
-          await db
-            .insertInto('cep_rule_revisions')
-            .values({ revision: number, hash, rules: JSON.stringify(rules) })
-            .execute();
+          await insertRevision({ revision: number, rules });
           return { revision: number, rules };
         } catch (error) {
           // Somebody was quicker: what now is the newest says the same, or is what ours comes after.
           if (!isDuplicate(error)) throw error;
         }
+      }
+    },
+
+    restoreRevision: async (lost) => {
+      try {
+        await insertRevision(lost);
+      } catch (error) {
+        // Somebody else has missed it too.
+        if (!isDuplicate(error)) throw error;
       }
     },
 

@@ -392,6 +392,21 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(of('again')).toEqual(['info: A rule table can be read again (flink)']);
   });
 
+  test('a revision that the database has lost is written again, and the next one follows it', async () => {
+    await at.store.append([rule('a', { state: 'on' })]);
+    const { until, revisions, logged } = await discover(at);
+    await at.store.append([{ id: 'a', pattern: patternOf('cart'), author: 'ann' }]);
+    await until(2);
+    // As a server does that takes the place of one which had not handed everything on to it.
+    await at.run('delete from cep_rule_revisions where revision = 2');
+    await expect.poll(() => at.store.newestRevision(), WAIT).toEqual(revisions.at(-1));
+    await at.store.append([{ id: 'a', pattern: patternOf('love'), author: 'ann' }]);
+    expect(await until(3)).toEqual(['shopping/a 3 on love']);
+    expect(logged.filter((line) => line.startsWith('warn'))).toEqual([
+      'warn: The rule database has lost the revision in force: it is written again',
+    ]);
+  });
+
   test('several find the same, and each has every revision', async () => {
     await at.store.append([rule('a', { state: 'on' })]);
     const [one, two] = [await discover(at), await discover(at, { store: await at.another() })];

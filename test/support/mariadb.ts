@@ -41,8 +41,8 @@ export async function startMariadb(): Promise<TestMariadb> {
     const options = ['--no-defaults', `--datadir=${data}`, `--port=${port}`];
     options.push(`--bind-address=${LOOPBACK}`, `--socket=${join(folder, 'socket')}`);
     options.push(`--pid-file=${join(folder, 'pid')}`, '--skip-name-resolve');
-    // What is written need not outlive this machine.
-    options.push('--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=32M');
+    // What is written has to outlive the server, which is killed, but not this machine.
+    options.push('--innodb-flush-log-at-trx-commit=2', '--innodb-buffer-pool-size=32M');
     server = await started(...asUser(program, ...options), folder, {
       name: 'mariadbd',
       ready: 'ready for connections',
