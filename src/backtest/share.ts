@@ -3,7 +3,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { CepError } from '../errors.js';
 import { fileSource, readFileBatches } from '../ingest/read-file.js';
-import { readTopicRange, type TopicEnd } from '../ingest/read-topic.js';
+import { readTopicRange, requireOwn, type TopicEnd } from '../ingest/read-topic.js';
 import type { RawRecord } from '../ingest/record.js';
 import { createKafka, type KafkaSettings } from '../kafka/settings.js';
 import { createLogger } from '../log.js';
@@ -157,16 +157,6 @@ async function readTopics(
   } finally {
     await Promise.all(readers.map(({ batches }) => batches.return(undefined)));
   }
-}
-
-/** What a repartition wrote has the coordinates, and the lateness, of its source. */
-function requireOwn(record: RawRecord, topic: string): RawRecord {
-  if (record.headers === undefined) return record;
-  throw new CepError(
-    'SETTING_INVALID',
-    `${topic} is written by temporal-cep repartition: name the topic that it is made from instead`,
-    { details: { topic } },
-  );
 }
 
 /** FNV-1a over UTF-16 units: where a key goes. */

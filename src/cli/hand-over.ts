@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { CepError } from '../errors.js';
 import { type HandOverResult, handOver } from '../hand-over/hand-over.js';
 import { patienceOf } from '../ingest/patience.js';
-import { readTopicRange, topicEnd } from '../ingest/read-topic.js';
+import { readTopicRange, requireOwn, topicEnd } from '../ingest/read-topic.js';
+import type { RawRecord } from '../ingest/record.js';
 import { temporalHandOver } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
 import { createLogger } from '../log.js';
@@ -68,7 +69,7 @@ export async function runHandOver(flags: HandOverFlags, topic: string): Promise<
         },
         past: {
           end: () => topicEnd(of),
-          read: (range) => readTopicRange({ ...range, kafka, isKeyed }),
+          read: (range) => ownRecords(readTopicRange({ ...range, kafka, isKeyed }), topic),
         },
         isKeyed,
         watermark: async (at) =>
@@ -96,6 +97,13 @@ export async function runHandOver(flags: HandOverFlags, topic: string): Promise<
   } finally {
     for (const step of cleanUp.reverse()) await step();
   }
+}
+
+async function* ownRecords(
+  batches: AsyncIterable<readonly RawRecord[]>,
+  topic: string,
+): AsyncGenerator<readonly RawRecord[]> {
+  for await (const records of batches) yield records.map((record) => requireOwn(record, topic));
 }
 
 function tell({ alerts, ...result }: HandOverResult, flags: HandOverFlags): void {

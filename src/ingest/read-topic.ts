@@ -137,6 +137,20 @@ export async function sampleKeyed(
   return keyedVerdict(sample, journeys);
 }
 
+/**
+ * What a repartition wrote has the coordinates, and the lateness, of its source.
+ *
+ * @throws CepError `SETTING_INVALID` for a record of such a topic
+ */
+export function requireOwn(record: RawRecord, topic: string): RawRecord {
+  if (record.headers === undefined) return record;
+  throw new CepError(
+    'SETTING_INVALID',
+    `${topic} is written by temporal-cep repartition: name the topic that it is made from instead`,
+    { details: { topic } },
+  );
+}
+
 /** A partition on the way. */
 interface Lane {
   readonly partition: number;

@@ -7,7 +7,7 @@ import { type Millis, seconds } from '../time.js';
 import { type HandOver, type HandOvers, handOversOf } from './hand-overs.js';
 import type { RuleStore } from './rule-store.js';
 
-/** H2: without a beat for so long it is given up. */
+/** H2. */
 const SILENT_MS: Millis = seconds(15);
 /** So long after its end the rules are waited for. */
 const IN_FORCE_MS: Millis = seconds(30);
@@ -27,6 +27,8 @@ export interface HandOverWatchOptions {
   readonly log: Logger;
   /** Between two looks; default 500. */
   readonly pollMs?: Millis;
+  /** H2: without a beat for so long one is given up; default 15 s. */
+  readonly silentMs?: Millis;
 }
 
 /** What was seen of a hand-over, by the monotonic clock. */
@@ -101,11 +103,11 @@ export class HandOverWatch {
   }
 
   async #stands({ id, beat, source }: HandOver): Promise<boolean> {
-    const { pause, owner, partitions, log } = this.#options;
+    const { pause, owner, partitions, log, silentMs = SILENT_MS } = this.#options;
     const now = performance.now();
     const seen = this.#seen.get(id);
     if (seen === undefined || seen.beat !== beat) this.#seen.set(id, { beat, since: now });
-    else if (now - seen.since > SILENT_MS) {
+    else if (now - seen.since > silentMs) {
       log.warn('a hand-over is given up: nothing was heard of it', { handOver: id });
       await this.#handOvers.giveUp(id, beat);
       return false;

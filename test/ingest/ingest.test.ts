@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CepError } from '../../src/errors.js';
 import { SessionRefused } from '../../src/ingest/gateway.js';
+import { IngestPause } from '../../src/ingest/pause.js';
 import type { StoredProgress } from '../../src/ingest/progress.js';
 import type { Read } from '../../src/ingest/record.js';
 import { formatTimestamp, MAX_TIMESTAMP } from '../../src/time.js';
@@ -629,6 +630,24 @@ test('back-pressure: reading pauses while too much is on its way', async () => {
   expect(read).toBeLessThan(105);
   isOpen = true;
   expect(await done).toMatchObject({ read: 5_000, events: 5_000 });
+});
+
+test('while it is paused no record is taken and event time stands; then it goes on', async () => {
+  const records = pushable<Read>();
+  const pause = new IngestPause();
+  const { done, gateway, store } = run({ records, pause, publishMs: 1 });
+  records.push(record(0, a(1)), record(1, a(10_000)));
+  await until(async () => (await store.read('test', 0))?.watermark === 7_999);
+  pause.pause();
+  const before = await store.read('test', 0);
+  records.push(record(2, a(20_000)));
+  await sleep(50);
+  expect(gateway.offsets('shop/k')).toEqual([0]);
+  expect(await store.read('test', 0)).toEqual(before);
+  pause.resume();
+  records.end();
+  expect(await done).toMatchObject({ read: 3, events: 3 });
+  expect(gateway.offsets('shop/k')).toEqual([0, 1, 2]);
 });
 
 test('a source that has everything at hand lets timers run', async () => {

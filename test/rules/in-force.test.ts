@@ -251,3 +251,63 @@ describe('journeys while they change', () => {
     expect(journeys.revisionOf('shop')).toBe(1);
   });
 });
+
+describe('a hand-over', () => {
+  const offsets = [{ source: 'test', partition: 0, offset: 50 }];
+  const begun = rule(1, "event.type == 'cart' && event.price > 200.0", {
+    start: { handOver: 'h', offsets },
+  });
+  /** What a backtest up to offset 50 leaves open. */
+  const past = () => {
+    const { cart, session } = sessionUnder(over200);
+    cart(20, 250);
+    session().accept(eventAt(49, { type: 'cart', price: 300 }));
+    return JSON.parse(JSON.stringify(session().handOver('h')));
+  };
+  /** A session that begins with it when its own time is at 45. */
+  const begin = (handedOver = past()) => {
+    const of = sessionUnder();
+    of.step(45);
+    of.session().change(book.journey('shop', [begun]), handedOver);
+    return of;
+  };
+
+  test('what is open, and what waits, goes on; nothing is taken that the backtest has had', () => {
+    const { alerts, buy, step, session } = begin();
+    // Delivered again, and in the middle of it what nobody has had.
+    session().accept(eventAt(48, { type: 'buy' }));
+    session().accept(eventAt(49, { type: 'cart', price: 300 }));
+    step(50);
+    expect(session().view()[0]?.openCount).toBe(2);
+    buy(60);
+    expect(alerts).toEqual(['BOUGHT 60 thank', 'BOUGHT 60 thank']);
+  });
+
+  test('a rule that is behind its session catches up, also where time stands still', () => {
+    const of = sessionUnder();
+    of.step(200);
+    of.session().change(book.journey('shop', [begun]), past());
+    of.step(200);
+    expect(of.alerts).toEqual(['LEFT 120', 'LEFT 149']);
+  });
+
+  test('what is for another hand-over, or another text, is not taken', () => {
+    const [open] = past();
+    for (const other of [
+      { ...open, handOver: 'other' },
+      { ...open, hash: 'other' },
+    ]) {
+      expect(begin([other]).session().isIdle).toBe(true);
+    }
+  });
+
+  test('the start outlives a run', () => {
+    const of = begin();
+    of.reload(begun);
+    of.session().accept(eventAt(48, { type: 'buy' }));
+    of.step(119);
+    expect(of.alerts).toEqual([]);
+    of.step(MAX_TIMESTAMP);
+    expect(of.alerts).toEqual(['LEFT 120', 'LEFT 149']);
+  });
+});
