@@ -167,8 +167,10 @@ async function prepared({ store, edits, journeys, known }: HandOverOptions) {
   const bare = [...journeys.byId].map(
     ([name, journey]) => [name, { ...journey, rules: [] }] as const,
   );
-  const live = new LiveJourneys({ ...journeys, byId: new Map(bare) });
-  live.take({ revision: 1, rules: rows.map((row) => ruleInForce(row, RULE_TABLE, known)) });
+  const rules = rows.map((row) => ruleInForce(row, RULE_TABLE, known));
+  const named = rules.map(({ row }) => row.journey);
+  const live = new LiveJourneys({ ...journeys, byId: new Map(bare) }, named);
+  live.take({ revision: 1, rules });
   return { edits: wanted, journeys: live };
 }
 

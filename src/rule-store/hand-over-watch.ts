@@ -43,6 +43,8 @@ export class HandOverWatch {
   readonly #stopped = new AbortController();
   readonly #seen = new Map<string, Seen>();
   readonly #done = new Map<string, Millis>();
+  /** What it stands still for. */
+  #holding: readonly string[] = [];
   #running: Promise<void> | null = null;
 
   constructor(options: HandOverWatchOptions) {
@@ -84,8 +86,12 @@ export class HandOverWatch {
     const open = (await this.#handOvers.open()).filter((handOver) =>
       `${handOver.source}@`.startsWith(`${source}@`),
     );
+    // Somebody else may have seen to the end of one before this process has its rules.
+    const ended = this.#holding.filter((id) => !open.some((handOver) => handOver.id === id));
+    const all = [...open, ...(await Promise.all(ended.map((id) => this.#handOvers.find(id))))];
     const holding: HandOver[] = [];
-    for (const handOver of open) if (await this.#holds(handOver)) holding.push(handOver);
+    for (const each of all) if (each && (await this.#holds(each))) holding.push(each);
+    this.#holding = holding.map(({ id }) => id);
     if (holding.length > 0 && !pause.isPaused) {
       log.info('standing still for a hand-over', { source, author: holding[0]?.author });
       pause.pause();
@@ -99,7 +105,9 @@ export class HandOverWatch {
   }
 
   async #holds(handOver: HandOver): Promise<boolean> {
-    return handOver.state === 'done' ? await this.#waits(handOver) : await this.#stands(handOver);
+    if (handOver.state === 'given-up') return false;
+    const isUnderWay = handOver.state === 'under-way';
+    return isUnderWay ? await this.#stands(handOver) : await this.#waits(handOver);
   }
 
   async #stands({ id, beat, source }: HandOver): Promise<boolean> {
@@ -109,8 +117,9 @@ export class HandOverWatch {
     if (seen === undefined || seen.beat !== beat) this.#seen.set(id, { beat, since: now });
     else if (now - seen.since > silentMs) {
       log.warn('a hand-over is given up: nothing was heard of it', { handOver: id });
+      // It may have come to its end just now: the next look tells.
       await this.#handOvers.giveUp(id, beat);
-      return false;
+      return true;
     }
     if (pause.isPaused) {
       const own = partitions().filter((each) => each.source === source);

@@ -5,9 +5,18 @@ import { defineUpdate } from '@temporalio/workflow';
 import type { JourneyRules } from '../rules/revision.js';
 import type { HandedOver } from '../rules/session.js';
 import { TAKE_OVER_UPDATE } from './messages.js';
+import { refusal } from './update-arguments.js';
 
 /** Gives a session what a backtest left open of a rule, under its key. Done again it changes nothing. */
 export const takeOverUpdate = defineUpdate<void, [HandedOver]>(TAKE_OVER_UPDATE);
+
+/** @throws ApplicationFailure `UPDATE_REFUSED` for what is none: people see this update too */
+export function checkHandedOver(open: Partial<HandedOver> | undefined): void {
+  const { handOver, rule, hash, events, operator } = open ?? {};
+  const isWhole = [handOver, rule, hash].every((text) => typeof text === 'string');
+  if (isWhole && Array.isArray(events) && operator?.matches) return;
+  throw refusal('this is what temporal-cep backtest --hand-over sends, and nobody else');
+}
 
 export class HandedOverRules {
   #waiting: readonly HandedOver[];

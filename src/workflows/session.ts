@@ -51,7 +51,7 @@ import {
 } from '../rules/session.js';
 import { MIN_TIMESTAMP, type Millis, readableTimestamp, type Timestamp } from '../time.js';
 import { detailsOf } from './details.js';
-import { HandedOverRules, takeOverUpdate } from './handed-over.js';
+import { checkHandedOver, HandedOverRules, takeOverUpdate } from './handed-over.js';
 import {
   BUSY_QUERY,
   EVENTS_SIGNAL,
@@ -325,7 +325,7 @@ class SessionShell {
     });
     setHandler(busyQuery, () => this.#inbox.length > 0 || !this.#isQuiet);
     setHandler(stateQuery, () => this.#state(OPEN_MATCHES_ANSWERED, true));
-    setHandler(takeOverUpdate, (open) => this.#takeOver(open));
+    setHandler(takeOverUpdate, (open) => this.#takeOver(open), { validator: checkHandedOver });
     this.#operations.serve({
       session: this.#session,
       ref: this.#ref(),

@@ -102,6 +102,20 @@ describe.each(ENGINES)('%s', (engine) => {
     await watch.stop();
   });
 
+  test('each ingestor goes on under its own rules, whoever was the first', async () => {
+    const handOvers = await open('h1');
+    const [first, second] = [watchOf(at), watchOf(at)];
+    for (const { watch } of [first, second]) await watch.start();
+    await handOvers.finish('h1', [{ ...edit, start: start('h1') }]);
+    first.begun.add('h1');
+    await until('one goes on', () => !first.pause.isPaused);
+    await sleep(100);
+    expect(second.pause.isPaused).toBe(true);
+    second.begun.add('h1');
+    await until('the other does', () => !second.pause.isPaused);
+    await Promise.all([first.watch.stop(), second.watch.stop()]);
+  });
+
   test('one that starts in the middle stands still before it has begun, another topic moves on', async () => {
     await open('h1');
     const { pause, watch } = watchOf(at);
