@@ -122,7 +122,9 @@ function tell({ alerts, ...result }: HandOverResult, flags: HandOverFlags): void
       Object.entries(rules).map(([rule, { matches, timeouts }]) => [rule, matches, timeouts]),
     ),
   );
-  const cut = start.offsets.map(({ partition, offset }) => `${partition}:${offset}`).join(' ');
+  const cut = Object.entries(start.offsets)
+    .map(([partition, offset]) => `${partition}:${offset}`)
+    .join(' ');
   print(`before the cut at ${cut} (partition:offset), in ${records} records`);
   print(
     `${sessions} sessions go on with what is open; the ingestors stood still for ${formatDuration(Math.round(pausedMs))}`,

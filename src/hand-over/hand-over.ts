@@ -118,12 +118,8 @@ export async function handOver(options: HandOverOptions): Promise<HandOverResult
     failpoint('hand-over-cut');
     await tellAll(open, id, options);
     failpoint('hand-over-told');
-    const offsets = end.partitions.map(({ partition, end }) => ({
-      source,
-      partition,
-      offset: end,
-    }));
-    const start = { handOver: id, offsets };
+    const offsets = end.partitions.map(({ partition, end }) => [partition, end]);
+    const start: RuleStart = { handOver: id, source, offsets: Object.fromEntries(offsets) };
     await handOvers.finish(
       id,
       edits.map((edit) => ({ ...edit, start })),

@@ -1,5 +1,6 @@
 // Which rules are in force: rows of a rule table that were read, checked and given a number. Plain JSON.
 
+import type { CepEvent } from '../event.js';
 import type { RuleRow } from './rule-set.js';
 
 /** What becomes of the matches that a rule has open when its text changes. */
@@ -28,24 +29,15 @@ export interface RuleInForce {
 export interface RuleStart {
   /** Id of the hand-over. */
   readonly handOver: string;
-  /** For each partition the first offset that is for the sessions. */
-  readonly offsets: readonly StartOffset[];
-}
-
-export interface StartOffset {
+  /** The topic that the backtest has read. */
   readonly source: string;
-  readonly partition: number;
-  readonly offset: number;
+  /** The first offset that is for the sessions, by partition. */
+  readonly offsets: Readonly<Record<number, number>>;
 }
 
-/** Whether the backtest has had the event. Of a partition that the start does not name it has had none. */
-export function isBefore(
-  { offsets }: RuleStart,
-  { source, partition, offset }: StartOffset,
-): boolean {
-  return offsets.some(
-    (start) => start.partition === partition && start.source === source && offset < start.offset,
-  );
+/** Whether the backtest has had the event. Of another source, or a partition that was added since, it has had none. */
+export function isBefore(start: RuleStart, event: CepEvent): boolean {
+  return event.source === start.source && event.offset < (start.offsets[event.partition] ?? 0);
 }
 
 /** All rules that are in force from one moment on. Never changed once it has a number. */

@@ -2,26 +2,31 @@
 // over the end of a run, while the table is away, and in the shadow.
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { RuleReader } from '../../src/activities/index.js';
+import type { HandOverNews, RuleReader } from '../../src/activities/index.js';
 import type { EventData } from '../../src/event.js';
 import type { SessionGateway } from '../../src/ingest/gateway.js';
+import { loadJourneys } from '../../src/journeys-module.js';
+import { RuleBook } from '../../src/rules/in-force.js';
 import type { JourneyRules, OnChange, RuleInForce } from '../../src/rules/revision.js';
 import type { Alert } from '../../src/rules/rule.js';
+import { Session } from '../../src/rules/session.js';
 import { seconds } from '../../src/time.js';
 import { CONTINUE_SIGNAL, type ProgressAnswer } from '../../src/workflows/messages.js';
-import { createWorker, memoryLedger, temporalGateway } from './support/built.js';
+import { createWorker, memoryLedger, temporalGateway, temporalHandOver } from './support/built.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { localActivity, runsOf, scheduledActivity } from './support/history.js';
 import { feedSession } from './support/session.js';
 
 const MODULE = new URL('support/ruled-journeys.ts', import.meta.url);
 const WINDOW_MS = seconds(5);
+const TIMES = { outOfOrdernessMs: 0, publicationIntervalMs: 0 };
 
 const published: Alert[] = [];
 const thanked: string[] = [];
 const recorded: Alert[] = [];
 const progress = new Map<number, ProgressAnswer>();
 const revisions: JourneyRules[] = [];
+const handOvers = new Map<string, HandOverNews>();
 let isAway = false;
 let dev: Dev;
 let gateway: SessionGateway;
@@ -33,13 +38,12 @@ const rules: RuleReader = {
     return revisions.find((r) => r.journey === journey && r.revision === revision) ?? null;
   },
   newest: async (journey) => revisions.findLast((r) => r.journey === journey) ?? null,
-  handOver: async () => ({ isOver: true }),
+  handOver: async (_, id) => handOvers.get(id) ?? { isOver: false },
 };
 
 beforeAll(async () => {
   dev = await startDev();
-  const settings = { outOfOrdernessMs: 0, publicationIntervalMs: 0 };
-  gateway = temporalGateway({ client: dev.client, settings });
+  gateway = temporalGateway({ client: dev.client, settings: TIMES });
   const ledger = memoryLedger();
   const worker = await createWorker({
     journeys: MODULE,
@@ -126,6 +130,22 @@ function sessionOf(key: string) {
       return session.send([{ offset: offset++, timestamp, data }], { revision });
     },
     /** The ingestor promises that all windows have passed. */
+    /** Brings it what a backtest has open of a cart, for a rule that is not in force yet. */
+    handOver: async (handOver: string, price: number, version: number) => {
+      const { journeys } = await loadJourneys(MODULE);
+      const rules = new RuleBook(journeys).journey('carts', [cartsOver(price, version)]);
+      const past = new Session(rules, key);
+      const timestamp = begin + offset;
+      const data = { eventType: 'cart', price: price + 1, userSession: key } as EventData;
+      past.accept({ source: 'clicks', partition, offset: offset++, timestamp, data });
+      past.advance(timestamp);
+      const tell = temporalHandOver({ client, settings: TIMES });
+      for (const open of past.handOver(handOver)) {
+        await tell({ journey: 'carts', key }, open);
+        // As by a call whose answer was lost.
+        await tell({ journey: 'carts', key }, open);
+      }
+    },
     promise: () => {
       const watermark = begin + offset + WINDOW_MS;
       progress.set(partition, { watermark, lowWater: offset, finished: false });
@@ -222,4 +242,26 @@ test('a rule in the shadow is recorded and sets nothing off', async () => {
   ]);
   await until('the other has its effect', async () => thanked.includes('shadow LEFT_200'));
   expect(thanked).not.toContain('shadow LEFT_100');
+});
+
+test('what is handed over waits, in later runs too, and begins with its rules, though no event comes', async () => {
+  const session = sessionOf('handed');
+  await session.handOver('h1', 200, 8);
+  await session.handle.signal(CONTINUE_SIGNAL);
+  await until('it goes on in another run', async () => (await session.runs()).length === 2);
+  session.promise();
+  const start = { handOver: 'h1', source: 'clicks', offsets: { [session.partition]: 1 } };
+  const revision = inForce(cartsOver(200, 8, { start }));
+  handOvers.set('h1', { revision });
+  await session.handle.result();
+  expect(session.alerts()).toEqual(['LEFT_200']);
+});
+
+test('a hand-over that was given up leaves nothing behind', async () => {
+  const session = sessionOf('given-up');
+  await session.handOver('h2', 200, 9);
+  session.promise();
+  handOvers.set('h2', { isOver: true });
+  await session.handle.result();
+  expect(session.alerts()).toEqual([]);
 });

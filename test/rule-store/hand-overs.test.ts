@@ -13,10 +13,7 @@ import { patternOf, rule } from './support/rules.js';
 
 const SOURCE = 'group/clicks@id';
 const log = { debug() {}, info() {}, warn() {}, error() {} };
-const start = (handOver: string) => ({
-  handOver,
-  offsets: [{ source: SOURCE, partition: 0, offset: 7 }],
-});
+const start = (handOver: string) => ({ handOver, source: SOURCE, offsets: { 0: 7 } });
 const edit = { ...rule('a'), state: 'on' as const };
 
 describe.each(ENGINES)('%s', (engine) => {

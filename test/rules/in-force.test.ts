@@ -253,9 +253,8 @@ describe('journeys while they change', () => {
 });
 
 describe('a hand-over', () => {
-  const offsets = [{ source: 'test', partition: 0, offset: 50 }];
   const begun = rule(1, "event.type == 'cart' && event.price > 200.0", {
-    start: { handOver: 'h', offsets },
+    start: { handOver: 'h', source: 'test', offsets: { 0: 50 } },
   });
   /** What a backtest up to offset 50 leaves open. */
   const past = () => {

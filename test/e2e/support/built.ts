@@ -25,7 +25,7 @@ export const { memoryLedger } = (await load(
 export const { memoryStore, openStore } = (await load(
   'store/index.js',
 )) as typeof import('../../../src/store/index.js');
-export const { temporalGateway } = (await load(
+export const { temporalGateway, temporalHandOver } = (await load(
   'ingest/temporal-gateway.js',
 )) as typeof import('../../../src/ingest/temporal-gateway.js');
 export const { quietTemporal } = (await load(
