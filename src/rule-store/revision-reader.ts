@@ -66,9 +66,10 @@ export function revisionReader(store: RuleStore, log: Logger): RuleReader {
     handOver: async (journey, id) => {
       const state = (await handOversOf(store).find(id))?.state ?? 'given-up';
       if (state === 'under-way') return { isOver: false };
-      // Not from the copy: it may be older than the state.
-      await refresh();
-      const found = newest && rulesOf(newest, journey);
+      // Not from the copy, which may be older than the state: what a session is told here is final.
+      const head = await store.newestHead();
+      const latest = head && (await revision(head.revision));
+      const found = latest && rulesOf(latest, journey);
       const isInForce = found?.rules.some(({ start }) => start?.handOver === id);
       if (found && isInForce) return { revision: found.revision };
       return { isOver: state !== 'done' };

@@ -76,6 +76,13 @@ describe.each(ENGINES)('%s', (engine) => {
     // On, and nobody has given that a number.
     expect(await reader.handOver('shopping', 'h1')).toEqual({ isOver: false });
     const { revision } = await at.store.publishRevision([inForce('h1')]);
+    await handOvers.inForce('h1');
+    const newestHead = async () => {
+      throw new Error('gone');
+    };
+    // Half an answer would have it drop what it holds.
+    const away = revisionReader({ ...at.store, newestHead }, log);
+    await expect(away.handOver('shopping', 'h1')).rejects.toThrow('gone');
     expect(await reader.handOver('shopping', 'h1')).toEqual({ revision });
     expect(await reader.handOver('shopping', 'unknown')).toEqual({ isOver: true });
     await open('h2');
