@@ -12,7 +12,7 @@ const TELLING_FIELDS = ['eventType', 'type', 'productId', 'orderId', 'price'];
 
 /** A session's state as Markdown. */
 export function detailsOf(state: SessionState): string {
-  const { journey, key, watermark, rules, counts, paused } = state;
+  const { journey, key, watermark, rules, counts, paused, handedOver = [] } = state;
   const { events, alerts, repeats, late, refused, failedEffects } = counts;
   const asides = [
     repeats > 0 ? `${repeats} repeats dropped` : '',
@@ -27,6 +27,12 @@ export function detailsOf(state: SessionState): string {
     ...(paused
       ? [
           `**PAUSED since ${readableTimestamp(paused.at)} by ${escapeMarkdown(paused.author)}: ${escapeMarkdown(paused.reason)}.** What comes waits; nothing matches and no window ends.`,
+          '',
+        ]
+      : []),
+    ...(handedOver.length > 0
+      ? [
+          `**Handed over, and not in force yet**: what a backtest left open of ${handedOver.map(escapeMarkdown).join(', ')}.`,
           '',
         ]
       : []),

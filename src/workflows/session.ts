@@ -175,6 +175,8 @@ export interface SessionState extends SessionRef {
   readonly paused: Done | null;
   /** Of the rules that it runs, where they come from a table. */
   readonly revision?: number;
+  /** Rules of which something was handed over, and that are not in force yet; absent where there is none. */
+  readonly handedOver?: readonly string[];
 }
 
 /** What activities under way tell. */
@@ -264,6 +266,8 @@ class SessionShell {
   /** Questions asked while idle since the last event. */
   #idleReads = 0;
   readonly #handedOver: HandedOverRules;
+  /** Something was handed over, or is forgotten, that is not shown yet. */
+  #isHandOverNews = false;
   /** Of the rules that begin with what was handed over. */
   #handOverRevision = 0;
   /** Partial matches dropped at a limit that were told of, by rule. */
@@ -364,6 +368,7 @@ class SessionShell {
       }
       this.#publishPlanned();
       this.#readingEnded = false;
+      this.#isHandOverNews = false;
       if (this.#isDue || this.#isAboutToEnd) this.#readProgress();
       this.#timerFired = false;
       this.#armTimer();
@@ -384,6 +389,7 @@ class SessionShell {
       this.#timerFired ||
       this.#operations.isNews ||
       this.#handOverRevision > this.#revision ||
+      this.#isHandOverNews ||
       (this.#isQuiet && (this.#isOver() || (this.#next.isDue && !this.#isHeldUp)))
     );
   }
@@ -459,6 +465,7 @@ class SessionShell {
   #takeOver(open: HandedOver): void {
     const isKnown = this.#handedOver.ids.includes(open.handOver);
     this.#handedOver.take(open);
+    this.#isHandOverNews = true;
     for (const { source, partition } of open.events) {
       // From now on it asks how far they are.
       this.#sources.promise({ source, partition }, { watermark: MIN_TIMESTAMP, lowWater: 0 });
@@ -475,6 +482,7 @@ class SessionShell {
       const news = await readHandOver(this.#input.journey, id);
       if ('revision' in news) this.#handOverRevision = max(this.#handOverRevision, news.revision);
       else if (news.isOver) this.#handedOver.forget(id);
+      this.#isHandOverNews = true;
     }
   }
 
@@ -892,6 +900,9 @@ class SessionShell {
       publishing: this.#publishing.size + this.#planned.length + this.#notTaken.length,
       paused: this.#operations.paused,
       ...(this.#inForce && { revision: this.#inForce.revision }),
+      ...(this.#handedOver.all.length > 0 && {
+        handedOver: this.#handedOver.all.map(({ rule }) => rule),
+      }),
     };
   }
 

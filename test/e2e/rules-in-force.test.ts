@@ -249,6 +249,7 @@ test('what is handed over waits, in later runs too, and begins with its rules, t
   await session.handOver('h1', 200, 8);
   await session.handle.signal(CONTINUE_SIGNAL);
   await until('it goes on in another run', async () => (await session.runs()).length === 2);
+  expect(await session.state()).toMatchObject({ rules: [], handedOver: ['abandonment'] });
   session.promise();
   const start = { handOver: 'h1', source: 'clicks', offsets: { [session.partition]: 1 } };
   const revision = inForce(cartsOver(200, 8, { start }));

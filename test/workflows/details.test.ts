@@ -74,6 +74,13 @@ test('what a limit took away is told in bold', () => {
   expect(text).toMatch(/ \*\*\d partial matches dropped\*\*\./);
 });
 
+test('what was handed over and waits for its rules', () => {
+  const state = { ...stateOf(new Session(journeyOf(), 'k')), handedOver: ['carts', 'views_3'] };
+  expect(detailsOf(state)).toContain(
+    '**Handed over, and not in force yet**: what a backtest left open of carts, views\\_3.',
+  );
+});
+
 test('a session in the middle of two rules', () => {
   const session = new Session(journey, 'k');
   const events = [
