@@ -19,11 +19,18 @@ export function timestamp(text: string): Timestamp {
 }
 
 export function portNumber(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535) {
-    throw new InvalidArgumentError('A port lies from 0 to 65535; 0 is any.');
-  }
-  return port;
+  if (isPort(text)) return Number(text);
+  throw new InvalidArgumentError('A port lies from 0 to 65535; 0 is any.');
+}
+
+/** A port that others have to know beforehand. */
+export function fixedPort(text: string): number {
+  if (isPort(text) && Number(text) > 0) return Number(text);
+  throw new InvalidArgumentError('A port lies from 1 to 65535.');
+}
+
+function isPort(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) <= 65_535;
 }
 
 export function wholeNumber(text: string): number {

@@ -3,7 +3,7 @@ import pc from 'picocolors';
 import { type DemoResult, runDemo } from '../../demo/demo.js';
 import type { Alert } from '../../rules/rule.js';
 import { formatTimestamp, type Millis, seconds } from '../../time.js';
-import { portNumber, wholeNumber } from '../option-values.js';
+import { fixedPort, wholeNumber } from '../option-values.js';
 import {
   exitInterrupted,
   note,
@@ -36,8 +36,8 @@ export function demoCommand(): Command {
     .description('run everything in one process: server with UI, worker, a shop full of clicks')
     .option('--seed <n>', 'seed of the made-up clickstream', wholeNumber, 1)
     .option('--events <n>', `events of its past, at least ${EVENTS_MIN}`, eventCount, 3_000)
-    .option('--port <n>', "the server's port (default: 7233, or a free one)", portNumber)
-    .option('--ui-port <n>', "the UI's port (default: 8233, or a free one)", portNumber)
+    .option('--port <n>', "the server's port (default: 7233, or a free one)", fixedPort)
+    .option('--ui-port <n>', "the UI's port (default: 8233, or a free one)", fixedPort)
     .option('--keep', 'stay up at the end, to look around in the UI')
     .option('--json', 'print the result as JSON')
     .addHelpText(
