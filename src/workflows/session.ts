@@ -450,17 +450,23 @@ class SessionShell {
     this.#inForce = await revisionOf(journey, revision);
     this.#journey = this.#book.journey(journey, this.#inForce.rules);
     this.#tellLost(this.#session.change(this.#journey, this.#handedOver.all));
+    if (this.#handedOver.all.length > 0) this.#beginHandedOver(this.#inForce);
+  }
+
+  // ---- hand-over
+
+  #beginHandedOver(inForce: JourneyRules): void {
     const hashes = new Set(this.#journey.rules.map(({ hash }) => hash));
-    for (const { rule, handOver } of this.#handedOver.begin(this.#inForce, hashes)) {
+    for (const { rule, handOver } of this.#handedOver.begin(inForce, hashes)) {
       log.error('a rule is not as it was handed over, and what was open is lost', {
         rule,
         handOver,
       });
     }
     this.#advance();
+    // Nobody may have told it yet how far event time is.
+    this.#timerFired = true;
   }
-
-  // ---- hand-over
 
   #takeOver(open: HandedOver): void {
     const isKnown = this.#handedOver.ids.includes(open.handOver);

@@ -248,14 +248,6 @@ function isPast(records: readonly RawRecord[], { offsets }: RuleStart, id: unkno
   return record !== undefined && record.offset < (offsets[record.partition] ?? 0);
 }
 
-test('what only a hand-over may send is refused from anybody else', async () => {
-  const handle = shop.dev.client.workflow.getHandle('visits/closer-0');
-  const refused = handle.executeUpdate('takeOver', { args: [{ rule: 'carts' }] });
-  await expect(refused).rejects.toMatchObject({
-    cause: { message: 'this is what temporal-cep backtest --hand-over sends, and nobody else' },
-  });
-});
-
 test('a rule that is on as it is, a file instead of a topic, a group that reads nothing: one line each', async () => {
   const again = await handOver();
   expect([again.code, again.stderr.trim().split('\n').at(-1)]).toEqual([

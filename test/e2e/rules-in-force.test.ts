@@ -258,9 +258,13 @@ test('what is handed over waits, in later runs too, and begins with its rules, t
   expect(session.alerts()).toEqual(['LEFT_200']);
 });
 
-test('a hand-over that was given up leaves nothing behind', async () => {
+test('a hand-over that was given up leaves nothing behind; people send none', async () => {
   const session = sessionOf('given-up');
   await session.handOver('h2', 200, 9);
+  const refused = session.handle.executeUpdate('takeOver', { args: [{ rule: 'carts' }] });
+  await expect(refused).rejects.toMatchObject({
+    cause: { message: 'this is what temporal-cep backtest --hand-over sends, and nobody else' },
+  });
   session.promise();
   handOvers.set('h2', { isOver: true });
   await session.handle.result();
