@@ -126,7 +126,7 @@ class Stream {
 
   /** All alerts that there should be by now, and no other; each once. */
   async isTold(): Promise<void> {
-    await until('all alerts have come', () => alerts().length >= this.#expected.length, 30_000);
+    await until('all alerts have come', () => alerts().length >= this.#expected.length, 60_000);
     expect(alerts().sort()).toEqual(this.#expected.toSorted());
   }
 }
@@ -175,7 +175,7 @@ class Ingest {
   }
 
   async metricIs(name: string, is: (value: number) => boolean): Promise<void> {
-    await until(`${name} says so`, async () => is(await this.metric(name)), 30_000);
+    await until(`${name} says so`, async () => is(await this.metric(name)), 60_000);
   }
 
   /** How often the log has said it. */
