@@ -11,7 +11,6 @@
 //
 // And a hand-over of rules (hand-over/hand-over.ts):
 //
-//   hand-over-cut        the ingestors stand still, no session has been told
 //   hand-over-session    a session has been told
 //   hand-over-told       all have, the rules are not on
 //   hand-over-done       the rules are on, nobody knows yet
@@ -24,7 +23,6 @@ export type Failpoint =
   | 'continued-as-new'
   | 'alerts-sent'
   | 'alerts-recorded'
-  | 'hand-over-cut'
   | 'hand-over-session'
   | 'hand-over-told'
   | 'hand-over-done';

@@ -115,7 +115,6 @@ export async function handOver(options: HandOverOptions): Promise<HandOverResult
     await readAll(run, past, { ...end, partitions: rest });
     const { open, rules, alerts } = run.handOver(await watermarks(run, end, options));
     report(`at the cut something is open in ${open.length} sessions`);
-    failpoint('hand-over-cut');
     await tellAll(open, id, options);
     failpoint('hand-over-told');
     const offsets = end.partitions.map(({ partition, end }) => [partition, end]);
