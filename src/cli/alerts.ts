@@ -1,11 +1,14 @@
 // Where a command's alerts and late events go: the terminal, a file, a topic.
 
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { type AlertSink, fileAlerts, type LateSink } from '../activities/index.js';
 import { alertTopic } from '../kafka/alert-topic.js';
 import { lateTopic } from '../kafka/reject-topic.js';
 import type { Logger } from '../log.js';
+import type { Alert } from '../rules/rule.js';
+import { note } from './terminal.js';
 
 export interface AlertFlags {
   readonly alerts?: string;
@@ -59,4 +62,10 @@ function all(sinks: readonly AlertSink[]): AlertSink {
       for (const sink of sinks) await sink.publish(alerts);
     },
   };
+}
+
+/** Writes the alerts of a past, one JSON object per line, and says so. */
+export function writeAlerts(file: string, alerts: readonly Alert[]): void {
+  writeFileSync(file, alerts.map((alert) => `${JSON.stringify(alert)}\n`).join(''));
+  note(`${alerts.length} alerts are in ${file}`);
 }

@@ -1,6 +1,5 @@
 // `temporal-cep backtest --hand-over`: what it has to open, and what it prints.
 
-import { writeFileSync } from 'node:fs';
 import { CepError } from '../errors.js';
 import { type HandOverResult, handOver } from '../hand-over/hand-over.js';
 import { patienceOf } from '../ingest/patience.js';
@@ -10,9 +9,11 @@ import { temporalHandOver } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
 import { createLogger } from '../log.js';
 import type { ConditionClasses } from '../rules/conditions.js';
-import { formatDuration, type Millis, seconds, type Timestamp } from '../time.js';
+import { formatDuration, type Millis, type Timestamp } from '../time.js';
+import { writeAlerts } from './alerts.js';
 import { type DataConverterFlags, dataConverterOf, keySecret, openClient } from './client.js';
 import { editsOf, type FileFlags } from './commands/rules/apply.js';
+import { PUBLICATION_INTERVAL_MS } from './ingest-process.js';
 import { connectKafka } from './kafka.js';
 import { type AuthorFlags, authorOf, withRules } from './rule-database.js';
 import { connectNative } from './server.js';
@@ -78,17 +79,18 @@ export async function runHandOver(flags: HandOverFlags, topic: string): Promise<
         from: flags.from,
         author,
         keepsAlerts: flags.alerts !== undefined,
-        tell: temporalHandOver({
-          client: openClient({ connection, namespace }, dataConverter),
-          journeys,
-          taskQueue: flags.taskQueue,
-          ...(secret === undefined ? {} : { keySecret: secret }),
-          settings: {
-            outOfOrdernessMs: flags.outOfOrderness,
-            publicationIntervalMs: seconds(2),
-            patienceMs: patienceOf(journeys),
-          },
-        }),
+        teller: (handed) =>
+          temporalHandOver({
+            client: openClient({ connection, namespace }, dataConverter),
+            journeys: handed,
+            taskQueue: flags.taskQueue,
+            ...(secret === undefined ? {} : { keySecret: secret }),
+            settings: {
+              outOfOrdernessMs: flags.outOfOrderness,
+              publicationIntervalMs: PUBLICATION_INTERVAL_MS,
+              patienceMs: patienceOf(handed),
+            },
+          }),
         report: note,
         log,
       }),
@@ -108,8 +110,7 @@ async function* ownRecords(
 
 function tell({ alerts, ...result }: HandOverResult, flags: HandOverFlags): void {
   if (flags.alerts) {
-    writeFileSync(flags.alerts, alerts.map((alert) => `${JSON.stringify(alert)}\n`).join(''));
-    note(`${alerts.length} alerts of the past are in ${flags.alerts}`);
+    writeAlerts(flags.alerts, alerts);
   }
   if (flags.json) {
     print(JSON.stringify(result));

@@ -46,6 +46,8 @@ import { note, progress } from './terminal.js';
 
 /** How far Temporal's list of workflows may lag behind them. */
 const VISIBILITY_MS: Millis = 1_000;
+/** How long a publication may be under way, as sessions are told. */
+export const PUBLICATION_INTERVAL_MS: Millis = seconds(2);
 
 export interface IngestFlags extends AlertFlags, DataConverterFlags, RuleTablesFlags {
   readonly journeys: string;
@@ -221,7 +223,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
         ...(secret === undefined ? {} : { keySecret: secret }),
         settings: {
           outOfOrdernessMs: flags.outOfOrderness,
-          publicationIntervalMs: seconds(2),
+          publicationIntervalMs: PUBLICATION_INTERVAL_MS,
           patienceMs,
         },
       }),

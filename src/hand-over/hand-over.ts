@@ -61,11 +61,13 @@ export interface HandOverOptions {
   readonly author: string;
   /** Whether the alerts of the past are wanted. Default false. */
   readonly keepsAlerts?: boolean;
-  /** Brings a session what is open for it. */
-  tell(ref: SessionRef, open: HandedOver): Promise<void>;
+  /** Makes what brings a session that which is open for it. @param journeys - with the rules that are handed over */
+  teller(journeys: CompiledJourneys): Tell;
   report(line: string): void;
   readonly log: Logger;
 }
+
+type Tell = (ref: SessionRef, open: HandedOver) => Promise<void>;
 
 export interface HandOverResult {
   readonly handOver: string;
@@ -115,7 +117,7 @@ export async function handOver(options: HandOverOptions): Promise<HandOverResult
     await readAll(run, past, { ...end, partitions: rest });
     const { open, rules, alerts } = run.handOver(await watermarks(run, end, options));
     report(`at the cut something is open in ${open.length} sessions`);
-    await tellAll(open, id, options);
+    await tellAll(open, id, options.teller(journeys), options.log);
     failpoint('hand-over-told');
     const offsets = end.partitions.map(({ partition, end }) => [partition, end]);
     const start: RuleStart = { handOver: id, source, offsets: Object.fromEntries(offsets) };
@@ -215,7 +217,8 @@ async function watermarks(
 async function tellAll(
   open: readonly OpenSession[],
   id: string,
-  { tell, log }: HandOverOptions,
+  tell: Tell,
+  log: Logger,
 ): Promise<void> {
   const left = open.values();
   const teller = async () => {

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { type BacktestResult, backtest } from '../../backtest/backtest.js';
@@ -10,13 +9,14 @@ import { createKafka } from '../../kafka/settings.js';
 import { createLogger } from '../../log.js';
 import { formatTimestamp, seconds, type Timestamp } from '../../time.js';
 import { TASK_QUEUE } from '../../workflows/messages.js';
+import { writeAlerts } from '../alerts.js';
 import { addDataConverterOption } from '../client.js';
 import { comparisonLines } from '../comparison-text.js';
 import { type HandOverFlags, runHandOver } from '../hand-over.js';
 import { answeringBrokers, KAFKA_HELP } from '../kafka.js';
 import { duration, positiveNumber, timestamp } from '../option-values.js';
 import { addAuthorOptions } from '../rule-database.js';
-import { note, print, progress, table } from '../terminal.js';
+import { print, progress, table } from '../terminal.js';
 import { CONDITIONS_HELP } from './rules/validate.js';
 
 interface BacktestFlags extends HandOverFlags {
@@ -140,11 +140,7 @@ async function run(flags: BacktestFlags): Promise<void> {
     ? compareAlerts((await runOf(against)).alerts, result.alerts)
     : undefined;
   if (flags.alerts) {
-    writeFileSync(
-      flags.alerts,
-      result.alerts.map((alert) => `${JSON.stringify(alert)}\n`).join(''),
-    );
-    note(`${result.alerts.length} alerts are in ${flags.alerts}`);
+    writeAlerts(flags.alerts, result.alerts);
   }
   const { alerts: _, ...report } = result;
   if (flags.json) print(JSON.stringify({ ...report, ...(comparison ? { comparison } : {}) }));
