@@ -57,12 +57,16 @@ function withResolvers() {
 /** Sends a signal to a server and all its processes, each of which may lead a group of its own. */
 export function signalTree(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
-  for (const each of [pid, ...descendantsOf(pid)]) {
-    try {
-      process.kill(each, name);
-    } catch {
-      // It has ended meanwhile.
-    }
+  // One that it forks behind the look at its processes would outlive it, maybe for ever: it may wait for a lock of the dead.
+  if (name === 'SIGKILL') signal(pid, 'SIGSTOP');
+  for (const each of [pid, ...descendantsOf(pid)]) signal(each, name);
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended meanwhile.
   }
 }
 
