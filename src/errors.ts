@@ -37,6 +37,7 @@ export type CepErrorCode =
   | 'HAND_OVER_LOST'
   | 'RULE_UNKNOWN'
   | 'JOURNEYS_INVALID'
+  | 'EFFECTS_INVALID'
   // records
   | 'RECORD_NOT_JSON'
   | 'RECORD_WITHOUT_TIME'

@@ -1,0 +1,172 @@
+// What is sent, to whom, when and how often, as data: the document that `--effects` names, and what a module's default export
+// made by defineEffects() says. Rules name effects by the names it gives them.
+
+import { z } from 'zod';
+import { CepError } from '../errors.js';
+import { type Millis, parseDuration } from '../time.js';
+
+/** `30m`, `12h`, `7d`; kept in ms. */
+const duration = z.string().transform((text, context): Millis => {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+    return z.NEVER;
+  }
+});
+/** A name of the IANA's, such as `Europe/Berlin`. */
+const zone = z.string().refine(isZone, {
+  message: 'no time zone of this name: write one of the IANA’s, such as Europe/Berlin',
+});
+/** Minutes since midnight, written `HH:MM`. */
+const clock = z
+  .string()
+  .regex(/^([01]\d|2[0-3]):[0-5]\d$/, { message: 'write a time of day as HH:MM' })
+  .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
+/** Decimal, in the campaign's one currency: `19.90`. */
+const money = z.string().regex(/^\d{1,12}(\.\d{1,4})?$/, {
+  message: 'write an amount as a decimal in quotes, such as "19.90"',
+});
+
+const quietHours = z.strictObject({
+  /** In the user's zone; `from` after `to` goes over midnight. */
+  from: clock,
+  to: clock,
+  /** What becomes of an effect that falls due in them: it waits for their end, or is not sent at all. */
+  otherwise: z.enum(['hold', 'drop']).default('hold'),
+});
+const cap = z.strictObject({
+  /** How many may be sent. */
+  max: z.number().int().min(0),
+  /** In a rolling window of this length, or in a calendar day of the user's zone. */
+  per: z.union([z.literal('day').transform(() => 'day' as const), duration]),
+  /** Counted over all that the user is sent, over one channel, or over what one rule has set off. */
+  of: z.enum(['user', 'channel', 'rule']),
+});
+const reentry = z.union([
+  z.enum(['always', 'once']),
+  /** At the earliest so long after it was last sent to the user for this rule. */
+  z.strictObject({ after: duration }),
+]);
+const budget = z.strictObject({
+  /** Effects that name one campaign share its budget. */
+  campaign: z.string().min(1),
+  /** What one of these costs. */
+  value: money,
+  limit: money,
+  perUser: money.optional(),
+});
+const followUp = z.strictObject({
+  /** Since this one was sent. */
+  after: duration,
+  /** Name of the effect that follows, unless this one's goal comes first. */
+  effect: z.string().min(1),
+});
+const retry = z.strictObject({
+  /** How long it is tried before it is dead. */
+  for: duration.prefault('1d'),
+  first: duration.prefault('1s'),
+  longest: duration.prefault('10m'),
+});
+
+/** One effect. What it sends, `send`, is checked by its kind. */
+const effect = z.strictObject({
+  send: z.looseObject({ kind: z.string().min(1) }),
+  /** What caps count it as; its kind by default. */
+  channel: z.string().min(1).optional(),
+  /** After the match. */
+  delay: duration.optional(),
+  /** Name of a goal: once the user has reached it after the match, this is not sent any more. */
+  goal: z.string().optional(),
+  quietHours: quietHours.optional(),
+  caps: z.array(cap).default([]),
+  reentry: reentry.default('always'),
+  /** Share of the users, in percent, who are never sent it, so that the others can be compared with them. */
+  control: z.number().min(0).max(100).default(0),
+  budget: budget.optional(),
+  followUp: followUp.optional(),
+  /** Everything is decided and recorded, and nothing sent. */
+  dryRun: z.boolean().default(false),
+  /**
+   * What happens when nobody knows whether a try has arrived: it is tried again under the same idempotency key, or given up.
+   * By default as the kind is: a webhook's receiver knows the key, a mail server does not.
+   */
+  delivery: z.enum(['at-least-once', 'at-most-once']).optional(),
+  /** Of one try. */
+  timeout: duration.prefault('10s'),
+  retry: retry.prefault({}),
+});
+
+const goal = z.strictObject({
+  /** CEL over `event`. */
+  when: z.string().min(1),
+  /** Field of the event that names the user. */
+  user: z.string().min(1).default('userId'),
+});
+
+const document = z.strictObject({
+  /** Of users who have none of their own. None by default: then what needs one is not sent. */
+  zone: zone.optional(),
+  /** Where the user of a match is described: fields of its events. */
+  user: z
+    .strictObject({ email: z.string().default('email'), zone: z.string().default('zone') })
+    .prefault({}),
+  goals: z.record(z.string().min(1), goal).default({}),
+  effects: z.record(z.string().regex(/^[\w.-]+$/), effect),
+  /** For all effects. */
+  caps: z.array(cap).default([]),
+  quietHours: quietHours.optional(),
+  /** Share of the users, in percent, who are sent nothing at all. */
+  control: z.number().min(0).max(100).default(0),
+  dryRun: z.boolean().default(false),
+});
+
+export type QuietHours = z.infer<typeof quietHours>;
+export type Cap = z.infer<typeof cap>;
+export type Reentry = z.infer<typeof reentry>;
+export type Budget = z.infer<typeof budget>;
+export type EffectDeclaration = z.infer<typeof effect>;
+export type GoalDeclaration = z.infer<typeof goal>;
+export type EffectsDeclaration = z.infer<typeof document>;
+/** As people write it. */
+export type EffectsDocument = z.input<typeof document>;
+
+/**
+ * Reads a declaration of effects.
+ *
+ * @throws CepError `EFFECTS_INVALID` with the JSON path of the first fault in `details.path`
+ */
+export function defineEffects(json: EffectsDocument): EffectsDeclaration {
+  const parsed = document.safeParse(json);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0] as z.core.$ZodIssue;
+    throw invalid(`$${path.map((part) => `.${String(part)}`).join('')}`, message);
+  }
+  const { data } = parsed;
+  for (const [name, { goal, followUp }] of Object.entries(data.effects)) {
+    if (goal !== undefined && !Object.hasOwn(data.goals, goal)) {
+      throw invalid(`$.effects.${name}.goal`, `no goal is called "${goal}": add it under goals`);
+    }
+    if (followUp && !Object.hasOwn(data.effects, followUp.effect)) {
+      const { effect } = followUp;
+      throw invalid(
+        `$.effects.${name}.followUp.effect`,
+        `no effect is called "${effect}": add it under effects`,
+      );
+    }
+  }
+  return data;
+}
+
+function invalid(path: string, message: string): CepError {
+  return new CepError('EFFECTS_INVALID', `${path}: ${message}`, { details: { path } });
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
