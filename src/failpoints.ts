@@ -9,6 +9,10 @@
 //   alerts-sent          the sink has the alerts, the ledger does not yet say so
 //   alerts-recorded      the ledger says so, Temporal does not yet know that the activity is done
 //
+//   effect-begun         a try of an effect is recorded, and not made
+//   effect-sent          the receiver has it, the ledger does not yet say so
+//   effect-recorded      the ledger says so, Temporal does not yet know that the activity is done
+//
 // And a hand-over of rules (hand-over/hand-over.ts):
 //
 //   hand-over-session    a session has been told
@@ -23,6 +27,9 @@ export type Failpoint =
   | 'continued-as-new'
   | 'alerts-sent'
   | 'alerts-recorded'
+  | 'effect-begun'
+  | 'effect-sent'
+  | 'effect-recorded'
   | 'hand-over-session'
   | 'hand-over-told'
   | 'hand-over-done';

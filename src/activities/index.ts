@@ -14,13 +14,22 @@ import type {
   SourcePartition,
 } from '../workflows/messages.js';
 import { awaitProgress } from './await-progress.js';
+import { startEffects } from './effects.js';
 import type { AlertLedger } from './ledger.js';
 import type { AlertSink, LateSink } from './sinks.js';
 
 /** What sessions ask of the outside world. */
 export interface SessionActivities {
-  /** Publishes the alerts of one step. A repetition with the same ids changes nothing. */
-  publishAlerts(alerts: readonly Alert[]): Promise<void>;
+  /**
+   * Publishes the alerts of one step, and sees to it that what they set off is taken care of. A repetition with the same ids
+   * changes nothing.
+   *
+   * @param effects - names, by the id of the alert that sets them off
+   */
+  publishAlerts(
+    alerts: readonly Alert[],
+    effects?: Readonly<Record<string, readonly string[]>>,
+  ): Promise<void>;
   /** Puts events that the session did not take into the late output. */
   publishLate(
     session: SessionRef,
@@ -69,7 +78,7 @@ export interface RuleReader {
   handOver(journey: string, id: string): Promise<HandOverNews>;
 }
 
-/** An activity of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
+/** A function of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
 export type Effect = (alert: Alert) => Promise<void>;
 
 export interface ActivityDependencies {
@@ -89,7 +98,7 @@ export interface ActivityDependencies {
 export function createActivities(deps: ActivityDependencies): SessionActivities {
   const { progress, ledger, alerts: sink, late, rules, onPublished, progressWaitMs } = deps;
   return {
-    publishAlerts: async (alerts) => {
+    publishAlerts: async (alerts, effects = {}) => {
       const recorded = await ledger.record(alerts);
       const fresh = recorded.filter(({ shadow }) => !shadow);
       if (fresh.length === 0) return;
@@ -97,6 +106,10 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
       Context.current().cancellationSignal.throwIfAborted();
       await sink.publish(fresh);
       failpoint('alerts-sent');
+      for (const alert of fresh) {
+        const names = effects[alert.id];
+        if (names) await startEffects(alert, names);
+      }
       await ledger.published(fresh.map(({ id }) => id));
       onPublished?.(fresh);
       failpoint('alerts-recorded');
@@ -133,24 +146,11 @@ function known(rules: RuleReader | undefined, journey: string): RuleReader {
   );
 }
 
-/**
- * An effect with the ledger in front of it: what took place for an alert id does not take place again.
- *
- * @param isInForce - asked once more before: a rule may have been switched off since it found the alert
- */
-export function withLedger(
-  name: string,
-  effect: Effect,
-  ledger: AlertLedger,
-  isInForce: (alert: Alert) => Promise<boolean> = async () => true,
-): Effect {
-  return async (alert) => {
-    if (!(await isInForce(alert))) return;
-    if (!(await ledger.begin(alert.id, name))) return;
-    await effect(alert);
-    await ledger.done(alert.id, name);
-  };
-}
-
+export {
+  createEffectActivities,
+  type EffectActivities,
+  type EffectDependencies,
+  type UserDirectory,
+} from './effects.js';
 export { type AlertLedger, memoryLedger } from './ledger.js';
 export { type AlertSink, consoleAlerts, fileAlerts, type LateSink, loggedLate } from './sinks.js';

@@ -1,8 +1,8 @@
 import type { Alert } from '../rules/rule.js';
 
 /**
- * What was published and set off, by alert id: the answer to "did we send it", which outlives every
- * process. It stands in front of every effect: a repetition of what it has as done changes nothing.
+ * What was published, by alert id, which outlives every process: a repetition of what it has as published changes nothing. What
+ * alerts set off is in the ledger of effects.
  */
 export interface AlertLedger {
   /**
@@ -13,14 +13,6 @@ export interface AlertLedger {
   record(alerts: readonly Alert[]): Promise<Alert[]>;
   /** These have reached the sink. */
   published(ids: readonly string[]): Promise<void>;
-  /**
-   * Notes another attempt at an effect.
-   *
-   * @returns false when the effect is done already
-   */
-  begin(alertId: string, effect: string): Promise<boolean>;
-  /** The effect has taken place. */
-  done(alertId: string, effect: string): Promise<void>;
 }
 
 /** How many alerts are remembered. A retry follows its first try by seconds. */
@@ -29,11 +21,6 @@ const REMEMBERED_MAX = 100_000;
 /** A ledger that lasts as long as the process: for one process, tests and the demo. */
 export function memoryLedger(): AlertLedger {
   const published = new Set<string>();
-  const effects = new Set<string>();
-  const remember = (known: Set<string>, name: string) => {
-    known.add(name);
-    if (known.size > REMEMBERED_MAX) known.delete(known.values().next().value as string);
-  };
   return {
     record: async (alerts) => {
       const fresh = new Map<string, Alert>();
@@ -41,9 +28,11 @@ export function memoryLedger(): AlertLedger {
       return [...fresh.values()];
     },
     published: async (ids) => {
-      for (const id of ids) remember(published, id);
+      for (const id of ids) {
+        published.add(id);
+        if (published.size > REMEMBERED_MAX)
+          published.delete(published.values().next().value as string);
+      }
     },
-    begin: async (alertId, effect) => !effects.has(`${effect} ${alertId}`),
-    done: async (alertId, effect) => remember(effects, `${effect} ${alertId}`),
   };
 }

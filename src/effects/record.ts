@@ -24,8 +24,8 @@ export type EffectState =
   | 'failed'
   | 'dead';
 
-/** States in which nothing more becomes of it by itself. */
-export const FINAL_STATES: readonly EffectState[] = ['delivered', 'capped', 'suppressed', 'dead'];
+/** States in which it is not decided yet. */
+export const WAITING_STATES: readonly EffectState[] = ['planned', 'held'];
 
 /** Why an effect was not sent, or not yet. */
 export type Reason =

@@ -1,6 +1,6 @@
-// The ledger in SQL: what was published and set off, for every process and for good.
+// The ledger of alerts in SQL: what was found and published, for every process and for good.
 //
-// Each statement stands by itself. Recording, publishing and finishing may be repeated at will, so what
+// Each statement stands by itself. Recording and publishing may be repeated at will, so what
 // half of a call has done is simply found done by the next.
 
 import { sql } from 'kysely';
@@ -12,7 +12,7 @@ import { storableJson, storableText } from './text.js';
 /** PostgreSQL takes 65,535 parameters in a statement; an alert has eleven. */
 const ROWS_MAX = 1_000;
 
-/** Keeps the ledger in the tables `cep_alerts` and `cep_effects`. Many processes may use it at once. */
+/** Keeps the ledger in the table `cep_alerts`. Many processes may use it at once. */
 export function sqlAlertLedger({ db }: Pick<Database, 'db'>): AlertLedger {
   /** Of these ids, the ones in the ledger that have not reached the sink. */
   const unpublished = async (ids: readonly string[]): Promise<string[]> => {
@@ -54,39 +54,6 @@ export function sqlAlertLedger({ db }: Pick<Database, 'db'>): AlertLedger {
           .where('published_at', 'is', null)
           .execute();
       }
-    },
-
-    begin: async (alertId, effect) => {
-      const begun = await db
-        .insertInto('cep_effects')
-        .values({ alert_id: storableText(alertId), effect: storableText(effect) })
-        .onConflict((conflict) =>
-          conflict
-            .columns(['alert_id', 'effect'])
-            .doUpdateSet((eb) => ({
-              attempts: eb('cep_effects.attempts', '+', 1),
-              begun_at: sql`current_timestamp`,
-            }))
-            .where('cep_effects.done_at', 'is', null),
-        )
-        .returning('attempts')
-        .executeTakeFirst();
-      // The condition keeps what is done as it is; then there is no row to return.
-      return begun !== undefined;
-    },
-
-    done: async (alertId, effect) => {
-      const now = sql<Date>`current_timestamp`;
-      await db
-        .insertInto('cep_effects')
-        .values({ alert_id: storableText(alertId), effect: storableText(effect), done_at: now })
-        .onConflict((conflict) =>
-          conflict
-            .columns(['alert_id', 'effect'])
-            .doUpdateSet({ done_at: now })
-            .where('cep_effects.done_at', 'is', null),
-        )
-        .execute();
     },
   };
 }

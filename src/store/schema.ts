@@ -2,6 +2,8 @@
 // database may be shared with other programs.
 
 import type { ColumnType, Generated } from 'kysely';
+import type { Answer } from '../effects/kinds/kind.js';
+import type { EffectState, Reason } from '../effects/record.js';
 import type { MatchedEvents } from '../event.js';
 import type { OriginsState } from '../ingest/origins.js';
 
@@ -9,6 +11,10 @@ export interface Schema {
   cep_progress: ProgressTable;
   cep_alerts: AlertsTable;
   cep_effects: EffectsTable;
+  cep_effect_users: EffectUsersTable;
+  cep_budgets: BudgetsTable;
+  cep_goals: GoalsTable;
+  cep_suppressions: SuppressionsTable;
   cep_parked: ParkedTable;
   cep_refused: RefusedTable;
   cep_sources: SourcesTable;
@@ -59,14 +65,74 @@ export interface AlertsTable {
   published_at: Date | null;
 }
 
-/** What alerts set off. */
+/** What alerts set off, and what became of it: see `effects/ledger.ts`. Times are ms since the epoch. */
 export interface EffectsTable {
   alert_id: string;
+  /** Its name. */
   effect: string;
+  journey: string | null;
+  key: string | null;
+  rule: string | null;
+  rule_version: number | null;
+  user_id: string | null;
+  channel: string | null;
+  /** Which the user may reach first. */
+  goal: string | null;
+  state: EffectState;
+  reason: Reason | null;
+  detail: string | null;
+  answer: ColumnType<Answer | null, string | null | undefined, string | null>;
+  campaign: string | null;
+  /** What it costs, a decimal. */
+  value: string | null;
   attempts: Generated<number>;
-  /** When the last attempt began. */
-  begun_at: Generated<Date>;
-  done_at: Date | null;
+  dry_run: Generated<boolean>;
+  /** Whether a try has begun whose end is not recorded. */
+  under_way: Generated<boolean>;
+  /** Whether some try may have arrived. */
+  may_have_arrived: Generated<boolean>;
+  /** Whether it counts for caps and budgets. */
+  counted: Generated<boolean>;
+  /** Event time. */
+  matched_at: number | null;
+  planned_at: number | null;
+  held_until: number | null;
+  decided_at: number | null;
+  ended_at: number | null;
+  workflow_id: string | null;
+  run_id: string | null;
+}
+
+/** A row to lock for each user that something was ever decided for. */
+export interface EffectUsersTable {
+  /** As `userKey` of effect-ledger.ts makes it, here and in the three tables below. */
+  user_id: string;
+}
+
+/** What campaigns have spent: on each user, and, under the empty user id, on all. */
+export interface BudgetsTable {
+  campaign: string;
+  user_id: string;
+  /** What would have been, had it been sent. */
+  dry_run: boolean;
+  spent: ColumnType<string, string, string>;
+}
+
+/** When users have reached goals last. */
+export interface GoalsTable {
+  user_id: string;
+  goal: string;
+  /** Event time. */
+  at: number;
+}
+
+/** Who is sent nothing: over a channel, or, under the empty one, at all. */
+export interface SuppressionsTable {
+  user_id: string;
+  channel: string;
+  reason: string;
+  author: string;
+  added_at: Generated<Date>;
 }
 
 /** Sessions that the server refuses signals for. */

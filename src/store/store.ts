@@ -1,9 +1,11 @@
 import type { AlertLedger } from '../activities/ledger.js';
+import type { EffectLedger } from '../effects/ledger.js';
 import type { KeyedSources } from '../ingest/keyed.js';
 import type { KeptSignals, ParkedSessions } from '../ingest/parked.js';
 import { sqlAlertLedger } from './alert-ledger.js';
 import { cachedProgressReader } from './cached-progress.js';
 import { type Database, type DatabaseAddress, openDatabase } from './database.js';
+import { sqlEffectLedger } from './effect-ledger.js';
 import { checkMigrated, migrate } from './migrate.js';
 import { sqlParkedSessions } from './parked.js';
 import { type SqlProgressStore, sqlProgressStore } from './progress-store.js';
@@ -18,6 +20,7 @@ export interface Store {
   /** Its `read` answers from a copy that is at most a second old, and knows of topics made anew. */
   readonly progress: SqlProgressStore;
   readonly ledger: AlertLedger;
+  readonly effects: EffectLedger;
   readonly parked: ParkedSessions & KeptSignals;
   readonly sources: KeyedSources;
   close(): Promise<void>;
@@ -48,6 +51,7 @@ export async function openStore(
     // Sessions ask often, and all about the same few rows.
     progress: { ...progress, read: cachedProgressReader(progress).read },
     ledger: sqlAlertLedger(database),
+    effects: sqlEffectLedger(database),
     parked: sqlParkedSessions(database),
     sources: sqlSources(database),
     close: () => database.close(),

@@ -3,4 +3,5 @@
 import { book } from './compiled-journeys.js';
 import { createSessionWorkflow } from './session.js';
 
+export { effect } from './effect.js';
 export const session = createSessionWorkflow(book);

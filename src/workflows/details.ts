@@ -13,12 +13,11 @@ const TELLING_FIELDS = ['eventType', 'type', 'productId', 'orderId', 'price'];
 /** A session's state as Markdown. */
 export function detailsOf(state: SessionState): string {
   const { journey, key, watermark, rules, counts, paused, handedOver = [] } = state;
-  const { events, alerts, repeats, late, refused, failedEffects } = counts;
+  const { events, alerts, repeats, late, refused } = counts;
   const asides = [
     repeats > 0 ? `${repeats} repeats dropped` : '',
     late > 0 ? `${late} late` : '',
     refused > 0 ? `**${refused} refused for want of room**` : '',
-    failedEffects > 0 ? `**${failedEffects} effects failed**` : '',
   ].filter(Boolean);
   return [
     `**${escapeMarkdown(journey)}** for **${escapeMarkdown(key)}**: ${events} events, ${alerts} alerts${asides.map((text) => `, ${text}`).join('')}.`,

@@ -92,12 +92,11 @@ const CARRIED_MAX = 1_800_000;
 const HISTORY_MAX = 30_000;
 const HISTORY_BYTES_MAX = 30_000_000;
 /**
- * Alerts handed to activities in one activation, as JSON in characters, once per activity that gets them (W5), and
- * late events in one activity:
- * the server ends a workflow that schedules an activity with more than 2 MB.
+ * Alerts handed to an activity in one activation (W5), and late events in one activity, as JSON in characters: the server ends a
+ * workflow that schedules an activity with more than 2 MB.
  */
 const ALERTS_LENGTH_MAX = 500_000;
-/** Activities that publish or run effects at one time; the server allows 2,000. */
+/** Activities that publish at one time; the server allows 2,000. */
 const PUBLISHING_MAX = 500;
 /** How long publishing may hold up the workflow task, which itself has 10 s, and how long it is not tried after a failure. */
 const LOCAL_MS: Millis = 2_000;
@@ -150,8 +149,6 @@ export interface SessionCounts {
    */
   skipped: number;
   alerts: number;
-  /** Effects given up after their retries. */
-  failedEffects: number;
 }
 
 /** What a session has done, when it has ended. */
@@ -169,7 +166,7 @@ export interface SessionState extends SessionRef {
   readonly rules: readonly RuleView[];
   readonly sources: readonly PartitionSnapshot[];
   readonly counts: SessionCounts;
-  /** Activities under way that publish alerts or run effects, and alerts that wait for theirs. */
+  /** Activities under way that publish alerts. */
   readonly publishing: number;
   /** Who paused it and why. */
   readonly paused: Done | null;
@@ -184,8 +181,6 @@ interface Untold {
   readonly planned: readonly PlannedAlert[];
   readonly notTaken: readonly NotTaken[];
 }
-
-type Effects = Record<string, (alert: PlannedAlert['alert']) => Promise<void>>;
 
 const RETRY = { initialInterval: '1 second', maximumInterval: '1 minute' } as const;
 
@@ -311,7 +306,6 @@ class SessionShell {
       refused: 0,
       skipped: 0,
       alerts: 0,
-      failedEffects: 0,
       ...carried?.counts,
     };
     this.#since = carried?.since ?? null;
@@ -591,7 +585,7 @@ class SessionShell {
 
   #plan(alerts: readonly PlannedAlert[]): void {
     for (const alert of alerts) {
-      const length = JSON.stringify(alert.alert).length * (1 + alert.effects.length);
+      const length = JSON.stringify(alert).length;
       this.#planned.push({ alert, length });
       this.#plannedLength += length;
     }
@@ -610,36 +604,31 @@ class SessionShell {
     }
     if (this.#planned.length === 0) return;
     let length = 0;
-    let activities = this.#publishing.size + 1;
     let count = 0;
-    for (const { alert, length: own } of this.#planned) {
+    for (const { length: own } of this.#planned) {
       length += own;
-      activities += alert.effects.length;
-      if (count > 0 && (length > ALERTS_LENGTH_MAX || activities > PUBLISHING_MAX)) break;
+      if (count > 0 && length > ALERTS_LENGTH_MAX) break;
       this.#plannedLength -= own;
       count++;
     }
-    const step = this.#planned.splice(0, count).map(({ alert }) => alert);
-    const told = step.map(({ alert }) => ({ alert, effects: [] }));
-    const published = this.#publishAlerts(step.map(({ alert }) => alert));
-    this.#publish(published, { planned: told, notTaken: [] });
-    for (const { alert, effects } of step) {
-      for (const effect of effects) {
-        const untold = { planned: [{ alert, effects: [effect] }], notTaken: [] };
-        this.#publish(this.#runEffect(effect, alert), untold);
-      }
-    }
+    const planned = this.#planned.splice(0, count).map(({ alert }) => alert);
+    this.#publish(this.#publishAlerts(planned), { planned, notTaken: [] });
   }
 
   /**
    * In the workflow task at hand where that works: an activity of its own costs another task and a way through the
    * server. Where it fails or is slow, as one that is tried until it works.
    */
-  async #publishAlerts(alerts: readonly Alert[]): Promise<void> {
+  async #publishAlerts(planned: readonly PlannedAlert[]): Promise<void> {
+    const withEffects = planned.filter(({ effects }) => effects.length > 0);
+    const args: Parameters<typeof publishAlerts> = [planned.map(({ alert }) => alert)];
+    if (withEffects.length > 0) {
+      args.push(Object.fromEntries(withEffects.map(({ alert, effects }) => [alert.id, effects])));
+    }
     const { sparesTasks = true } = this.#input.settings;
     if (sparesTasks && Date.now() >= this.#localAgainAt) {
       try {
-        await local.publishAlerts(alerts);
+        await local.publishAlerts(...args);
         return;
       } catch (error) {
         this.#localAgainAt = Date.now() + LOCAL_AGAIN_MS;
@@ -648,22 +637,7 @@ class SessionShell {
         });
       }
     }
-    await publishAlerts(alerts);
-  }
-
-  async #runEffect(effect: string, alert: PlannedAlert['alert']): Promise<void> {
-    const activities = proxyActivities<Effects>({
-      startToCloseTimeout: '1 minute',
-      scheduleToCloseTimeout: '1 hour',
-      summary: `${effect}: ${alert.type}`.slice(0, SUMMARY_LENGTH_MAX),
-    });
-    try {
-      await activities[effect]?.(alert);
-    } catch (error) {
-      this.#counts.failedEffects++;
-      const reason = messageOf((error as Error).cause ?? error);
-      log.error('effect failed for good', { effect, alertId: alert.id, reason });
-    }
+    await publishAlerts(...args);
   }
 
   #publish(activity: Promise<unknown>, untold: Untold): void {

@@ -1,0 +1,235 @@
+// What workflows of effects ask of the world: plan, decide, send, and what became of it. The ledger is asked first and told last.
+
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { assert } from '../assert.js';
+import type { EffectDeclaration, EffectsDeclaration } from '../effects/declaration.js';
+import { DeliveryError, type Sender } from '../effects/kinds/kind.js';
+import type { EffectLedger } from '../effects/ledger.js';
+import { planEffect } from '../effects/plan.js';
+import { type Decision, decide, factsNeeded } from '../effects/policy.js';
+import type { EffectUser, PlannedEffect, Reason } from '../effects/record.js';
+import { messageOf } from '../errors.js';
+import { failpoint } from '../failpoints.js';
+import type { Logger } from '../log.js';
+import type { Alert } from '../rules/rule.js';
+import type { Timestamp } from '../time.js';
+import {
+  EFFECT_WORKFLOW,
+  type EffectInput,
+  type EffectPlan,
+  effectWorkflowId,
+} from '../workflows/effect-messages.js';
+
+export interface EffectActivities {
+  /**
+   * Records an effect as planned.
+   *
+   * @param inherited - the goal of the effect that this one follows, where it has none of its own
+   * @returns null where nothing is left to do
+   */
+  planEffect(alert: Alert, effect: string, inherited: string | null): Promise<EffectPlan | null>;
+  /** Whether it is sent now, later or not at all. */
+  decideEffect(alert: Alert, effect: string, inherited: string | null): Promise<Decision>;
+  /** One try. Fails where another one is to follow. @returns whether it was delivered */
+  sendEffect(alert: Alert, effect: string): Promise<boolean>;
+  /** It is not sent any more. */
+  suppressEffect(alert: Alert, effect: string, reason: Reason): Promise<void>;
+  /** It was tried for as long as it may be. */
+  giveUpEffect(alert: Alert, effect: string, why: string): Promise<void>;
+}
+
+/** What is known of users beside what matches say. */
+export type UserDirectory = (
+  userId: string,
+  alert: Alert,
+) => Promise<Partial<Pick<EffectUser, 'email' | 'zone'>>>;
+
+export interface EffectDependencies {
+  readonly declaration: EffectsDeclaration;
+  /** By effect. */
+  readonly senders: ReadonlyMap<string, Sender>;
+  readonly ledger: EffectLedger;
+  readonly users?: UserDirectory | undefined;
+  /** Whether the alert's rule is still on. */
+  readonly isInForce: (alert: Alert) => Promise<boolean>;
+  readonly log: Logger;
+}
+
+const SUMMARY_LENGTH_MAX = 100;
+
+/** An effect's name, with all that is known of it. */
+interface Known {
+  readonly planned: PlannedEffect;
+  readonly declared: EffectDeclaration;
+  readonly sender: Sender;
+}
+
+export function createEffectActivities(deps: EffectDependencies): EffectActivities {
+  const { declaration, senders, ledger, users, isInForce, log } = deps;
+
+  const known = async (alert: Alert, name: string): Promise<Known | null> => {
+    const declared = Object.hasOwn(declaration.effects, name) ? declaration.effects[name] : null;
+    const sender = senders.get(name);
+    if (!declared || !sender) return null;
+    const planned = planEffect(declaration, name, alert);
+    const { id } = planned.user;
+    const more = id === null || !users ? {} : await users(id, alert);
+    return { planned: { ...planned, user: { ...planned.user, ...more } }, declared, sender };
+  };
+
+  /** It was declared once: a row names it, or a workflow that was started before. */
+  const isGone = async (alert: Alert, effect: string): Promise<void> => {
+    log.error('effect not sent: it is no longer declared', { effect, alertId: alert.id });
+    await ledger.suppress(`${alert.id}/${effect}`, 'EFFECT_GONE', now());
+  };
+
+  const ended = async (
+    { planned }: Known,
+    reason: Reason,
+    {
+      message,
+      answer,
+      isUnknown,
+    }: { message: string; answer?: DeliveryError['outcome']['answer']; isUnknown: boolean },
+  ): Promise<false> => {
+    const how = { state: 'dead', reason, detail: message, answer, isUnknown } as const;
+    await ledger.attempted(planned.id, how, now());
+    log.error('effect is dead', { effect: planned.id, reason, detail: message });
+    return false;
+  };
+
+  return {
+    planEffect: async (alert, name, inherited) => {
+      const found = await known(alert, name);
+      const { workflowExecution } = Context.current().info;
+      assert(workflowExecution !== undefined, 'only workflows plan effects');
+      const goal = found?.declared.goal ?? inherited;
+      const planned = found?.planned ?? planGone(alert, name);
+      const record = await ledger.plan(planned, goal, workflowExecution, now());
+      if (!found) {
+        await isGone(alert, name);
+        return null;
+      }
+      if (record.endedAt !== null) return null;
+      const { delay, timeout, retry, followUp } = found.declared;
+      return {
+        dueAt: alert.at + (delay ?? 0),
+        goal,
+        timeoutMs: timeout,
+        retry: { forMs: retry.for, firstMs: retry.first, longestMs: retry.longest },
+        followUp: followUp ? { afterMs: followUp.after, effect: followUp.effect } : null,
+      };
+    },
+
+    decideEffect: async (alert, name, inherited) => {
+      const found = await known(alert, name);
+      if (!found) {
+        await isGone(alert, name);
+        return { decision: 'refuse', state: 'suppressed', reason: 'EFFECT_GONE' };
+      }
+      const { planned, declared } = found;
+      if (!(await isInForce(alert))) {
+        await ledger.suppress(planned.id, 'RULE_OFF', now());
+        return { decision: 'refuse', state: 'suppressed', reason: 'RULE_OFF' };
+      }
+      const at = now();
+      const both = { all: declaration, effect: declared };
+      const goal = declared.goal ?? inherited;
+      return await ledger.decide(planned, goal, factsNeeded(both, planned, at), at, (facts) =>
+        decide(both, planned, facts, at),
+      );
+    },
+
+    sendEffect: async (alert, name) => {
+      const found = await known(alert, name);
+      if (!found) return false;
+      const { planned, declared, sender } = found;
+      const begun = await ledger.begin(planned.id);
+      if (begun === null) return false;
+      failpoint('effect-begun');
+      const mayRepeat =
+        (declared.delivery ?? (sender.isIdempotent ? 'at-least-once' : 'at-most-once')) ===
+        'at-least-once';
+      if (begun.isUnknown && !mayRepeat) {
+        const message =
+          'a worker ended while it was being sent: it may have arrived, and must not be sent twice';
+        return await ended(found, 'RESULT_UNKNOWN', { message, isUnknown: true });
+      }
+      const { cancellationSignal } = Context.current();
+      const signal = AbortSignal.any([cancellationSignal, AbortSignal.timeout(declared.timeout)]);
+      const { attempt } = begun;
+      try {
+        const answer = await sender.send({
+          ...{ effect: planned, alert, attempt, now: now(), timeoutMs: declared.timeout, signal },
+        });
+        failpoint('effect-sent');
+        await ledger.attempted(planned.id, { state: 'delivered', answer }, now());
+        failpoint('effect-recorded');
+        return true;
+      } catch (error) {
+        if (!(error instanceof DeliveryError)) throw error;
+        const { message, outcome } = error;
+        const isUnknown = outcome.is === 'unknown';
+        const what = { message, answer: outcome.answer, isUnknown };
+        if (outcome.is === 'refused') return await ended(found, outcome.reason ?? 'REFUSED', what);
+        if (isUnknown && !mayRepeat) return await ended(found, 'RESULT_UNKNOWN', what);
+        const reason = isUnknown ? 'RESULT_UNKNOWN' : 'REFUSED';
+        const how = {
+          state: 'failed',
+          reason,
+          detail: message,
+          answer: outcome.answer,
+          isUnknown,
+        } as const;
+        await ledger.attempted(planned.id, how, now());
+        throw ApplicationFailure.create({
+          message,
+          type: 'DeliveryError',
+          ...(outcome.retryAfterMs === undefined ? {} : { nextRetryDelay: outcome.retryAfterMs }),
+        });
+      }
+    },
+
+    suppressEffect: async (alert, name, reason) => {
+      await ledger.suppress(`${alert.id}/${name}`, reason, now());
+    },
+
+    giveUpEffect: async (alert, name, why) => {
+      const id = `${alert.id}/${name}`;
+      log.error('effect is dead', { effect: id, reason: 'RETRIES_EXHAUSTED', detail: why });
+      const how = {
+        state: 'dead',
+        reason: 'RETRIES_EXHAUSTED',
+        detail: why,
+        isUnknown: false,
+      } as const;
+      await ledger.attempted(id, how, now());
+    },
+  };
+}
+
+/** Starts the workflow that takes care of an alert's effects; one that was started before goes on as it is. */
+export async function startEffects(alert: Alert, effects: readonly string[]): Promise<void> {
+  const { client, info } = Context.current();
+  const input: EffectInput = { alert, effects };
+  try {
+    await client.workflow.start(EFFECT_WORKFLOW, {
+      workflowId: effectWorkflowId(alert.id),
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      taskQueue: info.taskQueue,
+      args: [input],
+      staticSummary: `${effects.join(', ')}: ${alert.type} of ${alert.key}`.slice(
+        0,
+        SUMMARY_LENGTH_MAX,
+      ),
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+/** When the server scheduled this try: one clock for all workers, and, where time is skipped, the only true one. */
+function now(): Timestamp {
+  return Context.current().info.currentAttemptScheduledTimestampMs;
+}

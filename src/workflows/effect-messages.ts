@@ -1,0 +1,33 @@
+// What is said between activities and the workflow of an alert's effects. Plain JSON, no behaviour.
+
+import type { Alert } from '../rules/rule.js';
+import type { Millis, Timestamp } from '../time.js';
+
+/** Workflow type. */
+export const EFFECT_WORKFLOW = 'effect';
+/** Signal that the user has reached a goal: its name, and the event time. */
+export const GOAL_SIGNAL = 'goal';
+/** Signal that an effect, by its name, is to be tried again from its beginning. */
+export const AGAIN_SIGNAL = 'again';
+/** Query for what the effects wait for. */
+export const EFFECTS_QUERY = 'effects';
+
+export interface EffectInput {
+  readonly alert: Alert;
+  /** Names, all at once. */
+  readonly effects: readonly string[];
+}
+
+/** What the workflow has to know of an effect's declaration: it stands in its history, whatever becomes of the declaration. */
+export interface EffectPlan {
+  readonly dueAt: Timestamp;
+  readonly goal: string | null;
+  /** Of one try. */
+  readonly timeoutMs: Millis;
+  readonly retry: { readonly forMs: Millis; readonly firstMs: Millis; readonly longestMs: Millis };
+  readonly followUp: { readonly afterMs: Millis; readonly effect: string } | null;
+}
+
+export function effectWorkflowId(alertId: string): string {
+  return `effect/${alertId}`;
+}

@@ -1,0 +1,187 @@
+// The workflow of an alert's effects: a thin, durable shell around activities that plan, decide and send. It waits, for a delay, for the
+// end of quiet hours or for a follow-up, and a goal of the user ends the wait.
+//
+//   F1. What it has to know of a declaration comes from an activity: a worker with another one replays it all the same.
+//   F2. It decides nothing. What it is told when it asks was decided in one transaction, and is told again to who asks again.
+//   F3. A goal that is missed as a signal is found in the ledger when it is decided.
+
+import {
+  condition,
+  defineQuery,
+  defineSignal,
+  log,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
+import type { EffectActivities } from '../activities/effects.js';
+import type { Reason } from '../effects/record.js';
+import { messageOf } from '../errors.js';
+import { type Millis, readableTimestamp, seconds, type Timestamp } from '../time.js';
+import {
+  AGAIN_SIGNAL,
+  EFFECTS_QUERY,
+  type EffectInput,
+  type EffectPlan,
+  GOAL_SIGNAL,
+} from './effect-messages.js';
+
+export const goalSignal = defineSignal<[goal: string, at: Timestamp]>(GOAL_SIGNAL);
+export const againSignal = defineSignal<[effect: string]>(AGAIN_SIGNAL);
+export const effectsQuery = defineQuery<EffectProgress[]>(EFFECTS_QUERY);
+
+/** How an effect stands, for people; the ledger has the whole of it. */
+export interface EffectProgress {
+  readonly effect: string;
+  readonly state: 'waiting' | 'deciding' | 'sending' | 'delivered' | 'not sent' | 'dead';
+  /** What it waits for, or why it was not sent. */
+  readonly why: string | null;
+  readonly until: Timestamp | null;
+}
+
+/** A receiver is given its time, and the ledger its own. */
+const LEDGER_MS: Millis = seconds(30);
+/** Who decides that it is to be held has a clock of its own: not at once again. */
+const HOLD_MIN_MS: Millis = seconds(1);
+const SUMMARY_LENGTH_MAX = 100;
+/** As Temporal's own default: 1 s, then twice that, ..., tried for as long as it takes. */
+const ledger = { startToCloseTimeout: LEDGER_MS };
+
+const { planEffect, decideEffect, suppressEffect, giveUpEffect } =
+  proxyActivities<EffectActivities>(ledger);
+
+/** Takes care of an alert's effects, and of what follows on them, until nothing is left to do. */
+export async function effect(input: EffectInput): Promise<EffectProgress[]> {
+  const effects = new AlertEffects(input);
+  setHandler(goalSignal, (goal, at) => effects.goalReached(goal, at));
+  setHandler(againSignal, (name) => effects.begin(name));
+  setHandler(effectsQuery, () => effects.progress);
+  for (const name of input.effects) effects.begin(name);
+  await condition(() => effects.isDone);
+  return effects.progress;
+}
+
+class AlertEffects {
+  readonly #alert: EffectInput['alert'];
+  readonly #progress = new Map<string, EffectProgress>();
+  /** Goals reached since the match. */
+  readonly #goals = new Set<string>();
+  #underWay = 0;
+
+  constructor({ alert }: EffectInput) {
+    this.#alert = alert;
+  }
+
+  get isDone(): boolean {
+    return this.#underWay === 0;
+  }
+
+  get progress(): EffectProgress[] {
+    return [...this.#progress.values()];
+  }
+
+  goalReached(goal: string, at: Timestamp): void {
+    if (at > this.#alert.at) this.#goals.add(goal);
+  }
+
+  /** Each effect goes its own way; one that is under way already goes on. */
+  begin(name: string): void {
+    const known = this.#progress.get(name)?.state;
+    if (known === 'waiting' || known === 'deciding' || known === 'sending') return;
+    this.#underWay++;
+    this.#tell(name, 'deciding');
+    this.#run(name)
+      .catch((error) => {
+        // An activity of ours is tried until it works: what comes here is a fault of ours, and must be seen.
+        log.error('effect failed', { effect: name, reason: messageOf(error) });
+        this.#tell(name, 'dead', messageOf(error));
+      })
+      .finally(() => {
+        this.#underWay--;
+      });
+  }
+
+  /** An effect, and the one that follows on it, ... */
+  async #run(first: string): Promise<void> {
+    let goal: string | null = null;
+    let earliest: Timestamp = 0;
+    for (let name: string | null = first; name !== null; ) {
+      const plan: EffectPlan | null = await planEffect(this.#alert, name, goal);
+      if (plan === null) return this.#tell(name, 'not sent');
+      ({ goal } = plan);
+      if (!(await this.#send(name, plan, Math.max(plan.dueAt, earliest)))) return;
+      name = plan.followUp?.effect ?? null;
+      earliest = Date.now() + (plan.followUp?.afterMs ?? 0);
+    }
+  }
+
+  /** @returns whether it was sent */
+  async #send(name: string, plan: EffectPlan, dueAt: Timestamp): Promise<boolean> {
+    let until = dueAt;
+    let why = 'its delay';
+    for (;;) {
+      this.#tell(name, 'waiting', why, until);
+      if (await this.#goalComesFirst(plan.goal, until)) {
+        await suppressEffect(this.#alert, name, 'GOAL_REACHED');
+        return this.#refused(name, 'GOAL_REACHED');
+      }
+      this.#tell(name, 'deciding');
+      const decision = await decideEffect(this.#alert, name, plan.goal);
+      if (decision.decision === 'send') return await this.#try(name, plan);
+      if (decision.decision === 'refuse') {
+        this.#refused(name, decision.reason, decision.detail);
+        // What would have followed is tried out, too.
+        return decision.reason === 'DRY_RUN';
+      }
+      until = Math.max(decision.until, Date.now() + HOLD_MIN_MS);
+      why = decision.reason;
+    }
+  }
+
+  async #goalComesFirst(goal: string | null, until: Timestamp): Promise<boolean> {
+    const isReached = () => goal !== null && this.#goals.has(goal);
+    const ms = until - Date.now();
+    if (isReached()) return true;
+    return ms > 0 && (await condition(isReached, ms));
+  }
+
+  async #try(name: string, { timeoutMs, retry }: EffectPlan): Promise<boolean> {
+    this.#tell(name, 'sending');
+    const { sendEffect } = proxyActivities<EffectActivities>({
+      startToCloseTimeout: timeoutMs + LEDGER_MS,
+      scheduleToCloseTimeout: retry.forMs,
+      retry: { initialInterval: retry.firstMs, maximumInterval: retry.longestMs },
+      summary: `${name}: ${this.#alert.type}`.slice(0, SUMMARY_LENGTH_MAX),
+    });
+    try {
+      const isDelivered = await sendEffect(this.#alert, name);
+      this.#tell(name, isDelivered ? 'delivered' : 'dead');
+      return isDelivered;
+    } catch (error) {
+      const reason = messageOf((error as Error).cause ?? error);
+      await giveUpEffect(this.#alert, name, reason);
+      this.#tell(name, 'dead', reason);
+      return false;
+    }
+  }
+
+  #refused(name: string, reason: Reason, detail?: string): false {
+    this.#tell(name, 'not sent', detail === undefined ? reason : `${reason}: ${detail}`);
+    return false;
+  }
+
+  #tell(
+    effect: string,
+    state: EffectProgress['state'],
+    why: string | null = null,
+    until: Timestamp | null = null,
+  ): void {
+    this.#progress.set(effect, { effect, state, why, until });
+    setCurrentDetails(this.progress.map(lineOf).join('\n'));
+  }
+}
+
+function lineOf({ effect, state, why, until }: EffectProgress): string {
+  const time = until === null ? '' : ` until ${readableTimestamp(until)}`;
+  return `- **${effect}** ${state}${time}${why === null ? '' : ` (${why})`}`;
+}
