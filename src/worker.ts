@@ -14,14 +14,19 @@ import {
   type AlertSink,
   consoleAlerts,
   createActivities,
+  createEffectActivities,
   type Effect,
   fileAlerts,
   type LateSink,
   loggedLate,
   type ProgressReader,
   type RuleReader,
-  withLedger,
+  type UserDirectory,
 } from './activities/index.js';
+import { type EffectsDocument, withFunctions } from './effects/declaration.js';
+import { sendersOf } from './effects/kinds/index.js';
+import type { EffectLedger } from './effects/ledger.js';
+import { loadEffects } from './effects-module.js';
 import { CepError } from './errors.js';
 import { failpointSinks, isAnyFailpointArmed } from './failpoints.js';
 import { loadJourneys } from './journeys-module.js';
@@ -41,13 +46,25 @@ export interface CreateWorkerOptions
    * What the worker shares with its ingestors: how far they are, and which alerts were sent. The database
    * of `openStore()`, or `memoryStore()` where one process is all of it.
    */
-  readonly store: { readonly progress: ProgressReader; readonly ledger: AlertLedger };
+  readonly store: {
+    readonly progress: ProgressReader;
+    readonly ledger: AlertLedger;
+    /** Where rules name effects. */
+    readonly effects?: EffectLedger;
+  };
   /** Where the rules of journeys come from a table: their revisions. */
   readonly rules?: RuleReader;
   /** Default `temporal-cep`. */
   readonly taskQueue?: string;
-  /** The user's own activities by name. */
+  /** What alerts set off, as for `defineEffects()`; or the path of a module or JSON document with it. None by default. */
+  readonly effects?: EffectsDocument | string | URL;
+  /**
+   * Functions of the user's own by name, for effects of the kind `function`. One that no effect is declared for is an effect
+   * by its own name.
+   */
   readonly activities?: Readonly<Record<string, Effect>>;
+  /** What is known of users beside what matches say: addresses and zones. */
+  readonly users?: UserDirectory;
   /** An NDJSON file, or a sink of one's own. Standard output by default. */
   readonly alerts?: string | AlertSink;
   /** Events that their session did not take, most of them too late; the log by default. */
@@ -69,8 +86,8 @@ export interface CreateWorkerOptions
 /**
  * Makes a worker for the sessions of a journeys module. Start it with `worker.run()`.
  *
- * @throws CepError `JOURNEYS_INVALID` when the module can't be used, a rule names an effect that is not
- *   registered, or an activity has a name of ours
+ * @throws CepError `JOURNEYS_INVALID` when the module can't be used, or a rule names an effect that is not registered,
+ *   `EFFECTS_INVALID`, and `SETTING_INVALID` for what effects need and there is not
  * @example
  * const store = await openStore('postgres://localhost/cep');
  * const worker = await createWorker({ journeys: './journeys.js', store, activities: { sendCoupon } });
@@ -81,6 +98,8 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     journeys: module,
     taskQueue = TASK_QUEUE,
     activities = {},
+    effects: declared,
+    users,
     alerts = consoleAlerts(),
     log = createLogger(),
     late = loggedLate(log),
@@ -111,19 +130,16 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     ...(progressWaitMs === undefined ? {} : { progressWaitMs }),
     ...(onPublished ? { onPublished } : {}),
   });
-  for (const name of Object.keys(activities)) {
-    if (!(name in own)) continue;
-    throw invalid(`the activity "${name}" has the name of one of temporal-cep's own: rename it`);
-  }
+  const declaration = withFunctions(await loadEffects(declared), Object.keys(activities));
   for (const { journey } of journeys.byId.values()) {
     for (const { id, pattern, onMatch, onTimeout } of journey.rules) {
       for (const { message } of warningsOf(pattern)) {
         log.warn('pattern may explode', { journey: journey.id, rule: id, reason: message });
       }
       for (const effect of [...(onMatch?.effects ?? []), ...(onTimeout?.effects ?? [])]) {
-        if (Object.hasOwn(activities, effect)) continue;
+        if (Object.hasOwn(declaration.effects, effect)) continue;
         throw invalid(
-          `rule "${id}" of journey "${journey.id}" names the effect "${effect}", which is not registered: pass it to createWorker({ activities: { ${effect} } })`,
+          `rule "${id}" of journey "${journey.id}" names the effect "${effect}", which is not registered: declare it under effects, or pass it to createWorker({ activities: { ${effect} } })`,
         );
       }
     }
@@ -135,12 +151,23 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     log.info('effect not set off: its rule is no longer on', { journey, rule, alertId: id });
     return false;
   };
-  const effects = Object.fromEntries(
-    Object.entries(activities).map(([name, effect]) => [
-      name,
-      withLedger(name, effect, ledger, isInForce),
-    ]),
-  );
+  const hasEffects = Object.keys(declaration.effects).length > 0;
+  if (hasEffects && !store.effects) {
+    throw new CepError(
+      'SETTING_INVALID',
+      'effects need a database, where it stands what was sent: pass { store: await openStore(address) } of temporal-cep/store; { memory: true } is an address for tests',
+    );
+  }
+  const effectActivities = store.effects && {
+    ...createEffectActivities({
+      declaration,
+      senders: sendersOf(declaration, process.env, activities),
+      ledger: store.effects,
+      users,
+      isInForce,
+      log,
+    }),
+  };
   const sinks: InjectedSinks<SessionSinks> = {
     session: {
       dropped: {
@@ -156,7 +183,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     ...workerOptions,
     ...deploymentOf(workerDeploymentOptions),
     taskQueue,
-    activities: { ...effects, ...own },
+    activities: { ...own, ...effectActivities },
     workflowBundle: bundle ?? (await bundleJourneys(path, quietLogger, options.dataConverter)),
     sinks: {
       ...workerOptions.sinks,

@@ -3,13 +3,16 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { assert } from '../assert.js';
-import type { EffectDeclaration, EffectsDeclaration } from '../effects/declaration.js';
+import {
+  type EffectDeclaration,
+  type EffectsDeclaration,
+  readEffects,
+} from '../effects/declaration.js';
 import { DeliveryError, type Sender } from '../effects/kinds/kind.js';
 import type { EffectLedger } from '../effects/ledger.js';
 import { planEffect } from '../effects/plan.js';
 import { type Decision, decide, factsNeeded } from '../effects/policy.js';
 import type { EffectUser, PlannedEffect, Reason } from '../effects/record.js';
-import { messageOf } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import type { Logger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
@@ -57,6 +60,9 @@ export interface EffectDependencies {
 }
 
 const SUMMARY_LENGTH_MAX = 100;
+/** What is recorded of an effect that nobody declares any more. */
+const GONE = readEffects({ effects: { gone: { send: { kind: 'gone' } } } }).effects
+  .gone as EffectDeclaration;
 
 /** An effect's name, with all that is known of it. */
 interface Known {
@@ -72,7 +78,7 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
     const declared = Object.hasOwn(declaration.effects, name) ? declaration.effects[name] : null;
     const sender = senders.get(name);
     if (!declared || !sender) return null;
-    const planned = planEffect(declaration, name, alert);
+    const planned = planEffect({ all: declaration, effect: declared }, name, alert);
     const { id } = planned.user;
     const more = id === null || !users ? {} : await users(id, alert);
     return { planned: { ...planned, user: { ...planned.user, ...more } }, declared, sender };
@@ -105,7 +111,7 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
       const { workflowExecution } = Context.current().info;
       assert(workflowExecution !== undefined, 'only workflows plan effects');
       const goal = found?.declared.goal ?? inherited;
-      const planned = found?.planned ?? planGone(alert, name);
+      const planned = found?.planned ?? planEffect({ all: declaration, effect: GONE }, name, alert);
       const record = await ledger.plan(planned, goal, workflowExecution, now());
       if (!found) {
         await isGone(alert, name);

@@ -7,12 +7,15 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
+import { goalsOf } from '../effects/goals.js';
+import { loadEffects } from '../effects-module.js';
+import { GoalWatch } from '../ingest/goals.js';
 import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.js';
 import { patienceOf } from '../ingest/patience.js';
 import { IngestPause } from '../ingest/pause.js';
 import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
 import { fileRejects, type RejectSink } from '../ingest/rejects.js';
-import { temporalGateway } from '../ingest/temporal-gateway.js';
+import { temporalGateway, temporalGoals } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
 import { rejectTopic } from '../kafka/reject-topic.js';
 import { createLogger, type Logger } from '../log.js';
@@ -40,7 +43,7 @@ import {
   type RuleTablesFlags,
 } from './rules-in-force.js';
 import { connectNative } from './server.js';
-import { startSessionWorkers } from './session-worker.js';
+import { EFFECTS_HELP, startSessionWorkers } from './session-worker.js';
 import { openPlace, ownStore, sharedStore } from './store.js';
 import { note, progress } from './terminal.js';
 
@@ -51,6 +54,7 @@ export const PUBLICATION_INTERVAL_MS: Millis = seconds(2);
 
 export interface IngestFlags extends AlertFlags, DataConverterFlags, RuleTablesFlags {
   readonly journeys: string;
+  readonly effects?: string;
   readonly taskQueue: string;
   readonly database?: string;
   readonly withWorker?: boolean;
@@ -92,6 +96,7 @@ export function addIngestOptions(command: Command): Command {
       '--dead-letters-topic <topic>',
       'publish records that cannot be used to this Kafka topic',
     )
+    .option('--effects <file>', EFFECTS_HELP)
     .option('--task-queue <name>', 'task queue of the workers', TASK_QUEUE)
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
     .option('--json', 'print the counts as JSON');
@@ -131,6 +136,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
   const cleanUp: (() => Promise<unknown> | undefined)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
   const { journeys: ofModule } = await loadJourneys(flags.journeys);
+  const goals = goalsOf(await loadEffects(flags.effects));
   const dataConverter = await dataConverterOf(flags);
   const secret = keySecret();
   const place = flags.withWorker
@@ -160,6 +166,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
       cleanUp.push(() => sinks.close());
       const worker = await startSessionWorkers({
         journeys: flags.journeys,
+        effects: flags.effects,
         taskQueue: flags.taskQueue,
         connection,
         namespace,
@@ -229,6 +236,9 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
       }),
       store: store.progress,
       parked: store.parked,
+      goals: new GoalWatch({
+        ...{ goals, ledger: store.effects, tell: temporalGoals(client), log },
+      }),
       owner,
       pause,
       outOfOrdernessMs: flags.outOfOrderness,

@@ -13,6 +13,10 @@ import { runWorker } from '../temporal-runtime.js';
 import { bundleJourneys, type CreateWorkerOptions, createWorker } from '../worker.js';
 import { connectAgain } from './server.js';
 
+/** Of the option that names the declaration. */
+export const EFFECTS_HELP =
+  'what alerts set off, and the goals of users: a JSON document, or a module';
+
 export interface SessionWorkerOptions {
   readonly journeys: string;
   readonly taskQueue: string;
@@ -21,6 +25,8 @@ export interface SessionWorkerOptions {
   readonly workers?: number;
   readonly namespace: string;
   readonly store: Store;
+  /** Path of the declaration of effects; undefined where there is none. */
+  readonly effects?: string | undefined;
   /** Where rules come from a table; null where none does. */
   readonly rules: RuleReader | null;
   /** That of Temporal where there is none. */
@@ -46,6 +52,7 @@ export async function startSessionWorkers(
     dataConverter,
     rules,
     connection,
+    effects,
     workers: count = 1,
     ...rest
   } = options;
@@ -54,6 +61,7 @@ export async function startSessionWorkers(
   const workerOptions: Omit<CreateWorkerOptions, 'connection'> = {
     ...rest,
     bundle: await bundleJourneys(rest.journeys, undefined, dataConverter ?? undefined),
+    ...(effects === undefined ? {} : { effects }),
     ...(alerts ? { alerts } : {}),
     ...(dataConverter ? { dataConverter } : {}),
     ...(rules ? { rules } : {}),

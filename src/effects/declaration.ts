@@ -132,11 +132,21 @@ export type EffectsDeclaration = z.infer<typeof document>;
 export type EffectsDocument = z.input<typeof document>;
 
 /**
- * Reads a declaration of effects.
+ * Declares effects. Its result is the module's default export, which worker and ingestor both load.
  *
  * @throws CepError `EFFECTS_INVALID` with the JSON path of the first fault in `details.path`
  */
-export function defineEffects(json: EffectsDocument): EffectsDeclaration {
+export function defineEffects(json: EffectsDocument): EffectsDocument {
+  readEffects(json);
+  return json;
+}
+
+/**
+ * Reads a declaration of effects; what its effects send is not looked at.
+ *
+ * @throws CepError `EFFECTS_INVALID` with the JSON path of the first fault in `details.path`
+ */
+export function readEffects(json: EffectsDocument): EffectsDeclaration {
   const parsed = document.safeParse(json);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0] as z.core.$ZodIssue;
@@ -156,6 +166,22 @@ export function defineEffects(json: EffectsDocument): EffectsDeclaration {
     }
   }
   return data;
+}
+
+/**
+ * The same with an effect for each function that none is declared for: sent at once, whoever the user is, and tried for an hour.
+ *
+ * @param functions - names
+ */
+export function withFunctions(
+  declaration: EffectsDeclaration,
+  functions: Iterable<string>,
+): EffectsDeclaration {
+  const effects = { ...declaration.effects };
+  for (const name of functions) {
+    effects[name] ??= effect.parse({ send: { kind: 'function', name }, retry: { for: '1h' } });
+  }
+  return { ...declaration, effects };
 }
 
 function invalid(path: string, message: string): CepError {

@@ -14,6 +14,7 @@ import type { EventBatch, SessionRef, SourcePartition } from '../workflows/messa
 import { decodeRecord } from './decode.js';
 import { DISPATCH_DEFAULTS, Dispatcher, type DispatchSettings } from './dispatch.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
+import type { GoalWatch } from './goals.js';
 import { EventOrder } from './order.js';
 import type { Outlet, OutletDeps } from './outlet.js';
 import type { ParkedSessions, RefusedSignal } from './parked.js';
@@ -75,6 +76,8 @@ export interface IngestOptions {
   readonly late?: RejectSink;
   /** Records that could not be used; the log by default. */
   readonly deadLetters?: RejectSink;
+  /** Told of the events that may be goals, late ones too. */
+  readonly goals?: GoalWatch;
   /** Lets it stand still. */
   readonly pause?: IngestPause;
   /** Ends the ingest gracefully: what was read is delivered, no final watermark follows. */
@@ -444,9 +447,7 @@ export class Ingestor {
         order.advance(partition, timestamp - this.#outOfOrdernessMs - 1);
         const watermark = Math.max(order.watermarkOf(partition), partition.published);
         const message = `event time ${timestamp} is not after the watermark ${watermark}`;
-        this.#reject(this.#late, 'LATE', message, event, event.data)
-          .then(() => tracker.settle(tracking))
-          .catch((failure) => this.#fail(failure));
+        this.#rejectLate(message, event, () => tracker.settle(tracking));
       }
     }
     partition.heard(timestamp);
@@ -504,8 +505,16 @@ export class Ingestor {
     }
     this.#counts.late++;
     const message = `event time ${timestamp} is not after the watermark ${Math.max(order.watermark, partition.published)} of the repartitioned topic: its source partition, or its topic, is a later one`;
-    this.#reject(this.#late, 'LATE', message, event, event.data)
-      .then(() => tracker.settle(tracking))
+    this.#rejectLate(message, event, () => tracker.settle(tracking));
+  }
+
+  /** What comes too late for patterns is done all the same. */
+  #rejectLate(message: string, event: CepEvent, settle: () => void): void {
+    Promise.all([
+      this.#reject(this.#late, 'LATE', message, event, event.data),
+      this.#options.goals?.reached(event),
+    ])
+      .then(settle)
       .catch((failure) => this.#fail(failure));
   }
 
@@ -559,6 +568,11 @@ export class Ingestor {
         this.#dead(error.code, messageOf(error), event, event.data)
           .then(() => tracker.settle(record))
           .catch((failure) => this.#fail(failure));
+      }
+      const goals = this.#options.goals?.reached(event);
+      if (goals) {
+        tracker.awaits(record);
+        goals.then(() => tracker.settle(record)).catch((failure) => this.#fail(failure));
       }
       if (routes.length === 0 && errors.length === 0) this.#counts.unrouted++;
       for (const { journey, key } of routes) {

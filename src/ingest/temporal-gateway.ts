@@ -17,6 +17,7 @@ import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Journey } from '../rules/journey.js';
 import { type HandedOver, Session } from '../rules/session.js';
 import { seconds } from '../time.js';
+import { GOAL_SIGNAL } from '../workflows/effect-messages.js';
 import {
   BUSY_QUERY,
   EVENTS_SIGNAL,
@@ -32,6 +33,7 @@ import { attributesAtStart } from '../workflows/search-attributes.js';
 import type { SessionInput } from '../workflows/session.js';
 import { keyName, sessionWorkflowId } from '../workflows/session-id.js';
 import { type SessionGateway, SessionRefused } from './gateway.js';
+import type { GoalWatchDeps } from './goals.js';
 
 const CEP_JOURNEY = defineSearchAttributeKey('CepJourney', SEARCH_ATTRIBUTES.CepJourney);
 const CEP_KEY = defineSearchAttributeKey('CepKey', SEARCH_ATTRIBUTES.CepKey);
@@ -89,10 +91,7 @@ export function temporalGateway(options: GatewayOptions): SessionGateway {
         );
         return 'accepted';
       } catch (error) {
-        const isGone =
-          error instanceof WorkflowNotFoundError ||
-          (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND);
-        if (isGone) return 'not-found';
+        if (isGone(error)) return 'not-found';
         throw error;
       }
     },
@@ -125,6 +124,24 @@ export function temporalHandOver(
       }),
     );
   };
+}
+
+/** Tells workflows of effects that their user has reached a goal. */
+export function temporalGoals(client: Client): GoalWatchDeps['tell'] {
+  return async (workflowId, goal, at) => {
+    try {
+      await call(client, () => client.workflow.getHandle(workflowId).signal(GOAL_SIGNAL, goal, at));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  };
+}
+
+function isGone(error: unknown): boolean {
+  return (
+    error instanceof WorkflowNotFoundError ||
+    (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND)
+  );
 }
 
 /** How a session is started. */

@@ -72,6 +72,7 @@ export function planAlert(
     id: alertId(origin, output, ordinal),
     journey,
     rule: rule.id,
+    ruleVersion: rule.version ?? 1,
     key,
     userId: fieldOf(match, 'userId'),
     userSession: fieldOf(match, 'userSession'),

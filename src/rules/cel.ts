@@ -14,7 +14,7 @@
 //   L4. `timestamp` belongs to the event, so only `match` makes a condition iterative.
 
 import { Environment } from '@marcbachmann/cel-js';
-import type { RuleError } from '../errors.js';
+import { RuleError } from '../errors.js';
 import type { Condition } from '../pattern/condition.js';
 import { type Compiled, compileCel, VARIABLES } from './cel-compile.js';
 import { CelRefusal, expressionInvalid } from './cel-syntax.js';
@@ -65,6 +65,23 @@ export function cel<E = any>(expression: string): Condition<E> {
       if (value === false) return false;
       throw value;
     },
+  };
+}
+
+/**
+ * A question to an event alone; one on which the expression errs is answered with no, as a condition that errs is false.
+ *
+ * @throws RuleError `EXPRESSION_INVALID`, also where it asks for the match
+ */
+export function eventTest(expression: string): (event: unknown) => boolean {
+  const { evaluate, iterative } = cel(expression);
+  if (iterative) throw new RuleError('EXPRESSION_INVALID', 'there is no match yet: ask the event');
+  return (event) => {
+    try {
+      return evaluate(event, {}, 0);
+    } catch {
+      return false;
+    }
   };
 }
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { compile } from '../automaton/compile.js';
 import { CepError, messageOf, RuleError } from '../errors.js';
 import type { MatchedEvents } from '../event.js';
-import { cel } from './cel.js';
+import { cel, eventTest } from './cel.js';
 import type { ConditionClasses } from './conditions.js';
 import { decode } from './decode.js';
 import { describeIssue, parseDocument } from './document.js';
@@ -121,21 +121,8 @@ function journeyOf(
     rules,
     ...(description ? { description } : {}),
     ...(accepts
-      ? { accepts: inPlace(`$.journeys[${i}].accepts`, id, () => acceptsOf(accepts)) }
+      ? { accepts: inPlace(`$.journeys[${i}].accepts`, id, () => eventTest(accepts)) }
       : {}),
-  };
-}
-
-/** An event on which the expression errs is none of the journey's, as a condition that errs is false. */
-function acceptsOf(expression: string): (event: unknown) => boolean {
-  const { evaluate, iterative } = cel(expression);
-  if (iterative) throw new RuleError('EXPRESSION_INVALID', 'there is no match yet: ask the event');
-  return (event) => {
-    try {
-      return evaluate(event, {}, 0);
-    } catch {
-      return false;
-    }
   };
 }
 

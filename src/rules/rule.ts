@@ -53,6 +53,7 @@ export interface Alert {
   readonly id: string;
   readonly journey: string;
   readonly rule: string;
+  readonly ruleVersion: number;
   readonly key: string;
   /** From the first matched event that has the field; null when none has. */
   readonly userId: string | null;

@@ -63,6 +63,7 @@ function rowOf(id: string, alert: Alert) {
     id,
     journey: storableText(alert.journey),
     rule: storableText(alert.rule),
+    rule_version: alert.ruleVersion,
     key: storableText(alert.key),
     type: storableText(alert.type),
     message: storableText(alert.message),

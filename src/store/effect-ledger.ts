@@ -335,7 +335,7 @@ function rowOf(
     goal,
     state: 'planned',
     campaign: cost && storableText(cost.campaign),
-    value: cost && cost.value,
+    value: cost?.value ?? null,
     dry_run: effect.isDryRun,
     matched_at: effect.matchedAt,
     planned_at: now,

@@ -26,6 +26,7 @@ export async function recordedAlerts(
     id: row.id,
     journey: row.journey,
     rule: row.rule,
+    ruleVersion: row.rule_version,
     key: row.key,
     userId: row.user_id,
     userSession: row.user_session,

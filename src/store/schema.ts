@@ -50,6 +50,7 @@ export interface AlertsTable {
   id: string;
   journey: string;
   rule: string;
+  rule_version: Generated<number>;
   key: string;
   type: string;
   message: string;

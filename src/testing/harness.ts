@@ -11,7 +11,7 @@ import type { Alert } from '../rules/rule.js';
 import { startTimeSkipping } from '../servers/test-server.js';
 import { quietTemporal, runWorker } from '../temporal-runtime.js';
 import type { Millis, Timestamp } from '../time.js';
-import { createWorker, type Effect } from '../worker.js';
+import { type CreateWorkerOptions, createWorker, type Effect } from '../worker.js';
 import {
   type BatchedEvent,
   EVENTS_SIGNAL,
@@ -30,8 +30,10 @@ export interface JourneyTestOptions {
   readonly journeys: string | URL;
   /** The one journey to run. The server's clock serves one workflow at a time. */
   readonly journey: string;
-  /** The user's own activities by name, as for `createWorker`. */
+  /** As for `createWorker`. */
+  readonly effects?: CreateWorkerOptions['effects'];
   readonly activities?: Readonly<Record<string, Effect>>;
+  readonly users?: CreateWorkerOptions['users'];
   /** As for `createWorker`. */
   readonly dataConverter?: DataConverter;
 }

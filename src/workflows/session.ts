@@ -40,7 +40,6 @@ import type { PlannedAlert } from '../rules/alert.js';
 import type { CompiledJourney } from '../rules/compiled.js';
 import type { RuleBook } from '../rules/in-force.js';
 import type { JourneyRules } from '../rules/revision.js';
-import type { Alert } from '../rules/rule.js';
 import {
   type HandedOver,
   type LostMatches,

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { Registry } from 'prom-client';
+import { loadEffects } from '../../effects-module.js';
 import { loadJourneys } from '../../journeys-module.js';
 import { createLogger } from '../../log.js';
 import { revisionReader } from '../../rule-store/revision-reader.js';
@@ -22,12 +23,13 @@ import { connectKafka, KAFKA_HELP } from '../kafka.js';
 import { portNumber, positiveNumber } from '../option-values.js';
 import { addRulesOption, openRules, type RulesFlags } from '../rules-in-force.js';
 import { connectNative, SERVER_HELP } from '../server.js';
-import { startSessionWorkers } from '../session-worker.js';
+import { EFFECTS_HELP, startSessionWorkers } from '../session-worker.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, stopSignal, whenAborted } from '../terminal.js';
 
 interface WorkerFlags extends AlertFlags, DataConverterFlags, DeploymentFlags, RulesFlags {
   readonly journeys: string;
+  readonly effects?: string;
   readonly taskQueue: string;
   readonly database?: string;
   readonly brokers?: string;
@@ -47,6 +49,7 @@ export function workerCommand(): Command {
       '--brokers <list>',
       'Kafka brokers, host:port separated by commas (default: the environment)',
     )
+    .option('--effects <file>', EFFECTS_HELP)
     .option('--task-queue <name>', 'task queue of sessions and activities', TASK_QUEUE)
     .option(
       '--workers <n>',
@@ -64,8 +67,8 @@ ${KAFKA_HELP}
 ${PRIVACY_HELP}
 
 Alerts are recorded in the database, whatever else becomes of them. Runs until Ctrl-C or SIGTERM: it then
-finishes the activities under way and exits with 0. Sessions go on with the next worker. Rules with effects
-of their own need a worker of their own: createWorker() of temporal-cep/worker.`,
+finishes the activities under way and exits with 0. Sessions go on with the next worker. Effects that call
+functions of yours need a worker of yours: createWorker() of temporal-cep/worker.`,
     )
     .action(run);
 }
@@ -79,6 +82,7 @@ async function run(flags: WorkerFlags): Promise<void> {
   const deployment = deploymentOptions(flags);
   const dataConverter = await dataConverterOf(flags);
   await loadJourneys(journeys);
+  await loadEffects(flags.effects);
   const place = sharedStore(flags.database);
   try {
     const kafka = needsKafka(flags) ? await connectKafka(flags.brokers, log) : null;
@@ -94,6 +98,7 @@ async function run(flags: WorkerFlags): Promise<void> {
     cleanUp.push(await showMetrics(registry, flags.metricsPort));
     const workers = await startSessionWorkers({
       journeys,
+      effects: flags.effects,
       taskQueue,
       connection,
       workers: flags.workers,

@@ -6,6 +6,10 @@ import { type Kysely, type Migration, sql } from 'kysely';
 const now = sql`current_timestamp`;
 
 async function up(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .alterTable('cep_alerts')
+    .addColumn('rule_version', 'integer', (column) => column.notNull().defaultTo(1))
+    .execute();
   const effects = db.schema.alterTable('cep_effects');
   for (const [name, type] of [
     ['journey', 'text'],
