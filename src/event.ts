@@ -29,3 +29,14 @@ export function coordinates(event: CepEvent<unknown>): string {
 
 /** The events of a match, by stage, oldest first, without envelopes. Stages that took none are absent. */
 export type MatchedEvents<E = unknown> = Readonly<Record<string, readonly E[]>>;
+
+/** The first value of a field in the events of a match, as text; null when none has it. */
+export function firstOf(match: MatchedEvents, field: string): string | null {
+  for (const events of Object.values(match)) {
+    for (const event of events) {
+      const value = (event as EventData)[field];
+      if (value !== undefined && value !== null) return String(value);
+    }
+  }
+  return null;
+}

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { CepError } from '../errors.js';
 import { type Millis, parseDuration } from '../time.js';
+import { isZone, leaveNothingFree } from './calendar.js';
 
 /** `30m`, `12h`, `7d`; kept in ms. */
 const duration = z.string().transform((text, context): Millis => {
@@ -28,15 +29,20 @@ const money = z.string().regex(/^\d{1,12}(\.\d{1,4})?$/, {
   message: 'write an amount as a decimal in quotes, such as "19.90"',
 });
 
-const quietHours = z.strictObject({
-  /** In the user's zone; `from` after `to` goes over midnight. */
-  from: clock,
-  to: clock,
-  /** What becomes of an effect that falls due in them: it waits for their end, or is not sent at all. */
-  otherwise: z.enum(['hold', 'drop']).default('hold'),
-});
+const quietHours = z
+  .strictObject({
+    /** In the user's zone; `from` after `to` goes over midnight. */
+    from: clock,
+    to: clock,
+    /** What becomes of an effect that falls due in them: it waits for their end, or is not sent at all. */
+    otherwise: z.enum(['hold', 'drop']).default('hold'),
+  })
+  .refine(({ from, to }) => from !== to, {
+    message:
+      'from and to are the same, which may mean the whole day or nothing: leave quietHours out, or write two times',
+  });
 const cap = z.strictObject({
-  /** How many may be sent. */
+  /** How many may be sent; 0 for none. */
   max: z.number().int().min(0),
   /** In a rolling window of this length, or in a calendar day of the user's zone. */
   per: z.union([z.literal('day').transform(() => 'day' as const), duration]),
@@ -153,7 +159,7 @@ export function readEffects(json: EffectsDocument): EffectsDeclaration {
     throw invalid(`$${path.map((part) => `.${String(part)}`).join('')}`, message);
   }
   const { data } = parsed;
-  for (const [name, { goal, followUp }] of Object.entries(data.effects)) {
+  for (const [name, { goal, followUp, quietHours }] of Object.entries(data.effects)) {
     if (goal !== undefined && !Object.hasOwn(data.goals, goal)) {
       throw invalid(`$.effects.${name}.goal`, `no goal is called "${goal}": add it under goals`);
     }
@@ -162,6 +168,20 @@ export function readEffects(json: EffectsDocument): EffectsDeclaration {
       throw invalid(
         `$.effects.${name}.followUp.effect`,
         `no effect is called "${effect}": add it under effects`,
+      );
+    }
+    const cycle = followUpCycle(data, name);
+    if (cycle) {
+      throw invalid(
+        `$.effects.${name}.followUp.effect`,
+        `${cycle.join(' is followed by ')}, and so on for ever: let one of them have no followUp`,
+      );
+    }
+    const quiet = [data.quietHours, quietHours].filter((hours) => hours !== undefined);
+    if (leaveNothingFree(quiet)) {
+      throw invalid(
+        `$.effects.${name}.quietHours`,
+        'with those of all effects they cover the whole day, so it could never be sent: shorten one of them',
       );
     }
   }
@@ -184,15 +204,19 @@ export function withFunctions(
   return { ...declaration, effects };
 }
 
-function invalid(path: string, message: string): CepError {
-  return new CepError('EFFECTS_INVALID', `${path}: ${message}`, { details: { path } });
+/** Names of effects from this one until it comes again. */
+function followUpCycle({ effects }: EffectsDeclaration, name: string): string[] | null {
+  const names = [name];
+  for (;;) {
+    const next = effects[names.at(-1) as string]?.followUp?.effect;
+    if (next === undefined) return null;
+    const isRepeat = names.includes(next);
+    names.push(next);
+    // One that leads into a cycle without being in it is not the fault: that is told of those in it.
+    if (isRepeat) return next === name ? names : null;
+  }
 }
 
-function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
+function invalid(path: string, message: string): CepError {
+  return new CepError('EFFECTS_INVALID', `${path}: ${message}`, { details: { path } });
 }

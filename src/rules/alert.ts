@@ -6,7 +6,7 @@ import Mustache from 'mustache';
 import { bytesAtMost, jsonBytes } from '../automaton/limits.js';
 import { dataByStage } from '../automaton/match.js';
 import type { EventsByStage, Match, Timeout } from '../automaton/operator.js';
-import { coordinates, type EventData, type MatchedEvents } from '../event.js';
+import { coordinates, firstOf, type MatchedEvents } from '../event.js';
 import type { Alert, Outcome, Rule } from './rule.js';
 
 /** Our own: that of the module is frozen where sessions share it, and could not remember a template. */
@@ -74,8 +74,8 @@ export function planAlert(
     rule: rule.id,
     ruleVersion: rule.version ?? 1,
     key,
-    userId: fieldOf(match, 'userId'),
-    userSession: fieldOf(match, 'userSession'),
+    userId: firstOf(match, 'userId'),
+    userSession: firstOf(match, 'userSession'),
     type: outcome.alert,
     message,
     at: output.at,
@@ -131,16 +131,6 @@ function stageCoordinates(events: EventsByStage): [stage: string, events: string
 /** 32 hex digits (128 bits) of the SHA-256 of a JSON value. */
 export function hashOf(value: unknown): string {
   return bytesToHex(sha256(utf8ToBytes(JSON.stringify(value)))).slice(0, 32);
-}
-
-function fieldOf(match: MatchedEvents, field: string): string | null {
-  for (const events of Object.values(match)) {
-    for (const event of events) {
-      const value = (event as EventData)[field];
-      if (value !== undefined && value !== null) return String(value);
-    }
-  }
-  return null;
 }
 
 function messageOf(rule: Rule, { message, alert }: Outcome, match: MatchedEvents): string {
