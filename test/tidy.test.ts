@@ -52,6 +52,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows/session-id',
   ],
   'rule-store': ['rules', 'store', 'log', 'type:activities'],
+  effects: [
+    'rules',
+    // Templates see what is matched, functions are activities of the user's.
+    'type:activities',
+    // The kind `sql` writes to the databases that rules can be in.
+    'rule-store/database',
+    'type:rule-store/schema',
+    'store/sql-state',
+  ],
   metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
   backtest: [
     'ingest',
