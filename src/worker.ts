@@ -15,7 +15,6 @@ import {
   consoleAlerts,
   createActivities,
   createEffectActivities,
-  type Effect,
   fileAlerts,
   type LateSink,
   loggedLate,
@@ -24,6 +23,7 @@ import {
   type UserDirectory,
 } from './activities/index.js';
 import { type EffectsDocument, withFunctions } from './effects/declaration.js';
+import type { Effect } from './effects/kinds/function.js';
 import { sendersOf } from './effects/kinds/index.js';
 import type { EffectLedger } from './effects/ledger.js';
 import { loadEffects } from './effects-module.js';
@@ -221,11 +221,11 @@ function invalid(message: string): CepError {
 }
 
 export { loadDataConverter } from './data-converter.js';
+export type { Effect };
 export {
   type Alert,
   type AlertSink,
   consoleAlerts,
-  type Effect,
   fileAlerts,
   type LateSink,
   type NotTakenReason,

@@ -17,7 +17,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   automaton: ['pattern'],
   rules: ['automaton', 'pattern'],
   analytics: [],
-  workflows: ['automaton', 'rules', 'pattern', 'type:activities', 'type:failpoints'],
+  workflows: [
+    'automaton',
+    'rules',
+    'pattern',
+    'type:activities',
+    'type:effects',
+    'type:failpoints',
+  ],
   log: [],
   'user-module': [],
   'journeys-module': ['rules', 'user-module'],
@@ -25,9 +32,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'json-file': [],
   // What an activity says to a workflow stands in workflows/messages.
   failpoints: [],
-  activities: ['rules', 'automaton', 'log', 'workflows/messages', 'failpoints'],
+  activities: [
+    'rules',
+    'automaton',
+    'effects',
+    'effects/kinds',
+    'log',
+    'workflows/messages',
+    'workflows/effect-messages',
+    'failpoints',
+  ],
   ingest: [
     'workflows/messages',
+    'workflows/effect-messages',
+    'type:effects',
     // A session is started with what it would show in the list of workflows.
     'workflows/search-attributes',
     'workflows/session-id',
@@ -42,6 +60,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kafka: ['rules', 'log', 'type:activities', 'type:ingest', 'workflows/messages'],
   store: [
     'rules',
+    'effects',
+    'type:effects/kinds',
     'log',
     'activities',
     'ingest/progress',
@@ -53,8 +73,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'rule-store': ['rules', 'store', 'log', 'type:activities'],
   // Their kinds send, and are a part of their own: what decides knows none of them.
-  effects: ['type:rules', 'automaton/priority-queue', 'type:effects/kinds'],
-  'effects/kinds': ['effects', 'rules', 'log'],
+  effects: ['rules', 'automaton/priority-queue', 'type:effects/kinds'],
+  'effects/kinds': [
+    'effects',
+    'rules',
+    'log',
+    // The kind `sql` writes to the databases that rules can be in.
+    'rule-store/database',
+    'type:rule-store/schema',
+    'store/sql-state',
+  ],
+  'effects-module': ['effects', 'json-file', 'user-module'],
   metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
   backtest: [
     'ingest',

@@ -78,9 +78,6 @@ export interface RuleReader {
   handOver(journey: string, id: string): Promise<HandOverNews>;
 }
 
-/** A function of the user's own; a rule names it under `effects`. It may run more than once per alert id. */
-export type Effect = (alert: Alert) => Promise<void>;
-
 export interface ActivityDependencies {
   readonly progress: ProgressReader;
   readonly ledger: AlertLedger;
@@ -106,10 +103,12 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
       Context.current().cancellationSignal.throwIfAborted();
       await sink.publish(fresh);
       failpoint('alerts-sent');
-      for (const alert of fresh) {
-        const names = effects[alert.id];
-        if (names) await startEffects(alert, names);
-      }
+      await Promise.all(
+        fresh.map(async (alert) => {
+          const names = effects[alert.id];
+          if (names) await startEffects(alert, names);
+        }),
+      );
       await ledger.published(fresh.map(({ id }) => id));
       onPublished?.(fresh);
       failpoint('alerts-recorded');

@@ -106,4 +106,6 @@ export interface EffectLedger {
    */
   goalReached(userId: string, goal: string, at: Timestamp): Promise<string[]>;
   read(id: string): Promise<EffectRecord | null>;
+  /** In the order in which they were planned. */
+  ofAlert(alertId: string): Promise<EffectRecord[]>;
 }

@@ -7,14 +7,8 @@ import type { PlannedEffect } from './record.js';
  * Makes of an alert and a declared effect what is planned.
  *
  * @param name - of the effect
- * @param ruleVersion - of the alert's rule
  */
-export function planEffect(
-  { all, effect }: Declared,
-  name: string,
-  alert: Alert,
-  ruleVersion: number,
-): PlannedEffect {
+export function planEffect({ all, effect }: Declared, name: string, alert: Alert): PlannedEffect {
   return {
     id: effectId(alert.id, name),
     alertId: alert.id,
@@ -22,7 +16,7 @@ export function planEffect(
     journey: alert.journey,
     key: alert.key,
     rule: alert.rule,
-    ruleVersion,
+    ruleVersion: alert.ruleVersion,
     user: {
       id: alert.userId,
       email: firstOf(alert.match, all.user.email),

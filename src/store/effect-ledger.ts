@@ -183,6 +183,17 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
       const row = await db.selectFrom('cep_effects').selectAll().where(idIs(id)).executeTakeFirst();
       return row ? recordOf(row) : null;
     },
+
+    ofAlert: async (alertId) => {
+      const rows = await db
+        .selectFrom('cep_effects')
+        .selectAll()
+        .where('alert_id', '=', storableText(alertId))
+        .orderBy('planned_at')
+        .orderBy('effect')
+        .execute();
+      return rows.map(recordOf);
+    },
   };
 }
 

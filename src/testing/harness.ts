@@ -1,17 +1,30 @@
 // A user's journeys on the time-skipping server: send events, let days go by in milliseconds, look at the
 // alerts. Ingest is played by the harness, everything behind it is real: workflow, timers, activities.
 
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { memoryLedger, type ProgressReader } from '../activities/index.js';
+import { goalsOf } from '../effects/goals.js';
+import type { EffectRecord } from '../effects/ledger.js';
+import { loadEffects } from '../effects-module.js';
 import { CepError } from '../errors.js';
 import type { EventData } from '../event.js';
+import { GoalWatch } from '../ingest/goals.js';
+import { temporalGoals } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
 import { createLogger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
 import { startTimeSkipping } from '../servers/test-server.js';
+import { openStore } from '../store/store.js';
 import { quietTemporal, runWorker } from '../temporal-runtime.js';
 import type { Millis, Timestamp } from '../time.js';
 import { type CreateWorkerOptions, createWorker, type Effect } from '../worker.js';
+import {
+  EFFECTS_QUERY,
+  type EffectProgress,
+  effectWorkflowId,
+  isOver,
+} from '../workflows/effect-messages.js';
 import {
   type BatchedEvent,
   EVENTS_SIGNAL,
@@ -53,6 +66,8 @@ export interface JourneyTest {
   send(...events: EventData[]): Promise<void>;
   /** Lets time go by: durable timers fire, windows end. @param ms - how long; `days(7)` is fine */
   skip(ms: Millis): Promise<void>;
+  /** What the ledger has of an alert's effects, and of those that followed on them, in the order in which they were planned. */
+  effects(alert: Alert): Promise<readonly EffectRecord[]>;
   /** What the session of a key holds at this moment; null when it has ended or never began. */
   state(key: string): Promise<SessionState | null>;
   /** Ends worker and server. */
@@ -82,7 +97,13 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
   const { journey } = compiled;
   quietTemporal();
   const { dataConverter } = options;
+  const log = createLogger('warn');
+  const declaration = await loadEffects(options.effects);
+  const goals = goalsOf(declaration);
   const env = await startTimeSkipping(dataConverter ? { client: { dataConverter } } : {});
+  const hasEffects =
+    Object.keys(declaration.effects).length > 0 || Object.keys(options.activities ?? {}).length > 0;
+  const store = hasEffects ? await openStore({ memory: true }, { migrate: true }) : null;
   const alerts: Alert[] = [];
   const published = new Set<string>();
   const sent = new Map<string, SessionRef>();
@@ -97,10 +118,12 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
   };
   const worker = await createWorker({
     journeys: options.journeys,
-    store: { progress, ledger: memoryLedger() },
+    store: { progress, ledger: memoryLedger(), ...(store ? { effects: store.effects } : {}) },
+    ...(options.effects ? { effects: options.effects } : {}),
+    ...(options.users ? { users: options.users } : {}),
     progressWaitMs: 0,
     connection: env.nativeConnection,
-    log: createLogger('warn'),
+    log,
     ...(dataConverter ? { dataConverter } : {}),
     ...(options.activities ? { activities: options.activities } : {}),
     alerts: {
@@ -134,8 +157,37 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
     return status.name === 'RUNNING' ? handle.query<SessionState>(STATE_QUERY) : null;
   };
 
-  /** Waits until no session has anything to do before time goes on. */
+  /** Told to effects as by an ingestor. */
+  const watch = store
+    ? new GoalWatch({
+        ...{ goals, ledger: store.effects, tell: temporalGoals(env.client), log },
+      })
+    : null;
+
+  /** Whether an alert's effects have anything to do before time goes on. */
+  const isBusy = async ({ id }: Alert): Promise<boolean> => {
+    try {
+      const handle = env.client.workflow.getHandle(effectWorkflowId(id));
+      if ((await handle.describe()).status.name !== 'RUNNING') return false;
+      const present = await env.currentTimeMs();
+      const effects = await handle.query<EffectProgress[]>(EFFECTS_QUERY);
+      const open = effects.filter(({ state }) => !isOver(state));
+      return open.length === 0 || open.some(({ until }) => until === null || until <= present);
+    } catch (error) {
+      // Its rule names none.
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  };
+
+  /** Waits until no session and no effect has anything to do before time goes on. */
   const settle = async () => {
+    await settleSessions();
+    if (!store) return;
+    for (const alert of alerts) while (await isBusy(alert)) await env.sleep(1);
+  };
+
+  const settleSessions = async () => {
     for (const ref of sent.values()) {
       for (;;) {
         const present = await env.currentTimeMs();
@@ -155,6 +207,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
       const ref = sent.get(key);
       return ref ? state(ref) : null;
     },
+    effects: async ({ id }) => (await store?.effects.ofAlert(id)) ?? [],
     send: async (...events) => {
       for (const event of events) {
         const given = event[set.eventTime];
@@ -167,6 +220,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
           );
         }
         const data = { ...event, [set.eventTime]: timestamp };
+        await watch?.reached({ source: SOURCE, partition: 0, offset, timestamp, data });
         if (journey.accepts && !journey.accepts(data)) continue;
         const key = typeof journey.key === 'string' ? data[journey.key] : journey.key(data);
         if (key === undefined || key === null || key === '') {
@@ -193,6 +247,7 @@ export async function startJourneyTest(options: JourneyTestOptions): Promise<Jou
     stop: async () => {
       await running.stop();
       await env.teardown();
+      await store?.close();
     },
   };
 }

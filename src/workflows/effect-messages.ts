@@ -31,3 +31,17 @@ export interface EffectPlan {
 export function effectWorkflowId(alertId: string): string {
   return `effect/${alertId}`;
 }
+
+/** How an effect stands, for people; the ledger has the whole of it. */
+export interface EffectProgress {
+  readonly effect: string;
+  readonly state: 'waiting' | 'deciding' | 'sending' | 'delivered' | 'not sent' | 'dead';
+  /** What it waits for, or why it was not sent. */
+  readonly why: string | null;
+  readonly until: Timestamp | null;
+}
+
+/** Whether nothing more becomes of it. */
+export function isOver(state: EffectProgress['state']): boolean {
+  return state === 'delivered' || state === 'not sent' || state === 'dead';
+}

@@ -17,27 +17,20 @@ import {
 import type { EffectActivities } from '../activities/effects.js';
 import type { Reason } from '../effects/record.js';
 import { messageOf } from '../errors.js';
-import { type Millis, readableTimestamp, seconds, type Timestamp } from '../time.js';
+import { MIN_TIMESTAMP, type Millis, readableTimestamp, seconds, type Timestamp } from '../time.js';
 import {
   AGAIN_SIGNAL,
   EFFECTS_QUERY,
   type EffectInput,
   type EffectPlan,
+  type EffectProgress,
   GOAL_SIGNAL,
+  isOver,
 } from './effect-messages.js';
 
 export const goalSignal = defineSignal<[goal: string, at: Timestamp]>(GOAL_SIGNAL);
 export const againSignal = defineSignal<[effect: string]>(AGAIN_SIGNAL);
 export const effectsQuery = defineQuery<EffectProgress[]>(EFFECTS_QUERY);
-
-/** How an effect stands, for people; the ledger has the whole of it. */
-export interface EffectProgress {
-  readonly effect: string;
-  readonly state: 'waiting' | 'deciding' | 'sending' | 'delivered' | 'not sent' | 'dead';
-  /** What it waits for, or why it was not sent. */
-  readonly why: string | null;
-  readonly until: Timestamp | null;
-}
 
 /** A receiver is given its time, and the ledger its own. */
 const LEDGER_MS: Millis = seconds(30);
@@ -86,8 +79,8 @@ class AlertEffects {
 
   /** Each effect goes its own way; one that is under way already goes on. */
   begin(name: string): void {
-    const known = this.#progress.get(name)?.state;
-    if (known === 'waiting' || known === 'deciding' || known === 'sending') return;
+    const known = this.#progress.get(name);
+    if (known && !isOver(known.state)) return;
     this.#underWay++;
     this.#tell(name, 'deciding');
     this.#run(name)
@@ -104,7 +97,7 @@ class AlertEffects {
   /** An effect, and the one that follows on it, ... */
   async #run(first: string): Promise<void> {
     let goal: string | null = null;
-    let earliest: Timestamp = 0;
+    let earliest: Timestamp = MIN_TIMESTAMP;
     for (let name: string | null = first; name !== null; ) {
       const plan: EffectPlan | null = await planEffect(this.#alert, name, goal);
       if (plan === null) return this.#tell(name, 'not sent');
@@ -120,7 +113,7 @@ class AlertEffects {
     let until = dueAt;
     let why = 'its delay';
     for (;;) {
-      this.#tell(name, 'waiting', why, until);
+      if (until > Date.now()) this.#tell(name, 'waiting', why, until);
       if (await this.#goalComesFirst(plan.goal, until)) {
         await suppressEffect(this.#alert, name, 'GOAL_REACHED');
         return this.#refused(name, 'GOAL_REACHED');

@@ -21,6 +21,7 @@ function alert(id: string, message = `cart of ${id}`): Alert {
     id,
     journey: 'shopping',
     rule: 'cart-abandonment',
+    ruleVersion: 1,
     key: 'session-1',
     userId: '1',
     userSession: 'session-1',

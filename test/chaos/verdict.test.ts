@@ -51,7 +51,7 @@ const RECORDS: readonly TopicRecord[] = [
 
 function alert(id: string, type: string, atS: number, match: Alert['match']): Alert {
   return {
-    ...{ id, type, key: KEY, journey: 'shopping', rule: 'cart', message: '' },
+    ...{ id, type, key: KEY, journey: 'shopping', rule: 'cart', ruleVersion: 1, message: '' },
     ...{ userId: null, userSession: null, at: START + seconds(atS), match },
   };
 }

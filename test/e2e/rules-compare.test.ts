@@ -18,6 +18,7 @@ const alert = (rule: string, at: number, price: number, shadow = false): Alert =
   id: `${rule} ${at}`,
   journey: 'carts',
   rule,
+  ruleVersion: 1,
   key: 'k',
   userId: null,
   userSession: 'k',

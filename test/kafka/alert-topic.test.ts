@@ -19,6 +19,7 @@ const alert = (id: string, more: Partial<Alert> = {}): Alert => ({
   id,
   journey: 'shop',
   rule: 'cart-abandonment',
+  ruleVersion: 1,
   key: 'user-7',
   userId: 'user-7',
   userSession: null,

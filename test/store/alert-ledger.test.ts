@@ -11,6 +11,7 @@ function alert(id: string, rest: Partial<Alert> = {}): Alert {
     id,
     journey: 'abandonment',
     rule: 'cart',
+    ruleVersion: 1,
     key: 'u1',
     userId: 'u1',
     userSession: null,
@@ -26,8 +27,6 @@ describe.each(ENGINES)('%s', (engine) => {
   const at = useDatabase(engine);
   const open = () => sqlAlertLedger(at.database);
   const alerts = () => at.database.db.selectFrom('cep_alerts').selectAll().orderBy('id').execute();
-  const effects = () =>
-    at.database.db.selectFrom('cep_effects').selectAll().orderBy('effect').execute();
 
   test('keeps an alert as it is, and says so until it has reached the sink', async () => {
     const ledger = open();
@@ -123,9 +122,6 @@ describe.each(ENGINES)('%s', (engine) => {
     });
     await ledger.published([nul]);
     expect(await ledger.record([odd])).toEqual([]);
-    expect(await ledger.begin(nul, half)).toBe(true);
-    await ledger.done(nul, half);
-    expect(await ledger.begin(nul, half)).toBe(false);
   });
 
   test('takes a key that is longer than an index entry', async () => {
@@ -136,40 +132,5 @@ describe.each(ENGINES)('%s', (engine) => {
     const { db } = at.database;
     const found = await db.selectFrom('cep_alerts').select('id').where('key', '=', key).execute();
     expect(found).toEqual([{ id: 'a' }]);
-  });
-
-  test('lets an effect be tried until it is done', async () => {
-    const ledger = open();
-    expect(await ledger.begin('a', 'coupon')).toBe(true);
-    expect(await ledger.begin('a', 'coupon')).toBe(true);
-    expect(await ledger.begin('a', 'mail')).toBe(true);
-    await ledger.done('a', 'coupon');
-    const [coupon] = await effects();
-    expect(await ledger.begin('a', 'coupon')).toBe(false);
-    await ledger.done('a', 'coupon');
-    // Of one whose beginning was lost with a backup, say.
-    await ledger.done('a', 'push');
-    expect(await ledger.begin('a', 'push')).toBe(false);
-    expect(await ledger.begin('b', 'coupon')).toBe(true);
-
-    const rows = await effects();
-    expect(rows.filter(({ alert_id }) => alert_id === 'a')).toEqual([
-      coupon,
-      { alert_id: 'a', effect: 'mail', attempts: 1, begun_at: expect.any(Date), done_at: null },
-      {
-        alert_id: 'a',
-        effect: 'push',
-        attempts: 1,
-        begun_at: expect.any(Date),
-        done_at: expect.any(Date),
-      },
-    ]);
-    expect(coupon).toEqual({
-      alert_id: 'a',
-      effect: 'coupon',
-      attempts: 2,
-      begun_at: expect.any(Date),
-      done_at: expect.any(Date),
-    });
   });
 });

@@ -49,7 +49,6 @@ function stateOf(session: Session, change: Partial<SessionState['counts']> = {},
       refused: 0,
       skipped: 0,
       alerts: 0,
-      failedEffects: 0,
       ...change,
     },
     publishing: 0,
@@ -91,9 +90,9 @@ test('a session in the middle of two rules', () => {
     { at: seconds(90), eventType: 'cart', productId: '<img>\n# x', price: 1 },
   ].map(({ at, ...data }, i) => eventAt(START + at, data, i));
   play(session, events, START + seconds(90));
-  const counts = { alerts: 3, repeats: 2, late: 1, failedEffects: 4 };
+  const counts = { alerts: 3, repeats: 2, late: 1 };
   expect(detailsOf(stateOf(session, counts))).toBe(`\
-**shopping** for **user\\_1**: 5 events, 3 alerts, 2 repeats dropped, 1 late, **4 effects failed**.
+**shopping** for **user\\_1**: 5 events, 3 alerts, 2 repeats dropped, 1 late.
 Event time has reached 2026-01-31 12:01:30 UTC.
 
 ### cart-abandonment

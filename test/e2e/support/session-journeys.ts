@@ -73,7 +73,7 @@ const overlapping: Journey<Step> = {
       // Every event begins one: a batch of 500 gives almost as many alerts, of ten events each.
       id: 'ten',
       pattern: steps.begin('steps').times(10).consecutive(),
-      onMatch: { alert: 'TEN', message: 'from {{steps.0.n}}', effects: ['coupon'] },
+      onMatch: { alert: 'TEN', message: 'from {{steps.0.n}}' },
     },
   ],
 };
