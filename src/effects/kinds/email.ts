@@ -182,7 +182,7 @@ async function deliver(
     greetingTimeout: timeoutMs,
     socketTimeout: timeoutMs,
     dnsTimeout: timeoutMs,
-    // A connection that is given up must not send what is still in its buffers: see E1.
+    // Once it is given up, nothing that is still in its buffers goes out.
     socketCloseTimeout: 0,
     ...(ca !== undefined && { tls: { ca } }),
   });

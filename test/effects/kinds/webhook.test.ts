@@ -1,7 +1,7 @@
 // Webhooks against real receivers on loopback, good and bad ones: what each of them leads to, and what is told to whom.
 
 import { createHmac } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -73,6 +73,24 @@ describe('what is told', () => {
       const expected = createHmac('sha256', key).update(signed).digest('base64');
       expect(headers['webhook-signature']).toBe(`v1,${expected}`);
     }
+  });
+
+  test('a signature that the documented ten lines verify', async () => {
+    const docs = readFileSync(new URL('../../../docs/effects.md', import.meta.url), 'utf8');
+    const code = /```js\n([\s\S]*?)```/.exec(docs)?.[1] ?? '';
+    const { isOurs } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+    const { url, received } = await receiver(ok);
+    const KEY = `whsec_${Buffer.from('0123456789abcdef').toString('base64')}`;
+    const sender = webhook(url, { secret: { env: 'KEY' } }, { KEY });
+    await sender.send(delivery({ now: Date.now() }));
+    const [{ headers, body } = { headers: {}, body: '' }] = received;
+    expect(isOurs(headers, body, KEY)).toBe(true);
+    expect(isOurs(headers, `${body} `, KEY)).toBe(false);
+    expect(isOurs(headers, body, 'another')).toBe(false);
+    // One that was recorded an hour ago.
+    await sender.send(delivery({ now: Date.now() - 3_600_000 }));
+    const [, old] = received;
+    expect(isOurs(old?.headers, old?.body, KEY)).toBe(false);
   });
 
   test('a body and headers of the user’s own', async () => {
