@@ -9,6 +9,7 @@ const NEEDS_SERVER = [
   'test/kafka/{admin,topic-id,alert-topic,reject-topic}.test.ts',
   'test/store/{migrations,progress-store,alert-ledger,store,database}.test.ts',
   'test/rule-store/*.test.ts',
+  'test/effects/kinds/sql.test.ts',
 ];
 
 export default defineConfig({

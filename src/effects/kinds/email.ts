@@ -3,13 +3,10 @@
 //   E2. No reply to a whole message: nobody knows whether it was taken.
 
 import { createHash } from 'node:crypto';
-import { Transform } from 'node:stream';
 import { createTransport } from 'nodemailer';
 import SmtpTransport from 'nodemailer/lib/smtp-transport';
 import { z } from 'zod';
 import { CepError, messageOf } from '../../errors.js';
-import type { Alert } from '../../rules/rule.js';
-import type { PlannedEffect } from '../record.js';
 import { parseTemplate, type Text, type Variables, variablesOf } from '../templates.js';
 import { certificateFault } from './connection-fault.js';
 import { type Delivery, DeliveryError, type DeliveryOutcome, type EffectKind } from './kind.js';
@@ -185,23 +182,19 @@ async function deliver(
     greetingTimeout: timeoutMs,
     socketTimeout: timeoutMs,
     dnsTimeout: timeoutMs,
-    // A connection that is given up must not send what is still in its buffers: see E1.
+    // Once it is given up, nothing that is still in its buffers goes out.
     socketCloseTimeout: 0,
     ...(ca !== undefined && { tls: { ca } }),
   });
   const transport = createTransport(smtp);
   let isWhole = false;
-  transport.use('stream', (composed, done) => {
-    composed.message.transform(
-      () =>
-        new Transform({
-          transform: (chunk, _, pass) => pass(null, chunk),
-          flush: (pass) => {
-            isWhole = true;
-            pass();
-          },
-        }),
-    );
+  transport.use('stream', ({ message }, done) => {
+    const read = message.createReadStream.bind(message);
+    // The connection reads it once the server has asked for the message.
+    message.createReadStream = (options) =>
+      read(options).once('end', () => {
+        isWhole = true;
+      });
     done();
   });
   const message = `<${createHash('sha256').update(effect.id).digest('hex').slice(0, 32)}@${from.address.split('@')[1]}>`;

@@ -246,7 +246,9 @@ function meaningOf(status: number, isIdempotent: boolean): DeliveryOutcome['is']
 export function retryAfterOf(header: string | undefined, now: Timestamp): Millis | null {
   if (header === undefined) return null;
   const text = header.trim();
-  const ms = /^\d+$/.test(text) ? seconds(Number(text)) : Date.parse(text) - now;
+  // Each other form of a date is older than HTTP/1.1, and JavaScript finds dates in nearly anything.
+  const date = text.endsWith(' GMT') ? Date.parse(text) : Number.NaN;
+  const ms = /^\d+$/.test(text) ? seconds(Number(text)) : date - now;
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), RETRY_AFTER_MAX);
 }
 
