@@ -221,6 +221,7 @@ function invalid(message: string): CepError {
 }
 
 export { loadDataConverter } from './data-converter.js';
+export { defineEffects, type EffectsDocument } from './effects/declaration.js';
 export type { Effect };
 export {
   type Alert,

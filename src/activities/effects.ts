@@ -16,7 +16,7 @@ import type { EffectUser, PlannedEffect, Reason } from '../effects/record.js';
 import { failpoint } from '../failpoints.js';
 import type { Logger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
-import { MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import type { Timestamp } from '../time.js';
 import {
   EFFECT_WORKFLOW,
   type EffectInput,
@@ -120,8 +120,7 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
       if (record.endedAt !== null) return null;
       const { delay, timeout, retry, followUp } = found.declared;
       return {
-        // Event time may be ahead of the clock: what has no delay waits for nothing.
-        dueAt: delay === undefined ? MIN_TIMESTAMP : alert.at + delay,
+        delayMs: delay ?? 0,
         goal,
         timeoutMs: timeout,
         retry: { forMs: retry.for, firstMs: retry.first, longestMs: retry.longest },

@@ -3,7 +3,9 @@
 //
 //     plan -> wait for the delay, or the goal -> decide -> hold: wait for its end, or the goal, and decide again
 //                                                       -> refuse: that was it
-//                                                       -> send: counted at that moment; then wait for the follow-up, plan that
+//                                                       -> send: counted at that moment; then the same with the follow-up
+//
+// A follow-up has the goal of what it follows, where it has none of its own, and is tried out behind a dry run.
 //
 //   E1. What is due at one moment is taken by id, after the goals and suppressions of that moment. So it does not matter in which
 //       order users, effects and goals were handed in.
@@ -11,7 +13,7 @@
 //   E3. What was sent, and what a dry run would have sent, counts from that moment on, the latter for dry runs alone.
 
 import { PriorityQueue } from '../automaton/priority-queue.js';
-import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, type Timestamp } from '../time.js';
 import type { EffectsDeclaration } from './declaration.js';
 import { type Amount, amountOf, formatAmount } from './money.js';
 import { planFollowUp } from './plan.js';
@@ -69,7 +71,7 @@ export function simulateEffects(input: SimulationInput): SimulatedEffect[] {
   const simulation = new Simulation(declared);
   for (const { at, user, goal } of goals) simulation.goal(at, user, goal);
   for (const { at, user, channel } of suppressed) simulation.suppress(at, user, channel);
-  for (const effect of planned) simulation.plan(effect.at, effect.planned, null);
+  for (const effect of planned) simulation.plan(effect.at, effect.planned);
   return simulation.run(until);
 }
 
@@ -84,6 +86,8 @@ interface Due {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Waiting = Mutable<SimulatedEffect>;
 
+const GOAL_FIRST = { decision: 'refuse', state: 'suppressed', reason: 'GOAL_REACHED' } as const;
+
 interface User {
   readonly goals: Map<string, Timestamp>;
   /** Channels; null for all. */
@@ -91,8 +95,8 @@ interface User {
   readonly sent: SentEffect[];
   /** What dry runs would have sent. */
   readonly sentDry: SentEffect[];
-  /** Effects that are planned or held. */
-  readonly waiting: Set<Waiting>;
+  /** Effects that are planned or held, with what ends their wait. */
+  readonly waiting: Map<Waiting, string | null>;
 }
 
 class Simulation {
@@ -112,9 +116,8 @@ class Simulation {
     this.#at(at, '', () => {
       const user = this.#user(id);
       user.goals.set(goal, at);
-      for (const effect of user.waiting) {
-        const declared = this.#declared.effects[effect.planned.effect];
-        if (declared?.goal === goal) this.#cancelByGoal(effect, at);
+      for (const [effect, waitsFor] of user.waiting) {
+        if (waitsFor === goal && at > effect.planned.matchedAt) this.#end(effect, GOAL_FIRST);
       }
     });
   }
@@ -123,17 +126,8 @@ class Simulation {
     this.#at(at, '', () => this.#user(user).suppressed.add(channel));
   }
 
-  /** @param before - what it follows; null for none */
-  plan(at: Timestamp, planned: PlannedEffect, before: PlannedEffect | null): void {
-    this.#at(at, planned.id, () => {
-      if (this.#effects.has(planned.id)) return;
-      const effect: Waiting = { id: planned.id, planned, state: 'planned', reason: null, at };
-      this.#effects.set(planned.id, effect);
-      if (planned.user.id !== null) this.#user(planned.user.id).waiting.add(effect);
-      const goalBefore = before && this.#goalAt(before);
-      if (goalBefore !== null) this.#cancelByGoal(effect, goalBefore);
-      this.#decideAt(at + (this.#declared.effects[planned.effect]?.delay ?? 0), effect);
-    });
+  plan(at: Timestamp, planned: PlannedEffect): void {
+    this.#at(at, planned.id, () => this.#plan(planned, null, 0));
   }
 
   run(until: Timestamp): SimulatedEffect[] {
@@ -145,47 +139,60 @@ class Simulation {
     return [...this.#effects.values()].sort((a, b) => a.at - b.at || compare(a.id, b.id));
   }
 
+  /**
+   * @param inherited - the goal of what it follows
+   * @param after - its own delay begins so much later
+   */
+  #plan(planned: PlannedEffect, inherited: string | null, after: Millis): void {
+    if (this.#effects.has(planned.id)) return;
+    const { id, effect: name, user } = planned;
+    const { goal = inherited, delay = 0 } = this.#declared.effects[name] ?? {};
+    const effect: Waiting = { id, planned, state: 'planned', reason: null, at: this.#now };
+    this.#effects.set(id, effect);
+    if (user.id !== null) this.#user(user.id).waiting.set(effect, goal);
+    this.#decideAt(this.#now + after + delay, effect, goal);
+  }
+
   #at(at: Timestamp, id: string, happens: () => void): void {
     this.#due.offer({ at, id, happens });
   }
 
-  #decideAt(at: Timestamp, effect: Waiting): void {
+  #decideAt(at: Timestamp, effect: Waiting, goal: string | null): void {
     this.#at(at, effect.id, () => {
-      if (effect.state === 'planned' || effect.state === 'held') this.#decide(effect);
+      if (effect.state === 'planned' || effect.state === 'held') this.#decide(effect, goal);
     });
   }
 
-  #decide(effect: Waiting): void {
+  #decide(effect: Waiting, goal: string | null): void {
     const { planned } = effect;
     const declared = this.#declaredOf(planned);
     if (!declared) {
       this.#end(effect, { decision: 'refuse', state: 'suppressed', reason: 'EFFECT_GONE' });
       return;
     }
-    const decision = decide(declared, planned, this.#facts(planned), this.#now);
+    const decision = decide(declared, planned, this.#facts(planned, goal), this.#now);
     if (decision.decision === 'hold') {
       const { until, reason } = decision;
       Object.assign(effect, { state: 'held', reason, at: this.#now, heldUntil: until });
-      this.#decideAt(until, effect);
+      this.#decideAt(until, effect, goal);
       return;
     }
     this.#end(effect, decision);
-    if (decision.decision === 'send') {
-      this.#count(planned, false);
-      this.#follow(declared, planned);
-    } else if (decision.reason === 'DRY_RUN') this.#count(planned, true);
+    const isSent = decision.decision === 'send';
+    if (!isSent && decision.reason !== 'DRY_RUN') return;
+    this.#count(planned, !isSent);
+    this.#follow(declared, planned, goal);
   }
 
-  #follow({ all, effect: { followUp } }: Declared, planned: PlannedEffect): void {
+  #follow(
+    { all, effect: { followUp } }: Declared,
+    planned: PlannedEffect,
+    goal: string | null,
+  ): void {
     const effect = followUp && all.effects[followUp.effect];
     if (!followUp || !effect) return;
     const following = planFollowUp({ all, effect }, followUp.effect, planned);
-    this.plan(this.#now + followUp.after, following, planned);
-  }
-
-  #cancelByGoal(effect: Waiting, goalAt: Timestamp): void {
-    if (goalAt <= effect.planned.matchedAt) return;
-    this.#end(effect, { decision: 'refuse', state: 'suppressed', reason: 'GOAL_REACHED' });
+    this.#plan(following, goal, followUp.after);
   }
 
   #end(effect: Waiting, decision: Exclude<Decision, { decision: 'hold' }>): void {
@@ -199,7 +206,7 @@ class Simulation {
     if (id !== null) this.#user(id).waiting.delete(effect);
   }
 
-  #facts(planned: PlannedEffect): Facts {
+  #facts(planned: PlannedEffect, goal: string | null): Facts {
     const { user, channel, cost, isDryRun } = planned;
     const known = user.id === null ? null : this.#user(user.id);
     const spent = (of: string | null): string => {
@@ -211,7 +218,7 @@ class Simulation {
     return {
       sent: known ? (isDryRun ? [...known.sent, ...known.sentDry] : known.sent) : [],
       isSuppressed: known !== null && (known.suppressed.has(null) || known.suppressed.has(channel)),
-      goalAt: this.#goalAt(planned),
+      goalAt: goal === null ? null : (known?.goals.get(goal) ?? null),
       spent: { campaign: spent(null), user: user.id === null ? '0' : spent(user.id) },
     };
   }
@@ -230,13 +237,6 @@ class Simulation {
     }
   }
 
-  /** When the user reached the effect's goal last. */
-  #goalAt({ user, effect }: PlannedEffect): Timestamp | null {
-    const goal = this.#declared.effects[effect]?.goal;
-    if (user.id === null || goal === undefined) return null;
-    return this.#user(user.id).goals.get(goal) ?? null;
-  }
-
   #declaredOf({ effect: name }: PlannedEffect): Declared | null {
     const effect = this.#declared.effects[name];
     return effect ? { all: this.#declared, effect } : null;
@@ -250,7 +250,7 @@ class Simulation {
       suppressed: new Set(),
       sent: [],
       sentDry: [],
-      waiting: new Set(),
+      waiting: new Map(),
     };
     this.#users.set(id, user);
     return user;

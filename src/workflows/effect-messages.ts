@@ -20,7 +20,7 @@ export interface EffectInput {
 
 /** What the workflow has to know of an effect's declaration: it stands in its history, whatever becomes of the declaration. */
 export interface EffectPlan {
-  readonly dueAt: Timestamp;
+  readonly delayMs: Millis;
   readonly goal: string | null;
   /** Of one try. */
   readonly timeoutMs: Millis;

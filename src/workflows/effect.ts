@@ -17,7 +17,7 @@ import {
 import type { EffectActivities } from '../activities/effects.js';
 import type { Reason } from '../effects/record.js';
 import { messageOf } from '../errors.js';
-import { MIN_TIMESTAMP, type Millis, readableTimestamp, seconds, type Timestamp } from '../time.js';
+import { type Millis, readableTimestamp, seconds, type Timestamp } from '../time.js';
 import {
   AGAIN_SIGNAL,
   EFFECTS_QUERY,
@@ -97,14 +97,15 @@ class AlertEffects {
   /** An effect, and the one that follows on it, ... */
   async #run(first: string): Promise<void> {
     let goal: string | null = null;
-    let earliest: Timestamp = MIN_TIMESTAMP;
+    // Event time may be ahead of the clock: what has no delay waits for nothing.
+    let since: Timestamp = Math.min(this.#alert.at, Date.now());
     for (let name: string | null = first; name !== null; ) {
       const plan: EffectPlan | null = await planEffect(this.#alert, name, goal);
       if (plan === null) return this.#tell(name, 'not sent');
       ({ goal } = plan);
-      if (!(await this.#send(name, plan, Math.max(plan.dueAt, earliest)))) return;
+      if (!(await this.#send(name, plan, since + plan.delayMs))) return;
       name = plan.followUp?.effect ?? null;
-      earliest = Date.now() + (plan.followUp?.afterMs ?? 0);
+      since = Date.now() + (plan.followUp?.afterMs ?? 0);
     }
   }
 

@@ -1,7 +1,7 @@
 // What a declaration may not say, with path and message; and its defaults.
 
 import { expect, test } from 'vitest';
-import { defineEffects, type EffectsDocument } from '../../src/effects/declaration.js';
+import { type EffectsDocument, readEffects } from '../../src/effects/declaration.js';
 import { declare, declareAll } from './helpers.js';
 
 const send = { kind: 'email' };
@@ -58,7 +58,7 @@ test.each<[path: string, message: string, document: unknown]>([
   ],
 ])('%s: %s', (path, message, document) => {
   const fault = { code: 'EFFECTS_INVALID', message: `${path}: ${message}`, details: { path } };
-  expect(() => defineEffects(document as EffectsDocument)).toThrow(expect.objectContaining(fault));
+  expect(() => readEffects(document as EffectsDocument)).toThrow(expect.objectContaining(fault));
 });
 
 test('a chain of follow-ups, one effect after two others, and a cap of 0 are right', () => {

@@ -1,7 +1,7 @@
 import {
-  defineEffects,
   type EffectsDeclaration,
   type EffectsDocument,
+  readEffects,
 } from '../../src/effects/declaration.js';
 import type { Declared } from '../../src/effects/policy.js';
 import type { PlannedEffect } from '../../src/effects/record.js';
@@ -41,7 +41,7 @@ export function declareAll(
       { send: { kind: 'email' }, ...effect },
     ]),
   );
-  return defineEffects({ ...document, effects });
+  return readEffects({ ...document, effects });
 }
 
 /** @param id - of the alert */

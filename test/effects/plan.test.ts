@@ -9,6 +9,7 @@ const alert: Alert = {
   id: 'a1',
   journey: 'shop',
   rule: 'cart',
+  ruleVersion: 3,
   key: 'k',
   userId: 'u1',
   userSession: null,
@@ -30,7 +31,7 @@ const known = {
 };
 
 test('with the first fields of the match, the kind as channel, and no cost', () => {
-  expect(planEffect(declare({}, { user: { email: 'mail' } }), 'mail', alert, 3)).toEqual({
+  expect(planEffect(declare({}, { user: { email: 'mail' } }), 'mail', alert)).toEqual({
     ...known,
     id: 'a1/mail',
     effect: 'mail',
@@ -49,7 +50,7 @@ test('with what is declared; a follow-up has its own', () => {
     dryRun: true,
   };
   const declared = declare({ budget, channel: 'letter' }, { effects: { follow } });
-  const planned = planEffect(declared, 'mail', { ...alert, userId: null, match: {} }, 3);
+  const planned = planEffect(declared, 'mail', { ...alert, userId: null, match: {} });
   expect(planned).toEqual({
     ...known,
     id: 'a1/mail',
@@ -72,5 +73,5 @@ test('with what is declared; a follow-up has its own', () => {
 });
 
 test('a dry run of all is one of each', () => {
-  expect(planEffect(declare({}, { dryRun: true }), 'mail', alert, 1).isDryRun).toBe(true);
+  expect(planEffect(declare({}, { dryRun: true }), 'mail', alert).isDryRun).toBe(true);
 });

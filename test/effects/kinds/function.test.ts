@@ -2,7 +2,7 @@
 
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
-import type { Effect } from '../../../src/activities/index.js';
+import type { Effect } from '../../../src/effects/kinds/function.js';
 import { DeliveryError } from '../../../src/effects/kinds/kind.js';
 import type { Alert } from '../../../src/rules/rule.js';
 import { alert, delivery, failureOf, faultOf, senderOf } from './support/delivery.js';

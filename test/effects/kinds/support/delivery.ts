@@ -1,7 +1,7 @@
 // A message as senders get it, and how a try has ended.
 
-import type { Effect } from '../../../../src/activities/index.js';
-import { defineEffects } from '../../../../src/effects/declaration.js';
+import { readEffects } from '../../../../src/effects/declaration.js';
+import type { Effect } from '../../../../src/effects/kinds/function.js';
 import { sendersOf } from '../../../../src/effects/kinds/index.js';
 import type { Delivery, DeliveryOutcome, Sender } from '../../../../src/effects/kinds/kind.js';
 import { DeliveryError } from '../../../../src/effects/kinds/kind.js';
@@ -14,6 +14,7 @@ export const alert: Alert = {
   id: 'a1b2',
   journey: 'carts',
   rule: 'abandoned',
+  ruleVersion: 1,
   key: 'u1',
   userId: 'u1',
   userSession: null,
@@ -53,7 +54,7 @@ export function senderOf(
   env: NodeJS.ProcessEnv = {},
   functions?: Readonly<Record<string, Effect>>,
 ): Sender {
-  const declaration = defineEffects({ effects: { remind: { send } } });
+  const declaration = readEffects({ effects: { remind: { send } } });
   return sendersOf(declaration, env, functions).get('remind') as Sender;
 }
 
