@@ -6,8 +6,8 @@ import { CepError } from '../errors.js';
 import { type Millis, parseDuration } from '../time.js';
 import { isZone, leaveNothingFree } from './calendar.js';
 
-/** `30m`, `12h`, `7d`; kept in ms. */
-const duration = z.string().transform((text, context): Millis => {
+/** `30m`, `12h`, `7d`; in ms once it is read. */
+export const duration = z.string().transform((text, context): Millis => {
   try {
     return parseDuration(text);
   } catch (error) {
@@ -25,7 +25,7 @@ const clock = z
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, { message: 'write a time of day as HH:MM' })
   .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
 /** Decimal, in the campaign's one currency: `19.90`. */
-const money = z.string().regex(/^\d{1,12}(\.\d{1,4})?$/, {
+export const money = z.string().regex(/^\d{1,12}(\.\d{1,4})?$/, {
   message: 'write an amount as a decimal in quotes, such as "19.90"',
 });
 

@@ -4,7 +4,8 @@
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { Alert } from '../../rules/rule.js';
-import { formatTimestamp, type Millis, parseDuration } from '../../time.js';
+import { formatTimestamp } from '../../time.js';
+import { duration, money } from '../declaration.js';
 import type { PlannedEffect } from '../record.js';
 import { type Coupon, parseTemplate, variablesOf } from '../templates.js';
 import { DeliveryError, type EffectKind } from './kind.js';
@@ -30,22 +31,10 @@ const schema = z.strictObject({
     error:
       'write a template, or {prefix, length, secret: {env: "NAME"}} for codes that are made up',
   }),
-  value: z.string().regex(/^\d{1,12}(\.\d{1,4})?$/, {
-    error: 'write an amount as a decimal in quotes, such as "19.90"',
-  }),
+  value: money,
   currency: z.string().regex(/^[A-Z]{3}$/, { error: 'write a code of ISO 4217, such as EUR' }),
   /** Since the match; for ever by default. */
-  validFor: z
-    .string()
-    .transform((text, context): Millis => {
-      try {
-        return parseDuration(text);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
-        return z.NEVER;
-      }
-    })
-    .optional(),
+  validFor: duration.optional(),
   /** Liquid, in place of the body described in docs/effects.md. */
   body: z.string().optional(),
 });
