@@ -77,6 +77,9 @@ export class Automaton {
   readonly #tellsTimeouts: boolean;
   /** What the step under way has finished, under NO_SKIP. */
   readonly #finished: Branches[] = [];
+  /** Under a skip strategy what the step under way leaves open, and what it has finished. */
+  readonly #stay: PartialMatch[] = [];
+  readonly #done: PartialMatch[] = [];
 
   /**
    * @param options.timeouts - whether timeouts come out; where nobody wants them they cost nothing. Default true.
@@ -265,39 +268,50 @@ export class Automaton {
   #processHeld(state: NFAState, event: CepEvent, output: Found[]): boolean {
     const { evaluation, nfa } = this;
     const sequence = state.sequence++;
-    // Most events change nothing, and a heap to which its own array is offered stays as it is.
-    let open: PartialMatch[] | null = null;
-    const finished: PartialMatch[] = [];
+    const { open } = state;
+    const stay = this.#stay;
+    const done = this.#done;
+    // What a step that failed has left behind.
+    stay.length = 0;
+    done.length = 0;
     let begins = false;
-    for (let i = 0; i < state.open.length; i++) {
-      const match = state.open[i] as PartialMatch;
+    /** How many of the first have stayed as they are: most events change nothing. */
+    let kept = 0;
+    for (let i = 0; i < open.length; i++) {
+      const match = open[i] as PartialMatch;
       const { last, origin } = match;
       evaluation.within(last);
       const { keeps, fails, steps } = outcomeOf(match.state, evaluation);
       if (fails !== null) throw failureAt(event, fails, nfa);
       if (last === null) begins = !keeps;
       if (keeps) {
-        open?.push(match);
+        if (kept === i) kept++;
+        else stay.push(match);
         continue;
       }
-      open ??= state.open.slice(0, i);
-      for (const { stage, states } of steps) {
+      for (let n = 0; n < steps.length; n++) {
+        const { stage, states } = steps[n] as Outcome['steps'][number];
         const end = stage < 0 ? last : new Taken(stage, event, sequence, last, origin);
         if (this.#counts) {
           this.steps += states.length;
           if (stage >= 0) this.#note(stage);
         }
-        for (const each of states) {
+        for (let k = 0; k < states.length; k++) {
+          const each = states[k] as State;
           const next = new PartialMatch(each, end);
-          (each.type === 'FINAL' ? finished : open).push(next);
+          (each.type === 'FINAL' ? done : stay).push(next);
           if (each.type !== 'FINAL') this.#expect(state, next);
         }
       }
-      if (last === null) open.push(match);
+      if (last === null) stay.push(match);
     }
-    if (open === null) return begins;
-    fillHeap(state.open, open);
-    this.#release(state, finished, output);
+    if (kept === open.length) return begins;
+    // A heap to which the beginning of its own array is offered has that as its array.
+    open.length = kept;
+    for (let i = 0; i < stay.length; i++) offerByStart(open, stay[i] as PartialMatch);
+    stay.length = 0;
+    this.#release(state, done, output);
+    done.length = 0;
     return begins;
   }
 
@@ -557,8 +571,14 @@ function openIn(state: State, first: PartialMatch | null, tail: PartialMatch): P
 /** Empties a heap and offers it these, one by one. */
 function fillHeap(items: PartialMatch[], matches: readonly PartialMatch[]): void {
   items.length = 0;
-  const heap = queueByStart(items);
-  for (const match of matches) heap.offer(match);
+  for (const match of matches) offerByStart(items, match);
+}
+
+/** As `offer` of a queue by start. Most begin after those that are there, and the start state comes last. */
+function offerByStart(items: PartialMatch[], match: PartialMatch): void {
+  const parent = items[(items.length - 1) >>> 1];
+  if (items.length === 0 || compareByStart(match, parent as PartialMatch) >= 0) items.push(match);
+  else queueByStart(items).offer(match);
 }
 
 function queueByStart(items: PartialMatch[]): PriorityQueue<PartialMatch> {

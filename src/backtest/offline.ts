@@ -6,7 +6,7 @@ import { decodeRecord } from '../ingest/decode.js';
 import { EventOrder } from '../ingest/order.js';
 import { patienceOf } from '../ingest/patience.js';
 import type { RawRecord } from '../ingest/record.js';
-import { routeEvent } from '../ingest/route.js';
+import { keyIn } from '../ingest/route.js';
 import { announce, planAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Alert } from '../rules/rule.js';
@@ -76,7 +76,6 @@ interface Known {
   /** Null while nothing is open and nothing waits. */
   session: Session | null;
   readonly traffic: Traffic;
-  readonly tell: Tell;
 }
 
 /**
@@ -116,9 +115,13 @@ export class OfflineRun {
   /** Sessions that are there, and how many may be before they are looked through. */
   #sessions = 0;
   #sessionsMax = SESSIONS_MIN;
+  readonly #tell: Tell;
+  /** Of the session that tells. */
+  #traffic = newTraffic();
 
   constructor(options: OfflineRunOptions) {
     this.#options = options;
+    this.#tell = this.#teller();
     this.actions = new ActionEstimate(patienceOf(options.journeys));
     this.#order = new EventOrder(options.outOfOrdernessMs ?? seconds(2));
     for (const partition of options.partitions ?? []) this.add(partition);
@@ -167,9 +170,9 @@ export class OfflineRun {
     let sessions = 0;
     for (const known of this.#each()) {
       sessions++;
-      const { session, tell } = known;
+      const { session } = known;
       if (session === null) continue;
-      session.advanceTelling(this.#order.watermark, tell);
+      this.#advance(known, session, this.#order.watermark);
       this.#sum(known, session);
       if (!session.isIdle) open.set(nameOf(known), session.view());
       known.session = null;
@@ -208,19 +211,14 @@ export class OfflineRun {
     watermarkOf: (partition: SourcePartition) => Timestamp,
   ): Pick<OfflineResult, 'alerts' | 'rules'> & { readonly open: readonly OpenSession[] } {
     this.#feed();
-    const { journeys, owns } = this.#options;
-    for (const event of this.#order.drain()) {
-      for (const { journey, key } of routeEvent(event, journeys).routes) {
-        if (owns === undefined || owns(key)) this.#take(journey, key, event);
-      }
-    }
+    for (const event of this.#order.drain()) this.#route(event);
     const open: OpenSession[] = [];
     for (const known of this.#each()) {
-      const { journey, key, waiting, tell, last } = known;
+      const { journey, key, waiting, last } = known;
       if (known.session === null && waiting.length === 0) continue;
       const session = known.session ?? new Session(journey, key);
       for (const event of waiting) session.accept(event, this.#refused);
-      session.advanceTelling(watermarkOf(last), tell);
+      this.#advance(known, session, watermarkOf(last));
       this.#sum(known, session);
       if (!session.isIdle) open.push({ journey: journey.journey.id, key, session });
     }
@@ -238,28 +236,27 @@ export class OfflineRun {
   }
 
   #release(): void {
-    const { journeys, owns } = this.#options;
     const order = this.#order;
-    for (let event = order.release(); event; event = order.release()) {
-      for (const { journey, key } of routeEvent(event, journeys).routes) {
-        if (owns === undefined || owns(key)) this.#take(journey, key, event);
-      }
-    }
+    for (let event = order.release(); event; event = order.release()) this.#route(event);
     if (this.#waiting < GATHERED) return;
     this.#feed();
     if (this.#sessions > this.#sessionsMax) this.#endIdle();
   }
 
-  #take(journey: CompiledJourney, key: string, event: CepEvent): void {
-    const keys = this.#known.get(journey) as Map<string, Known>;
+  #route(event: CepEvent): void {
+    const { owns } = this.#options;
+    for (const [journey, keys] of this.#known) {
+      const key = keyOrNone(event, journey);
+      if (key === undefined || (owns !== undefined && !owns(key))) continue;
+      this.#take(journey, keys, key, event);
+    }
+  }
+
+  #take(journey: CompiledJourney, keys: Map<string, Known>, key: string, event: CepEvent): void {
     let known = keys.get(key);
     if (!known) {
       if (!journey.canBegin(event)) return;
-      const traffic = newTraffic();
-      known = {
-        ...{ journey, key, waiting: [], last: event, session: null },
-        ...{ traffic, tell: this.#teller(traffic) },
-      };
+      known = { journey, key, waiting: [], last: event, session: null, traffic: newTraffic() };
       keys.set(key, known);
     }
     if (known.waiting.length === 0) this.#busy.push(known);
@@ -278,10 +275,10 @@ export class OfflineRun {
   }
 
   #accept(known: Known, event: CepEvent): void {
-    const { journey, key, traffic, tell } = known;
+    const { journey, key, traffic } = known;
     const { timestamp } = event;
     // What came before was processed; events of one time come together with the next advance.
-    known.session?.advanceTelling(timestamp - 1, tell);
+    if (known.session !== null) this.#advance(known, known.session, timestamp - 1);
     this.actions.event(traffic, known.session ?? IDLE, timestamp, journey.canComplete(event));
     if (known.session === null) {
       known.session = new Session(journey, key);
@@ -290,15 +287,20 @@ export class OfflineRun {
     known.session.accept(event, this.#refused);
   }
 
-  /** Who is told of a session's matches and timeouts. */
-  #teller(traffic: Traffic): Tell {
+  #advance({ traffic }: Known, session: Session, watermark: Timestamp): void {
+    this.#traffic = traffic;
+    session.advanceTelling(watermark, this.#tell);
+  }
+
+  /** Who is told of the sessions' matches and timeouts. */
+  #teller(): Tell {
     const { onAlert, keepsAlerts = true } = this.#options;
     return (origin, found, ordinal) => {
       const alert = keepsAlerts ? planAlert(origin, found, ordinal)?.alert : undefined;
       const type = keepsAlerts ? alert?.type : announce(origin.rule, found)?.outcome.alert;
       if (type === undefined) return;
       if (alert) this.#alerts.push(alert);
-      this.actions.alert(traffic, found.at);
+      this.actions.alert(this.#traffic, found.at);
       onAlert?.(type, found.at);
     };
   }
@@ -310,10 +312,10 @@ export class OfflineRun {
   #endIdle(): void {
     this.#sessions = 0;
     for (const known of this.#each()) {
-      const { journey, session, tell } = known;
+      const { journey, session } = known;
       if (session === null) continue;
       const isFlink = journey.rules.some(({ rule }) => rule.timers === 'flink');
-      if (!isFlink) session.advanceTelling(this.#order.watermark, tell);
+      if (!isFlink) this.#advance(known, session, this.#order.watermark);
       if (isFlink || !session.isIdle) {
         this.#sessions++;
         continue;
@@ -328,6 +330,15 @@ export class OfflineRun {
     for (const { rule, counts } of session.counts()) {
       addCounts(this.#sums, `${journey.journey.id}/${rule}`, counts);
     }
+  }
+}
+
+/** Undefined where an ingestor would have no session for the event either. */
+function keyOrNone(event: CepEvent, { journey }: CompiledJourney): string | undefined {
+  try {
+    return keyIn(event, journey) ?? undefined;
+  } catch {
+    return undefined;
   }
 }
 

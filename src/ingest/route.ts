@@ -3,6 +3,7 @@
 import { DecodeError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
+import type { Journey } from '../rules/journey.js';
 
 /** One session that an event is for. */
 export interface Route {
@@ -21,12 +22,12 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
   const routes: Route[] = [];
   const errors: DecodeError[] = [];
   for (const journey of journeys.byId.values()) {
-    const { id, key, accepts } = journey.journey;
+    const { id, key } = journey.journey;
     try {
-      if (accepts && !accepts(event.data)) continue;
-      const value = typeof key === 'string' ? event.data[key] : key(event.data);
-      if (isKey(value)) {
-        routes.push({ journey, key: String(value) });
+      const found = keyIn(event, journey.journey);
+      if (found === undefined) continue;
+      if (found !== null) {
+        routes.push({ journey, key: found });
         continue;
       }
       const where = typeof key === 'string' ? `field "${key}"` : 'its key function';
@@ -48,6 +49,19 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
     }
   }
   return { routes, errors };
+}
+
+/**
+ * The key of the session that an event has in a journey.
+ *
+ * @returns undefined where the journey does not accept the event, null where the event has no key
+ * @throws whatever the journey's functions throw
+ */
+export function keyIn({ data }: CepEvent, journey: Journey): string | null | undefined {
+  const { key, accepts } = journey;
+  if (accepts && !accepts(data)) return undefined;
+  const value = typeof key === 'string' ? data[key] : key(data);
+  return isKey(value) ? String(value) : null;
 }
 
 /** The sessions that `repartition` has found already. */

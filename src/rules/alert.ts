@@ -2,15 +2,11 @@
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import Mustache from 'mustache';
 import { bytesAtMost, jsonBytes } from '../automaton/limits.js';
-import { dataByStage } from '../automaton/match.js';
 import type { EventsByStage, Match, Timeout } from '../automaton/operator.js';
 import { coordinates, type EventData, type MatchedEvents } from '../event.js';
+import { fillIn } from './message.js';
 import type { Alert, Outcome, Rule } from './rule.js';
-
-/** Our own: that of the module is frozen where sessions share it, and could not remember a template. */
-const writer = new Mustache.Writer();
 
 /**
  * Of an alert as JSON. A Kafka broker takes records of 1 MB unless told, Temporal payloads of 2 MB and 4 MB in one task: the
@@ -48,7 +44,7 @@ export interface Announcement {
 export function announce(rule: Rule, output: Match | Timeout): Announcement | null {
   const outcome = output.type === 'match' ? rule.onMatch : rule.onTimeout;
   if (!outcome) return null;
-  const match = dataByStage(output.events);
+  const match = output.data;
   if (outcome.when && !outcome.when(match)) return null;
   return { outcome, match, message: messageOf(rule, outcome, match) };
 }
@@ -145,6 +141,5 @@ function fieldOf(match: MatchedEvents, field: string): string | null {
 function messageOf(rule: Rule, { message, alert }: Outcome, match: MatchedEvents): string {
   if (message === undefined) return rule.description ?? `${alert} (${rule.id})`;
   if (typeof message === 'function') return message(match);
-  // Plain text, not HTML: nothing is to be escaped.
-  return writer.render(message, match, undefined, { escape: String });
+  return fillIn(message, match);
 }
