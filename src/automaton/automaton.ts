@@ -7,8 +7,10 @@
 //
 //   A1. One automaton serves any number of keys: all that lasts is in the NFAState that it is given.
 //   A2. The start state is always there, and never dies or ignores.
-//   A3. Under a skip strategy partial matches lie in Flink's heaps, because the array's order decides which
-//       of several matches of one start survives. Under NO_SKIP they are listed by start.
+//   A3. Under a skip strategy finished matches that are held back lie in Flink's heap, because the array's order
+//       decides which of several matches of one start survives. Open ones are listed by start, and those of one start in the
+//       order in which they came: each step puts what becomes of a match into its place, and what has begun
+//       behind all. Flink's heap of them, to which they are offered in that order, is the same list.
 //   A4. What is found in one step comes out by start event, and matches come before timeouts.
 //   A5. Where neither a condition nor a limit between neighbours nor a skip strategy can tell partial matches
 //       of one state apart, there is one for each state, whose list forks: the time for an event depends on
@@ -48,9 +50,9 @@ const { max, min } = Math;
 export interface NFAState {
   /** Under NO_SKIP the first open partial match: that of the oldest start, where they don't fork. */
   first: PartialMatch | null;
-  /** Under a skip strategy the open partial matches and the start state: the array of a heap. */
+  /** Under a skip strategy the open partial matches by start, and then the start state. */
   readonly open: PartialMatch[];
-  /** Finished matches that a skip strategy holds back while an earlier partial match is alive; such an array too. */
+  /** Finished matches that a skip strategy holds back while an earlier partial match is alive: the array of a heap. */
   readonly completed: PartialMatch[];
   /** Numbers the events that are taken: an event that nothing takes needs no number. */
   sequence: number;
@@ -272,8 +274,8 @@ export class Automaton {
     const stay = this.#stay;
     const done = this.#done;
     // What a step that failed has left behind.
-    stay.length = 0;
-    done.length = 0;
+    truncate(stay, 0);
+    truncate(done, 0);
     let begins = false;
     /** How many of the first have stayed as they are: most events change nothing. */
     let kept = 0;
@@ -306,12 +308,11 @@ export class Automaton {
       if (last === null) stay.push(match);
     }
     if (kept === open.length) return begins;
-    // A heap to which the beginning of its own array is offered has that as its array.
-    open.length = kept;
-    for (let i = 0; i < stay.length; i++) offerByStart(open, stay[i] as PartialMatch);
-    stay.length = 0;
+    truncate(open, kept);
+    for (let i = 0; i < stay.length; i++) open.push(stay[i] as PartialMatch);
+    truncate(stay, 0);
     this.#release(state, done, output);
-    done.length = 0;
+    truncate(done, 0);
     return begins;
   }
 
@@ -322,22 +323,20 @@ export class Automaton {
   #release(state: NFAState, finished: readonly PartialMatch[], output: Found[]): void {
     if (finished.length === 0 && state.completed.length === 0) return;
     const { nfa } = this;
-    const open = queueByStart(state.open);
-    const completed = queueByStart(state.completed);
+    const { open } = state;
+    const completed = new PriorityQueue(compareByStart, state.completed);
     // Where the strategy fails, all that this step has found is lost, as in Flink.
     const released: Found[] = [];
-    const inOrder: PartialMatch[] = [];
-    fillHeap(inOrder, finished);
-    for (const match of inOrder) completed.offer(match);
+    for (const match of finished) completed.offer(match);
     for (let match = completed.peek(); match; match = completed.peek()) {
-      const earliest = open.peek();
+      const earliest = open[0];
       if (earliest && compareByStart(match, earliest) > 0) break;
       completed.poll();
       const last = match.last as Taken;
       const prune = pruningBy(nfa.afterMatchSkip, last, nfa.stageNames);
       if (prune) {
         const discard = ({ origin }: PartialMatch) => origin !== null && prune(origin as Taken);
-        open.removeIf(discard);
+        retain(open, (match) => !discard(match));
         completed.removeIf(discard);
       }
       // One that had only to wait was finished by its deadline.
@@ -381,7 +380,9 @@ export class Automaton {
       return false;
     };
     if (this.#holdsBack) {
-      fillHeap(state.open, state.open.filter(stays));
+      // Those behind the first that stays end later.
+      if (nfa.endsByStart) removeFirst(state.open, (match) => !stays(match));
+      else retain(state.open, stays);
       this.#release(state, waited, output);
     } else {
       this.#endListed(state, stays);
@@ -454,7 +455,7 @@ export class Automaton {
       const live = spanWithout(matches, atOnce, which);
       const stays = ({ last }: PartialMatch) => last === null || isLive(last, live);
       if (this.#holdsBack) {
-        fillHeap(state.open, state.open.filter(stays));
+        retain(state.open, stays);
         this.dropped += left - countOpen(state);
         this.#release(state, [], output);
       } else {
@@ -484,7 +485,7 @@ export class Automaton {
     const stays = (other: PartialMatch) => other !== match;
     if (!this.#holdsBack) link(state, openMatches(state).filter(stays));
     else {
-      fillHeap(state.open, state.open.filter(stays));
+      retain(state.open, stays);
       this.#release(state, [], output);
     }
   }
@@ -499,10 +500,7 @@ export class Automaton {
     this.dropped += countOpen(state) - state.completed.length;
     if (!this.#holdsBack) link(state, []);
     else {
-      fillHeap(
-        state.open,
-        state.open.filter(({ last }) => last === null),
-      );
+      retain(state.open, ({ last }) => last === null);
       this.#release(state, [], output);
     }
   }
@@ -568,21 +566,27 @@ function openIn(state: State, first: PartialMatch | null, tail: PartialMatch): P
   return null;
 }
 
-/** Empties a heap and offers it these, one by one. */
-function fillHeap(items: PartialMatch[], matches: readonly PartialMatch[]): void {
-  items.length = 0;
-  for (const match of matches) offerByStart(items, match);
+/** To set the length of an array is a call out of compiled code, and most are to lose one item or none. */
+function truncate(items: unknown[], length: number): void {
+  while (items.length > length) items.pop();
 }
 
-/** As `offer` of a queue by start. Most begin after those that are there, and the start state comes last. */
-function offerByStart(items: PartialMatch[], match: PartialMatch): void {
-  const parent = items[(items.length - 1) >>> 1];
-  if (items.length === 0 || compareByStart(match, parent as PartialMatch) >= 0) items.push(match);
-  else queueByStart(items).offer(match);
+/** Keeps those for which the test holds. */
+function retain(matches: PartialMatch[], test: (match: PartialMatch) => boolean): void {
+  let kept = 0;
+  for (let i = 0; i < matches.length; i++) {
+    const match = matches[i] as PartialMatch;
+    if (test(match)) matches[kept++] = match;
+  }
+  truncate(matches, kept);
 }
 
-function queueByStart(items: PartialMatch[]): PriorityQueue<PartialMatch> {
-  return new PriorityQueue(compareByStart, items);
+/** Takes out the first ones, for which the test holds. */
+function removeFirst(matches: PartialMatch[], test: (match: PartialMatch) => boolean): void {
+  let count = 0;
+  while (count < matches.length && test(matches[count] as PartialMatch)) count++;
+  if (count === 1) matches.shift();
+  else if (count > 0) matches.splice(0, count);
 }
 
 // ---- deadlines

@@ -6,7 +6,7 @@ import type { Timestamp } from '../time.js';
 import { alongPath, listOf, type Path, Taken } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
-const { defineProperty, hasOwn, prototype: OBJECT_PROTOTYPE } = Object;
+const { defineProperty } = Object;
 const LISTED = { enumerable: true, configurable: true, writable: true };
 
 /** Events by stage, in the order in which the stages first took one. */
@@ -70,15 +70,19 @@ function byStage<T>(
   partOf: (taken: Taken) => T,
 ): Record<string, T[]> {
   const stages: Record<string, T[]> = {};
+  const lists: (T[] | undefined)[] = [];
   for (let i = 0; i < taken.length; i++) {
     const node = taken[i] as Taken;
+    const known = lists[node.stage];
+    if (known !== undefined) {
+      known.push(partOf(node));
+      continue;
+    }
     const name = stageNames[node.stage] as string;
-    // Where a stage is called as what objects inherit, only its own counts.
-    const parts = name in OBJECT_PROTOTYPE && !hasOwn(stages, name) ? undefined : stages[name];
-    if (parts !== undefined) parts.push(partOf(node));
-    else if (name === '__proto__')
-      defineProperty(stages, name, { ...LISTED, value: [partOf(node)] });
-    else stages[name] = [partOf(node)];
+    const list = [partOf(node)];
+    lists[node.stage] = list;
+    if (name === '__proto__') defineProperty(stages, name, { ...LISTED, value: list });
+    else stages[name] = list;
   }
   return stages;
 }

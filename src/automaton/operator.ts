@@ -321,7 +321,8 @@ export class CepOperator {
         event,
         took.map((stage) => this.#nfa.stageNames[stage] as string),
       );
-    took.length = 0;
+    // To set its length is a call out of compiled code.
+    while (took.length > 0) took.pop();
   }
 
   /** O5. */

@@ -104,7 +104,7 @@ export class OfflineRun {
   readonly actions: ActionEstimate;
   readonly #options: OfflineRunOptions;
   readonly #order: EventOrder;
-  readonly #known = new Map<CompiledJourney, Map<string, Known>>();
+  readonly #known: { readonly journey: CompiledJourney; readonly keys: Map<string, Known> }[];
   /** Those with events that wait, and how many events. */
   #busy: Known[] = [];
   #waiting = 0;
@@ -125,7 +125,10 @@ export class OfflineRun {
     this.actions = new ActionEstimate(patienceOf(options.journeys));
     this.#order = new EventOrder(options.outOfOrdernessMs ?? seconds(2));
     for (const partition of options.partitions ?? []) this.add(partition);
-    for (const journey of options.journeys.byId.values()) this.#known.set(journey, new Map());
+    this.#known = [...options.journeys.byId.values()].map((journey) => ({
+      journey,
+      keys: new Map(),
+    }));
   }
 
   /** Takes a partition in, before its first record; the others wait for it until it has ended. */
@@ -232,7 +235,7 @@ export class OfflineRun {
   }
 
   *#each(): Generator<Known> {
-    for (const keys of this.#known.values()) yield* keys.values();
+    for (const { keys } of this.#known) yield* keys.values();
   }
 
   #release(): void {
@@ -245,7 +248,7 @@ export class OfflineRun {
 
   #route(event: CepEvent): void {
     const { owns } = this.#options;
-    for (const [journey, keys] of this.#known) {
+    for (const { journey, keys } of this.#known) {
       const key = keyOrNone(event, journey);
       if (key === undefined || (owns !== undefined && !owns(key))) continue;
       this.#take(journey, keys, key, event);
