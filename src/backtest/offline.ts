@@ -6,9 +6,10 @@ import { decodeRecord } from '../ingest/decode.js';
 import { EventOrder } from '../ingest/order.js';
 import { patienceOf } from '../ingest/patience.js';
 import type { RawRecord } from '../ingest/record.js';
-import { keyIn } from '../ingest/route.js';
+import { accepts, keyOf } from '../ingest/route.js';
 import { announce, planAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
+import type { Journey } from '../rules/journey.js';
 import type { Alert } from '../rules/rule.js';
 import { addCounts, type RuleCounts, type RuleView, Session, type Tell } from '../rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
@@ -69,13 +70,27 @@ export interface OpenSession {
 interface Known {
   readonly journey: CompiledJourney;
   readonly key: string;
-  /** In order of event time. */
-  waiting: CepEvent[];
-  /** Its latest event. */
-  last: CepEvent;
+  /** The first of its events that wait, in order of event time. */
+  waiting: Waiting | null;
+  /** The last of those, or the latest that did. */
+  last: Waiting;
   /** Null while nothing is open and nothing waits. */
   session: Session | null;
   readonly traffic: Traffic;
+}
+
+/** An event that waits for its session, and the next one. */
+interface Waiting {
+  readonly event: CepEvent;
+  next: Waiting | null;
+}
+
+/** What is known of the keys of journeys that take them from one field, or of a journey that finds them in a way of its own. */
+interface Keys {
+  readonly key: Journey['key'];
+  readonly journeys: readonly CompiledJourney[];
+  /** In the order of the journeys; null where nothing has begun. */
+  readonly byKey: Map<string, (Known | null)[]>;
 }
 
 /**
@@ -104,7 +119,9 @@ export class OfflineRun {
   readonly actions: ActionEstimate;
   readonly #options: OfflineRunOptions;
   readonly #order: EventOrder;
-  readonly #known: { readonly journey: CompiledJourney; readonly keys: Map<string, Known> }[];
+  readonly #keys: readonly Keys[];
+  /** In the order in which they came. */
+  readonly #known = new Map<CompiledJourney, Known[]>();
   /** Those with events that wait, and how many events. */
   #busy: Known[] = [];
   #waiting = 0;
@@ -125,9 +142,13 @@ export class OfflineRun {
     this.actions = new ActionEstimate(patienceOf(options.journeys));
     this.#order = new EventOrder(options.outOfOrdernessMs ?? seconds(2));
     for (const partition of options.partitions ?? []) this.add(partition);
-    this.#known = [...options.journeys.byId.values()].map((journey) => ({
-      journey,
-      keys: new Map(),
+    const all = [...options.journeys.byId.values()];
+    for (const journey of all) this.#known.set(journey, []);
+    const keys = new Set(all.map(({ journey }) => journey.key));
+    this.#keys = [...keys].map((key) => ({
+      key,
+      journeys: all.filter(({ journey }) => journey.key === key),
+      byKey: new Map(),
     }));
   }
 
@@ -218,10 +239,12 @@ export class OfflineRun {
     const open: OpenSession[] = [];
     for (const known of this.#each()) {
       const { journey, key, waiting, last } = known;
-      if (known.session === null && waiting.length === 0) continue;
+      if (known.session === null && waiting === null) continue;
       const session = known.session ?? new Session(journey, key);
-      for (const event of waiting) session.accept(event, this.#refused);
-      this.#advance(known, session, watermarkOf(last));
+      for (let next = waiting; next !== null; next = next.next) {
+        session.accept(next.event, this.#refused);
+      }
+      this.#advance(known, session, watermarkOf(last.event));
       this.#sum(known, session);
       if (!session.isIdle) open.push({ journey: journey.journey.id, key, session });
     }
@@ -235,7 +258,7 @@ export class OfflineRun {
   }
 
   *#each(): Generator<Known> {
-    for (const { keys } of this.#known) yield* keys.values();
+    for (const known of this.#known.values()) yield* known;
   }
 
   #release(): void {
@@ -248,30 +271,60 @@ export class OfflineRun {
 
   #route(event: CepEvent): void {
     const { owns } = this.#options;
-    for (const { journey, keys } of this.#known) {
-      const key = keyOrNone(event, journey);
-      if (key === undefined || (owns !== undefined && !owns(key))) continue;
-      this.#take(journey, keys, key, event);
+    for (const { key: from, journeys, byKey } of this.#keys) {
+      const key = keyOrNone(event, from);
+      if (key === null || (owns !== undefined && !owns(key))) continue;
+      const known = byKey.get(key);
+      for (let i = 0; i < journeys.length; i++) {
+        const journey = journeys[i] as CompiledJourney;
+        if (!isAccepted(event, journey)) continue;
+        const one = known?.[i] ?? this.#begin(event, key, journey, byKey, i);
+        if (one !== null) this.#take(one, event);
+      }
     }
   }
 
-  #take(journey: CompiledJourney, keys: Map<string, Known>, key: string, event: CepEvent): void {
-    let known = keys.get(key);
-    if (!known) {
-      if (!journey.canBegin(event)) return;
-      known = { journey, key, waiting: [], last: event, session: null, traffic: newTraffic() };
-      keys.set(key, known);
+  /** Null where the event can begin nothing. */
+  #begin(
+    event: CepEvent,
+    key: string,
+    journey: CompiledJourney,
+    byKey: Keys['byKey'],
+    at: number,
+  ): Known | null {
+    if (!journey.canBegin(event)) return null;
+    const last: Waiting = { event, next: null };
+    const traffic = newTraffic();
+    const known: Known = { journey, key, waiting: null, last, session: null, traffic };
+    let all = byKey.get(key);
+    if (all === undefined) {
+      all = [];
+      byKey.set(key, all);
     }
-    if (known.waiting.length === 0) this.#busy.push(known);
-    known.waiting.push(event);
-    known.last = event;
+    while (all.length <= at) all.push(null);
+    all[at] = known;
+    this.#known.get(journey)?.push(known);
+    return known;
+  }
+
+  #take(known: Known, event: CepEvent): void {
+    const waiting: Waiting = { event, next: null };
+    if (known.waiting === null) {
+      this.#busy.push(known);
+      known.waiting = waiting;
+    } else {
+      known.last.next = waiting;
+    }
+    known.last = waiting;
     this.#waiting++;
   }
 
   #feed(): void {
     for (const known of this.#busy) {
-      for (const event of known.waiting) this.#accept(known, event);
-      known.waiting = [];
+      for (let next = known.waiting; next !== null; next = next.next) {
+        this.#accept(known, next.event);
+      }
+      known.waiting = null;
     }
     this.#busy = [];
     this.#waiting = 0;
@@ -336,12 +389,20 @@ export class OfflineRun {
   }
 }
 
-/** Undefined where an ingestor would have no session for the event either. */
-function keyOrNone(event: CepEvent, { journey }: CompiledJourney): string | undefined {
+/** Null where an ingestor would have no session for the event either. */
+function keyOrNone(event: CepEvent, key: Journey['key']): string | null {
   try {
-    return keyIn(event, journey) ?? undefined;
+    return keyOf(event, key);
   } catch {
-    return undefined;
+    return null;
+  }
+}
+
+function isAccepted(event: CepEvent, { journey }: CompiledJourney): boolean {
+  try {
+    return accepts(event, journey);
+  } catch {
+    return false;
   }
 }
 

@@ -24,8 +24,8 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
   for (const journey of journeys.byId.values()) {
     const { id, key } = journey.journey;
     try {
-      const found = keyIn(event, journey.journey);
-      if (found === undefined) continue;
+      if (!accepts(event, journey.journey)) continue;
+      const found = keyOf(event, key);
       if (found !== null) {
         routes.push({ journey, key: found });
         continue;
@@ -51,15 +51,17 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
   return { routes, errors };
 }
 
+/** @throws whatever the journey's function throws */
+export function accepts({ data }: CepEvent, journey: Journey): boolean {
+  return !journey.accepts || Boolean(journey.accepts(data));
+}
+
 /**
- * The key of the session that an event has in a journey.
+ * An event's key, by name or function of a journey; null where it has none.
  *
- * @returns undefined where the journey does not accept the event, null where the event has no key
- * @throws whatever the journey's functions throw
+ * @throws whatever the function throws
  */
-export function keyIn({ data }: CepEvent, journey: Journey): string | null | undefined {
-  const { key, accepts } = journey;
-  if (accepts && !accepts(data)) return undefined;
+export function keyOf({ data }: CepEvent, key: Journey['key']): string | null {
   const value = typeof key === 'string' ? data[key] : key(data);
   return isKey(value) ? String(value) : null;
 }
@@ -87,10 +89,11 @@ export function routeNamed(
   return { routes, errors };
 }
 
-/** A lone surrogate has no UTF-8, and a workflow id is UTF-8. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
+/** Node has it since 20; TypeScript's library of that year does not. */
+type WellFormed = string & { isWellFormed(): boolean };
 
 function isKey(value: unknown): value is string | number {
   if (typeof value === 'number') return Number.isFinite(value);
-  return typeof value === 'string' && value !== '' && !LONE_SURROGATE.test(value);
+  // A lone surrogate has no UTF-8, and a workflow id is UTF-8.
+  return typeof value === 'string' && value !== '' && (value as WellFormed).isWellFormed();
 }
