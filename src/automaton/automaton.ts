@@ -79,9 +79,10 @@ export class Automaton {
   readonly #tellsTimeouts: boolean;
   /** What the step under way has finished, under NO_SKIP. */
   readonly #finished: Branches[] = [];
-  /** Under a skip strategy what the step under way leaves open, and what it has finished. */
+  /** What the step under way leaves open under a skip strategy, what it has finished, and what was too late. */
   readonly #stay: PartialMatch[] = [];
   readonly #done: PartialMatch[] = [];
+  readonly #timedOut: Found[] = [];
 
   /**
    * @param options.timeouts - whether timeouts come out; where nobody wants them they cost nothing. Default true.
@@ -368,8 +369,11 @@ export class Automaton {
 
   #end(state: NFAState, now: Timestamp, output: Found[]): void {
     const { nfa } = this;
-    const waited: PartialMatch[] = [];
-    const timeouts: Found[] = [];
+    const waited = this.#done;
+    const timeouts = this.#timedOut;
+    // What a step that failed has left behind.
+    truncate(waited, 0);
+    truncate(timeouts, 0);
     const stays = (match: PartialMatch): boolean => {
       const at = reportedDeadline(nfa, match, now);
       if (at === null) return true;
@@ -391,7 +395,9 @@ export class Automaton {
         output.push(new Found('match', deadlineOf(nfa, match), last as Taken, nfa.stageNames));
       }
     }
-    for (const timeout of timeouts) output.push(timeout);
+    for (let i = 0; i < timeouts.length; i++) output.push(timeouts[i] as Found);
+    truncate(waited, 0);
+    truncate(timeouts, 0);
   }
 
   #endListed(state: NFAState, stays: (match: PartialMatch) => boolean): void {

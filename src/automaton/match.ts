@@ -6,7 +6,7 @@ import type { Timestamp } from '../time.js';
 import { alongPath, listOf, type Path, Taken } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
-const { defineProperty } = Object;
+const { defineProperty, hasOwn } = Object;
 const LISTED = { enumerable: true, configurable: true, writable: true };
 
 /** Events by stage, in the order in which the stages first took one. */
@@ -70,17 +70,22 @@ function byStage<T>(
   partOf: (taken: Taken) => T,
 ): Record<string, T[]> {
   const stages: Record<string, T[]> = {};
-  const lists: (T[] | undefined)[] = [];
+  let stage = -1;
+  let list: T[] = [];
   for (let i = 0; i < taken.length; i++) {
     const node = taken[i] as Taken;
-    const known = lists[node.stage];
-    if (known !== undefined) {
-      known.push(partOf(node));
+    if (node.stage === stage) {
+      list.push(partOf(node));
       continue;
     }
-    const name = stageNames[node.stage] as string;
-    const list = [partOf(node)];
-    lists[node.stage] = list;
+    stage = node.stage;
+    const name = stageNames[stage] as string;
+    if (hasOwn(stages, name)) {
+      list = stages[name] as T[];
+      list.push(partOf(node));
+      continue;
+    }
+    list = [partOf(node)];
     if (name === '__proto__') defineProperty(stages, name, { ...LISTED, value: list });
     else stages[name] = list;
   }

@@ -45,13 +45,12 @@ export interface RuleCounts {
   dropped: number;
 }
 
-const NO_COUNTS: Readonly<RuleCounts> = {
-  matches: 0,
-  timeouts: 0,
-  errors: 0,
-  failures: 0,
-  dropped: 0,
-};
+const NO_COUNTS: Readonly<RuleCounts> = newCounts();
+
+/** For each rule of each session: to copy is dearer. */
+function newCounts(): RuleCounts {
+  return { matches: 0, timeouts: 0, errors: 0, failures: 0, dropped: 0 };
+}
 
 const NOTHING: readonly never[] = [];
 
@@ -206,7 +205,7 @@ export class Session {
       const known = snapshot && Object.hasOwn(snapshot.rules, id) ? snapshot.rules[id] : undefined;
       const same = known?.hash === compiled.hash ? known : undefined;
       const lost = this.lost.find(({ rule }) => rule === id)?.partialMatches ?? 0;
-      const counts = { ...NO_COUNTS, ...known?.counts };
+      const counts = known ? { ...NO_COUNTS, ...known.counts } : newCounts();
       counts.dropped += lost;
       return {
         compiled,
@@ -479,7 +478,8 @@ export class Session {
     why: string | null = 'a limit was reached',
   ): void {
     const { compiled, counts, operator } = run;
-    const output: OperatorOutput = [];
+    const output = spareOutput ?? [];
+    spareOutput = null;
     const { conditionErrors, dropped } = operator;
     let lost = 0;
     try {
@@ -494,7 +494,12 @@ export class Session {
     counts.errors += operator.conditionErrors - conditionErrors;
     this.#drops(run, lost, run.lastError);
     this.#drops(run, operator.dropped - dropped, why);
-    if (output.length === 0) return;
+    if (output.length > 0) this.#tellAll(run, output, tell);
+    spareOutput = output;
+  }
+
+  #tellAll(run: RuleRun, output: OperatorOutput, tell: Tell): void {
+    const { compiled, counts } = run;
     const { rule } = compiled;
     let ordinals: number[] | null | undefined;
     for (let i = 0; i < output.length; i++) {
@@ -508,6 +513,7 @@ export class Session {
       if (ordinals === undefined) ordinals = ordinalsOf(output);
       this.#tell(run, found, ordinals?.[i] ?? 0, tell);
     }
+    while (output.length > 0) output.pop();
   }
 
   #tell(run: RuleRun, found: OperatorOutput[number], ordinal: number, tell: Tell): void {
@@ -688,6 +694,9 @@ export class Session {
     return alerts;
   }
 }
+
+/** What a step finds is told at once: the next one may have the list. */
+let spareOutput: OperatorOutput | null = null;
 
 type Act<A> = (operator: CepOperator, output: OperatorOutput, argument: A) => void;
 
