@@ -2,11 +2,14 @@
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import Mustache from 'mustache';
 import { bytesAtMost, jsonBytes } from '../automaton/limits.js';
 import type { EventsByStage, Match, Timeout } from '../automaton/operator.js';
 import { coordinates, type EventData, type MatchedEvents } from '../event.js';
-import { fillIn } from './message.js';
 import type { Alert, Outcome, Rule } from './rule.js';
+
+/** Our own: that of the module is frozen where sessions share it, and could not remember a template. */
+const writer = new Mustache.Writer();
 
 /**
  * Of an alert as JSON. A Kafka broker takes records of 1 MB unless told, Temporal payloads of 2 MB and 4 MB in one task: the
@@ -36,8 +39,9 @@ export interface PlannedAlert {
 /** What a rule says about a match or a timeout: an alert without its identity, for those who only count. */
 export interface Announcement {
   readonly outcome: Outcome;
-  readonly message: string;
   readonly match: MatchedEvents;
+  /** The message, where it does not take a template to make it. */
+  readonly text: string | null;
 }
 
 /** @returns null when the rule says nothing about it, or its `when` answers false */
@@ -46,7 +50,14 @@ export function announce(rule: Rule, output: Match | Timeout): Announcement | nu
   if (!outcome) return null;
   const match = output.data;
   if (outcome.when && !outcome.when(match)) return null;
-  return { outcome, match, message: messageOf(rule, outcome, match) };
+  const { message, alert } = outcome;
+  // A function may throw, which is an error of the rule whoever wants its text.
+  if (typeof message === 'function') return { outcome, match, text: message(match) };
+  return {
+    outcome,
+    match,
+    text: message === undefined ? (rule.description ?? `${alert} (${rule.id})`) : null,
+  };
 }
 
 /**
@@ -63,7 +74,7 @@ export function planAlert(
   const { rule, journey, key } = origin;
   const announcement = announce(rule, output);
   if (!announcement) return null;
-  const { outcome, match, message } = announcement;
+  const { outcome, match, text } = announcement;
   const alert: Alert = {
     id: alertId(origin, output, ordinal),
     journey,
@@ -72,7 +83,8 @@ export function planAlert(
     userId: fieldOf(match, 'userId'),
     userSession: fieldOf(match, 'userSession'),
     type: outcome.alert,
-    message,
+    // Plain text, not HTML: nothing is to be escaped.
+    message: text ?? writer.render(String(outcome.message), match, undefined, { escape: String }),
     at: output.at,
     match,
     ...(origin.isShadow && { shadow: true }),
@@ -136,10 +148,4 @@ function fieldOf(match: MatchedEvents, field: string): string | null {
     }
   }
   return null;
-}
-
-function messageOf(rule: Rule, { message, alert }: Outcome, match: MatchedEvents): string {
-  if (message === undefined) return rule.description ?? `${alert} (${rule.id})`;
-  if (typeof message === 'function') return message(match);
-  return fillIn(message, match);
 }

@@ -478,8 +478,7 @@ export class Session {
     why: string | null = 'a limit was reached',
   ): void {
     const { compiled, counts, operator } = run;
-    const output = spareOutput ?? [];
-    spareOutput = null;
+    const output: OperatorOutput = [];
     const { conditionErrors, dropped } = operator;
     let lost = 0;
     try {
@@ -495,7 +494,6 @@ export class Session {
     this.#drops(run, lost, run.lastError);
     this.#drops(run, operator.dropped - dropped, why);
     if (output.length > 0) this.#tellAll(run, output, tell);
-    spareOutput = output;
   }
 
   #tellAll(run: RuleRun, output: OperatorOutput, tell: Tell): void {
@@ -513,7 +511,6 @@ export class Session {
       if (ordinals === undefined) ordinals = ordinalsOf(output);
       this.#tell(run, found, ordinals?.[i] ?? 0, tell);
     }
-    while (output.length > 0) output.pop();
   }
 
   #tell(run: RuleRun, found: OperatorOutput[number], ordinal: number, tell: Tell): void {
@@ -694,9 +691,6 @@ export class Session {
     return alerts;
   }
 }
-
-/** What a step finds is told at once: the next one may have the list. */
-let spareOutput: OperatorOutput | null = null;
 
 type Act<A> = (operator: CepOperator, output: OperatorOutput, argument: A) => void;
 
