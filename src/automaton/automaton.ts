@@ -7,8 +7,10 @@
 //
 //   A1. One automaton serves any number of keys: all that lasts is in the NFAState that it is given.
 //   A2. The start state is always there, and never dies or ignores.
-//   A3. Under a skip strategy partial matches lie in Flink's heaps, because the array's order decides which
-//       of several matches of one start survives. Under NO_SKIP they are listed by start.
+//   A3. Under a skip strategy finished matches that are held back lie in Flink's heap, because the array's order
+//       decides which of several matches of one start survives. Open ones are listed by start, and those of one start in the
+//       order in which they came: each step puts what becomes of a match into its place, and what has begun
+//       behind all. Flink's heap of them, to which they are offered in that order, is the same list.
 //   A4. What is found in one step comes out by start event, and matches come before timeouts.
 //   A5. Where neither a condition nor a limit between neighbours nor a skip strategy can tell partial matches
 //       of one state apart, there is one for each state, whose list forks: the time for an event depends on
@@ -48,9 +50,9 @@ const { max, min } = Math;
 export interface NFAState {
   /** Under NO_SKIP the first open partial match: that of the oldest start, where they don't fork. */
   first: PartialMatch | null;
-  /** Under a skip strategy the open partial matches and the start state: the array of a heap. */
+  /** Under a skip strategy the open partial matches by start, and then the start state. */
   readonly open: PartialMatch[];
-  /** Finished matches that a skip strategy holds back while an earlier partial match is alive; such an array too. */
+  /** Finished matches that a skip strategy holds back while an earlier partial match is alive: the array of a heap. */
   readonly completed: PartialMatch[];
   /** Numbers the events that are taken: an event that nothing takes needs no number. */
   sequence: number;
@@ -77,6 +79,10 @@ export class Automaton {
   readonly #tellsTimeouts: boolean;
   /** What the step under way has finished, under NO_SKIP. */
   readonly #finished: Branches[] = [];
+  /** What the step under way leaves open under a skip strategy, what it has finished, and what was too late. */
+  readonly #stay: PartialMatch[] = [];
+  readonly #done: PartialMatch[] = [];
+  readonly #timedOut: Found[] = [];
 
   /**
    * @param options.timeouts - whether timeouts come out; where nobody wants them they cost nothing. Default true.
@@ -265,39 +271,49 @@ export class Automaton {
   #processHeld(state: NFAState, event: CepEvent, output: Found[]): boolean {
     const { evaluation, nfa } = this;
     const sequence = state.sequence++;
-    // Most events change nothing, and a heap to which its own array is offered stays as it is.
-    let open: PartialMatch[] | null = null;
-    const finished: PartialMatch[] = [];
+    const { open } = state;
+    const stay = this.#stay;
+    const done = this.#done;
+    // What a step that failed has left behind.
+    truncate(stay, 0);
+    truncate(done, 0);
     let begins = false;
-    for (let i = 0; i < state.open.length; i++) {
-      const match = state.open[i] as PartialMatch;
+    /** How many of the first have stayed as they are: most events change nothing. */
+    let kept = 0;
+    for (let i = 0; i < open.length; i++) {
+      const match = open[i] as PartialMatch;
       const { last, origin } = match;
       evaluation.within(last);
       const { keeps, fails, steps } = outcomeOf(match.state, evaluation);
       if (fails !== null) throw failureAt(event, fails, nfa);
       if (last === null) begins = !keeps;
       if (keeps) {
-        open?.push(match);
+        if (kept === i) kept++;
+        else stay.push(match);
         continue;
       }
-      open ??= state.open.slice(0, i);
-      for (const { stage, states } of steps) {
+      for (let n = 0; n < steps.length; n++) {
+        const { stage, states } = steps[n] as Outcome['steps'][number];
         const end = stage < 0 ? last : new Taken(stage, event, sequence, last, origin);
         if (this.#counts) {
           this.steps += states.length;
           if (stage >= 0) this.#note(stage);
         }
-        for (const each of states) {
+        for (let k = 0; k < states.length; k++) {
+          const each = states[k] as State;
           const next = new PartialMatch(each, end);
-          (each.type === 'FINAL' ? finished : open).push(next);
+          (each.type === 'FINAL' ? done : stay).push(next);
           if (each.type !== 'FINAL') this.#expect(state, next);
         }
       }
-      if (last === null) open.push(match);
+      if (last === null) stay.push(match);
     }
-    if (open === null) return begins;
-    fillHeap(state.open, open);
-    this.#release(state, finished, output);
+    if (kept === open.length) return begins;
+    truncate(open, kept);
+    for (let i = 0; i < stay.length; i++) open.push(stay[i] as PartialMatch);
+    truncate(stay, 0);
+    this.#release(state, done, output);
+    truncate(done, 0);
     return begins;
   }
 
@@ -308,22 +324,20 @@ export class Automaton {
   #release(state: NFAState, finished: readonly PartialMatch[], output: Found[]): void {
     if (finished.length === 0 && state.completed.length === 0) return;
     const { nfa } = this;
-    const open = queueByStart(state.open);
-    const completed = queueByStart(state.completed);
+    const { open } = state;
+    const completed = new PriorityQueue(compareByStart, state.completed);
     // Where the strategy fails, all that this step has found is lost, as in Flink.
     const released: Found[] = [];
-    const inOrder: PartialMatch[] = [];
-    fillHeap(inOrder, finished);
-    for (const match of inOrder) completed.offer(match);
+    for (const match of finished) completed.offer(match);
     for (let match = completed.peek(); match; match = completed.peek()) {
-      const earliest = open.peek();
+      const earliest = open[0];
       if (earliest && compareByStart(match, earliest) > 0) break;
       completed.poll();
       const last = match.last as Taken;
       const prune = pruningBy(nfa.afterMatchSkip, last, nfa.stageNames);
       if (prune) {
         const discard = ({ origin }: PartialMatch) => origin !== null && prune(origin as Taken);
-        open.removeIf(discard);
+        retain(open, (match) => !discard(match));
         completed.removeIf(discard);
       }
       // One that had only to wait was finished by its deadline.
@@ -355,8 +369,11 @@ export class Automaton {
 
   #end(state: NFAState, now: Timestamp, output: Found[]): void {
     const { nfa } = this;
-    const waited: PartialMatch[] = [];
-    const timeouts: Found[] = [];
+    const waited = this.#done;
+    const timeouts = this.#timedOut;
+    // What a step that failed has left behind.
+    truncate(waited, 0);
+    truncate(timeouts, 0);
     const stays = (match: PartialMatch): boolean => {
       const at = reportedDeadline(nfa, match, now);
       if (at === null) return true;
@@ -367,7 +384,9 @@ export class Automaton {
       return false;
     };
     if (this.#holdsBack) {
-      fillHeap(state.open, state.open.filter(stays));
+      // Those behind the first that stays end later.
+      if (nfa.endsByStart) removeFirst(state.open, (match) => !stays(match));
+      else retain(state.open, stays);
       this.#release(state, waited, output);
     } else {
       this.#endListed(state, stays);
@@ -376,7 +395,9 @@ export class Automaton {
         output.push(new Found('match', deadlineOf(nfa, match), last as Taken, nfa.stageNames));
       }
     }
-    for (const timeout of timeouts) output.push(timeout);
+    for (let i = 0; i < timeouts.length; i++) output.push(timeouts[i] as Found);
+    truncate(waited, 0);
+    truncate(timeouts, 0);
   }
 
   #endListed(state: NFAState, stays: (match: PartialMatch) => boolean): void {
@@ -440,7 +461,7 @@ export class Automaton {
       const live = spanWithout(matches, atOnce, which);
       const stays = ({ last }: PartialMatch) => last === null || isLive(last, live);
       if (this.#holdsBack) {
-        fillHeap(state.open, state.open.filter(stays));
+        retain(state.open, stays);
         this.dropped += left - countOpen(state);
         this.#release(state, [], output);
       } else {
@@ -470,7 +491,7 @@ export class Automaton {
     const stays = (other: PartialMatch) => other !== match;
     if (!this.#holdsBack) link(state, openMatches(state).filter(stays));
     else {
-      fillHeap(state.open, state.open.filter(stays));
+      retain(state.open, stays);
       this.#release(state, [], output);
     }
   }
@@ -485,10 +506,7 @@ export class Automaton {
     this.dropped += countOpen(state) - state.completed.length;
     if (!this.#holdsBack) link(state, []);
     else {
-      fillHeap(
-        state.open,
-        state.open.filter(({ last }) => last === null),
-      );
+      retain(state.open, ({ last }) => last === null);
       this.#release(state, [], output);
     }
   }
@@ -554,15 +572,27 @@ function openIn(state: State, first: PartialMatch | null, tail: PartialMatch): P
   return null;
 }
 
-/** Empties a heap and offers it these, one by one. */
-function fillHeap(items: PartialMatch[], matches: readonly PartialMatch[]): void {
-  items.length = 0;
-  const heap = queueByStart(items);
-  for (const match of matches) heap.offer(match);
+/** To set the length of an array is a call out of compiled code, and most are to lose one item or none. */
+function truncate(items: unknown[], length: number): void {
+  while (items.length > length) items.pop();
 }
 
-function queueByStart(items: PartialMatch[]): PriorityQueue<PartialMatch> {
-  return new PriorityQueue(compareByStart, items);
+/** Keeps those for which the test holds. */
+function retain(matches: PartialMatch[], test: (match: PartialMatch) => boolean): void {
+  let kept = 0;
+  for (let i = 0; i < matches.length; i++) {
+    const match = matches[i] as PartialMatch;
+    if (test(match)) matches[kept++] = match;
+  }
+  truncate(matches, kept);
+}
+
+/** Takes out the first ones, for which the test holds. */
+function removeFirst(matches: PartialMatch[], test: (match: PartialMatch) => boolean): void {
+  let count = 0;
+  while (count < matches.length && test(matches[count] as PartialMatch)) count++;
+  if (count === 1) matches.shift();
+  else if (count > 0) matches.splice(0, count);
 }
 
 // ---- deadlines

@@ -44,9 +44,9 @@ const NONE: never[] = [];
 export type TimerMode = 'complete' | 'flink';
 
 /** A finished match. */
-export type Match = Pick<Found<'match'>, 'type' | 'events' | 'at'>;
+export type Match = Pick<Found<'match'>, 'type' | 'events' | 'data' | 'at'>;
 /** A partial match that outlived its window. */
-export type Timeout = Pick<Found<'timeout'>, 'type' | 'events' | 'at'>;
+export type Timeout = Pick<Found<'timeout'>, 'type' | 'events' | 'data' | 'at'>;
 /** What one call brought forth, in order. */
 export type OperatorOutput = Found[];
 
@@ -260,6 +260,39 @@ export class CepOperator {
     return output;
   }
 
+  /** Whether an event need not wait here for the watermark, once it has reached it: none waits, and no timer depends on it. */
+  get takesAtOnce(): boolean {
+    return this.#buffered.length === 0 && this.#options.timers !== 'flink';
+  }
+
+  /**
+   * Lets event time reach an event ahead of it, which is processed: as to take it in and to advance to its time, for an operator
+   * that {@link takesAtOnce}.
+   *
+   * @param output - where the matches and timeouts go
+   * @throws CepError as `advanceWatermark` does
+   */
+  process(event: CepEvent, output: OperatorOutput): void {
+    const { timestamp } = event;
+    this.#watermark = timestamp;
+    const { evaluation } = this.#automaton;
+    const { errors } = evaluation;
+    let isProcessed = false;
+    try {
+      this.#automaton.advanceTime(this.#state, timestamp, output);
+      isProcessed = true;
+      this.#process(event, output);
+      this.#automaton.advanceTime(this.#state, timestamp, output);
+    } catch (error) {
+      if (!isProcessed) this.#buffered.push(event);
+      // The automaton goes on with other keys.
+      this.#automaton.took.length = 0;
+      throw error;
+    } finally {
+      this.#conditionErrors += evaluation.errors - errors;
+    }
+  }
+
   #endTimers(): void {
     if (this.#timers.length === 0) return;
     this.#timers = this.#timers.filter((timer) => timer > this.#watermark);
@@ -288,7 +321,8 @@ export class CepOperator {
         event,
         took.map((stage) => this.#nfa.stageNames[stage] as string),
       );
-    took.length = 0;
+    // To set its length is a call out of compiled code.
+    while (took.length > 0) took.pop();
   }
 
   /** O5. */

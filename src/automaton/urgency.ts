@@ -21,7 +21,10 @@ export function completionTest(nfa: NFA): (event: CepEvent) => boolean {
       .filter(({ target }) => leadsToEnd(target))
       .map(({ guard }) => guard),
   );
-  return (event) => guards.some((guard) => can(true, guard, event, nfa.conditions));
+  return (event) => {
+    for (const guard of guards) if (can(true, guard, event, nfa.conditions)) return true;
+    return false;
+  };
 }
 
 /** Whether a match that comes to the state may be complete there, without another event. */

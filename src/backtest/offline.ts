@@ -6,9 +6,10 @@ import { decodeRecord } from '../ingest/decode.js';
 import { EventOrder } from '../ingest/order.js';
 import { patienceOf } from '../ingest/patience.js';
 import type { RawRecord } from '../ingest/record.js';
-import { routeEvent } from '../ingest/route.js';
+import { accepts, keyOf } from '../ingest/route.js';
 import { announce, planAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
+import type { Journey } from '../rules/journey.js';
 import type { Alert } from '../rules/rule.js';
 import { addCounts, type RuleCounts, type RuleView, Session, type Tell } from '../rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
@@ -69,14 +70,27 @@ export interface OpenSession {
 interface Known {
   readonly journey: CompiledJourney;
   readonly key: string;
-  /** In order of event time. */
-  waiting: CepEvent[];
-  /** Its latest event. */
-  last: CepEvent;
+  /** The first of its events that wait, in order of event time. */
+  waiting: Waiting | null;
+  /** The last of those, or the latest that did. */
+  last: Waiting;
   /** Null while nothing is open and nothing waits. */
   session: Session | null;
   readonly traffic: Traffic;
-  readonly tell: Tell;
+}
+
+/** An event that waits for its session, and the next one. */
+interface Waiting {
+  readonly event: CepEvent;
+  next: Waiting | null;
+}
+
+/** What is known of the keys of journeys that take them from one field, or of a journey that finds them in a way of its own. */
+interface Keys {
+  readonly key: Journey['key'];
+  readonly journeys: readonly CompiledJourney[];
+  /** In the order of the journeys; null where nothing has begun. */
+  readonly byKey: Map<string, (Known | null)[]>;
 }
 
 /**
@@ -105,7 +119,9 @@ export class OfflineRun {
   readonly actions: ActionEstimate;
   readonly #options: OfflineRunOptions;
   readonly #order: EventOrder;
-  readonly #known = new Map<CompiledJourney, Map<string, Known>>();
+  readonly #keys: readonly Keys[];
+  /** In the order in which they came. */
+  readonly #known = new Map<CompiledJourney, Known[]>();
   /** Those with events that wait, and how many events. */
   #busy: Known[] = [];
   #waiting = 0;
@@ -116,13 +132,24 @@ export class OfflineRun {
   /** Sessions that are there, and how many may be before they are looked through. */
   #sessions = 0;
   #sessionsMax = SESSIONS_MIN;
+  readonly #tell: Tell;
+  /** Of the session that tells. */
+  #traffic = newTraffic();
 
   constructor(options: OfflineRunOptions) {
     this.#options = options;
+    this.#tell = this.#teller();
     this.actions = new ActionEstimate(patienceOf(options.journeys));
     this.#order = new EventOrder(options.outOfOrdernessMs ?? seconds(2));
     for (const partition of options.partitions ?? []) this.add(partition);
-    for (const journey of options.journeys.byId.values()) this.#known.set(journey, new Map());
+    const all = [...options.journeys.byId.values()];
+    for (const journey of all) this.#known.set(journey, []);
+    const keys = new Set(all.map(({ journey }) => journey.key));
+    this.#keys = [...keys].map((key) => ({
+      key,
+      journeys: all.filter(({ journey }) => journey.key === key),
+      byKey: new Map(),
+    }));
   }
 
   /** Takes a partition in, before its first record; the others wait for it until it has ended. */
@@ -167,9 +194,9 @@ export class OfflineRun {
     let sessions = 0;
     for (const known of this.#each()) {
       sessions++;
-      const { session, tell } = known;
+      const { session } = known;
       if (session === null) continue;
-      session.advanceTelling(this.#order.watermark, tell);
+      this.#advance(known, session, this.#order.watermark);
       this.#sum(known, session);
       if (!session.isIdle) open.set(nameOf(known), session.view());
       known.session = null;
@@ -208,19 +235,16 @@ export class OfflineRun {
     watermarkOf: (partition: SourcePartition) => Timestamp,
   ): Pick<OfflineResult, 'alerts' | 'rules'> & { readonly open: readonly OpenSession[] } {
     this.#feed();
-    const { journeys, owns } = this.#options;
-    for (const event of this.#order.drain()) {
-      for (const { journey, key } of routeEvent(event, journeys).routes) {
-        if (owns === undefined || owns(key)) this.#take(journey, key, event);
-      }
-    }
+    for (const event of this.#order.drain()) this.#route(event);
     const open: OpenSession[] = [];
     for (const known of this.#each()) {
-      const { journey, key, waiting, tell, last } = known;
-      if (known.session === null && waiting.length === 0) continue;
+      const { journey, key, waiting, last } = known;
+      if (known.session === null && waiting === null) continue;
       const session = known.session ?? new Session(journey, key);
-      for (const event of waiting) session.accept(event, this.#refused);
-      session.advanceTelling(watermarkOf(last), tell);
+      for (let next = waiting; next !== null; next = next.next) {
+        session.accept(next.event, this.#refused);
+      }
+      this.#advance(known, session, watermarkOf(last.event));
       this.#sum(known, session);
       if (!session.isIdle) open.push({ journey: journey.journey.id, key, session });
     }
@@ -234,54 +258,83 @@ export class OfflineRun {
   }
 
   *#each(): Generator<Known> {
-    for (const keys of this.#known.values()) yield* keys.values();
+    for (const known of this.#known.values()) yield* known;
   }
 
   #release(): void {
-    const { journeys, owns } = this.#options;
     const order = this.#order;
-    for (let event = order.release(); event; event = order.release()) {
-      for (const { journey, key } of routeEvent(event, journeys).routes) {
-        if (owns === undefined || owns(key)) this.#take(journey, key, event);
-      }
-    }
+    for (let event = order.release(); event; event = order.release()) this.#route(event);
     if (this.#waiting < GATHERED) return;
     this.#feed();
     if (this.#sessions > this.#sessionsMax) this.#endIdle();
   }
 
-  #take(journey: CompiledJourney, key: string, event: CepEvent): void {
-    const keys = this.#known.get(journey) as Map<string, Known>;
-    let known = keys.get(key);
-    if (!known) {
-      if (!journey.canBegin(event)) return;
-      const traffic = newTraffic();
-      known = {
-        ...{ journey, key, waiting: [], last: event, session: null },
-        ...{ traffic, tell: this.#teller(traffic) },
-      };
-      keys.set(key, known);
+  #route(event: CepEvent): void {
+    const { owns } = this.#options;
+    for (const { key: from, journeys, byKey } of this.#keys) {
+      const key = keyOrNone(event, from);
+      if (key === null || (owns !== undefined && !owns(key))) continue;
+      const known = byKey.get(key);
+      for (let i = 0; i < journeys.length; i++) {
+        const journey = journeys[i] as CompiledJourney;
+        if (!isAccepted(event, journey)) continue;
+        const one = known?.[i] ?? this.#begin(event, key, journey, byKey, i);
+        if (one !== null) this.#take(one, event);
+      }
     }
-    if (known.waiting.length === 0) this.#busy.push(known);
-    known.waiting.push(event);
-    known.last = event;
+  }
+
+  /** Null where the event can begin nothing. */
+  #begin(
+    event: CepEvent,
+    key: string,
+    journey: CompiledJourney,
+    byKey: Keys['byKey'],
+    at: number,
+  ): Known | null {
+    if (!journey.canBegin(event)) return null;
+    const last: Waiting = { event, next: null };
+    const traffic = newTraffic();
+    const known: Known = { journey, key, waiting: null, last, session: null, traffic };
+    let all = byKey.get(key);
+    if (all === undefined) {
+      all = [];
+      byKey.set(key, all);
+    }
+    while (all.length <= at) all.push(null);
+    all[at] = known;
+    this.#known.get(journey)?.push(known);
+    return known;
+  }
+
+  #take(known: Known, event: CepEvent): void {
+    const waiting: Waiting = { event, next: null };
+    if (known.waiting === null) {
+      this.#busy.push(known);
+      known.waiting = waiting;
+    } else {
+      known.last.next = waiting;
+    }
+    known.last = waiting;
     this.#waiting++;
   }
 
   #feed(): void {
     for (const known of this.#busy) {
-      for (const event of known.waiting) this.#accept(known, event);
-      known.waiting = [];
+      for (let next = known.waiting; next !== null; next = next.next) {
+        this.#accept(known, next.event);
+      }
+      known.waiting = null;
     }
     this.#busy = [];
     this.#waiting = 0;
   }
 
   #accept(known: Known, event: CepEvent): void {
-    const { journey, key, traffic, tell } = known;
+    const { journey, key, traffic } = known;
     const { timestamp } = event;
     // What came before was processed; events of one time come together with the next advance.
-    known.session?.advanceTelling(timestamp - 1, tell);
+    if (known.session !== null) this.#advance(known, known.session, timestamp - 1);
     this.actions.event(traffic, known.session ?? IDLE, timestamp, journey.canComplete(event));
     if (known.session === null) {
       known.session = new Session(journey, key);
@@ -290,15 +343,20 @@ export class OfflineRun {
     known.session.accept(event, this.#refused);
   }
 
-  /** Who is told of a session's matches and timeouts. */
-  #teller(traffic: Traffic): Tell {
+  #advance({ traffic }: Known, session: Session, watermark: Timestamp): void {
+    this.#traffic = traffic;
+    session.advanceTelling(watermark, this.#tell);
+  }
+
+  /** Who is told of the sessions' matches and timeouts. */
+  #teller(): Tell {
     const { onAlert, keepsAlerts = true } = this.#options;
     return (origin, found, ordinal) => {
       const alert = keepsAlerts ? planAlert(origin, found, ordinal)?.alert : undefined;
       const type = keepsAlerts ? alert?.type : announce(origin.rule, found)?.outcome.alert;
       if (type === undefined) return;
       if (alert) this.#alerts.push(alert);
-      this.actions.alert(traffic, found.at);
+      this.actions.alert(this.#traffic, found.at);
       onAlert?.(type, found.at);
     };
   }
@@ -310,10 +368,10 @@ export class OfflineRun {
   #endIdle(): void {
     this.#sessions = 0;
     for (const known of this.#each()) {
-      const { journey, session, tell } = known;
+      const { journey, session } = known;
       if (session === null) continue;
       const isFlink = journey.rules.some(({ rule }) => rule.timers === 'flink');
-      if (!isFlink) session.advanceTelling(this.#order.watermark, tell);
+      if (!isFlink) this.#advance(known, session, this.#order.watermark);
       if (isFlink || !session.isIdle) {
         this.#sessions++;
         continue;
@@ -328,6 +386,23 @@ export class OfflineRun {
     for (const { rule, counts } of session.counts()) {
       addCounts(this.#sums, `${journey.journey.id}/${rule}`, counts);
     }
+  }
+}
+
+/** Null where an ingestor would have no session for the event either. */
+function keyOrNone(event: CepEvent, key: Journey['key']): string | null {
+  try {
+    return keyOf(event, key);
+  } catch {
+    return null;
+  }
+}
+
+function isAccepted(event: CepEvent, { journey }: CompiledJourney): boolean {
+  try {
+    return accepts(event, journey);
+  } catch {
+    return false;
   }
 }
 

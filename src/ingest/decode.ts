@@ -32,7 +32,9 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
     const value = data[field];
     // The event time is read by its own rules, below.
     if (value === undefined || value === null || field === format.eventTime) continue;
-    data[field] = typed(field, value, type, !isText);
+    const typedValue = typed(field, value, type, !isText);
+    // To write a field costs more than all else here.
+    if (typedValue !== value) data[field] = typedValue;
   }
   const timestamp = timeOf(data[format.eventTime], format.eventTime);
   if (timestamp > record.recordTime + AHEAD_MAX_MS) {
@@ -42,7 +44,7 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
       { details: { timestamp, recordTime: record.recordTime } },
     );
   }
-  data[format.eventTime] = timestamp;
+  if (data[format.eventTime] !== timestamp) data[format.eventTime] = timestamp;
   const named =
     format.eventId === undefined ? undefined : idOf(data[format.eventId], format.eventId);
   const id = named ?? record.id;

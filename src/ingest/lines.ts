@@ -31,34 +31,36 @@ export class LineCutter {
   }
 
   /** The lines that the chunk finishes. The chunk may be overwritten afterwards. */
-  *write(chunk: Buffer): Generator<Line> {
+  write(chunk: Buffer): Line[] {
+    const lines: Line[] = [];
     let from = 0;
     const end = chunk.lastIndexOf(LINE_FEED);
     // The line that an earlier chunk began, and a byte order mark, are looked at alone.
     const isAlone = this.isInLine || this.#isFirst;
     const first = isAlone ? chunk.indexOf(LINE_FEED) : -1;
     if (first >= 0) {
-      yield this.#finish(chunk.subarray(0, first));
+      lines.push(this.#finish(chunk.subarray(0, first)));
       from = first + 1;
     }
     const whole = chunk.subarray(from, end);
     if (end > from && whole.length <= this.#bytesMax && isUtf8(whole)) {
       // None can be faulty, and one text is made faster than many.
       for (const line of whole.toString('utf8').split('\n')) {
-        yield { text: line.endsWith('\r') ? line.slice(0, -1) : line };
+        lines.push({ text: line.endsWith('\r') ? line.slice(0, -1) : line });
       }
       from = end + 1;
     }
     for (let to = chunk.indexOf(LINE_FEED, from); to >= 0; to = chunk.indexOf(LINE_FEED, from)) {
-      yield this.#finish(chunk.subarray(from, to));
+      lines.push(this.#finish(chunk.subarray(from, to)));
       from = to + 1;
     }
     if (from < chunk.length) this.#keep(chunk.subarray(from));
+    return lines;
   }
 
   /** The last line, when no line end closed it. */
-  *end(): Generator<Line> {
-    if (this.isInLine) yield this.#finish(Buffer.alloc(0));
+  end(): Line[] {
+    return this.isInLine ? [this.#finish(Buffer.alloc(0))] : [];
   }
 
   #keep(part: Buffer): void {

@@ -23,6 +23,8 @@ interface Input extends SourcePartition {
 export class EventOrder {
   readonly #outOfOrdernessMs: Millis;
   readonly #inputs = new Map<string, Input>();
+  /** The same as a list: it is gone through with every event. */
+  #all: readonly Input[] = [];
   /** The one asked for last: most events come after one of their own partition. */
   #latest: Input | null = null;
   #watermark: Timestamp;
@@ -65,6 +67,7 @@ export class EventOrder {
       largest,
       isIdle: false,
     });
+    this.#all = [...this.#inputs.values()];
   }
 
   has(partition: SourcePartition): boolean {
@@ -77,6 +80,7 @@ export class EventOrder {
     for (const [name, input] of this.#inputs) {
       if (input.source !== source) this.#inputs.delete(name);
     }
+    this.#all = [...this.#inputs.values()];
     this.#recompute();
   }
 
@@ -162,7 +166,7 @@ export class EventOrder {
   #recompute(): void {
     let least: Timestamp = MAX_TIMESTAMP;
     let gates = 0;
-    for (const { watermark, isIdle } of this.#inputs.values()) {
+    for (const { watermark, isIdle } of this.#all) {
       if (isIdle) continue;
       gates++;
       if (watermark < least) least = watermark;

@@ -67,13 +67,13 @@ export async function* readFileBatches(
   const records = format === 'csv' ? csvRecords(path) : jsonRecords();
   const chunks = path === '-' ? pipeChunks(options, clock) : fileChunks(options, clock);
   const partition = 0;
-  function* recordsAt(recordTime: Timestamp, found: Iterable<Found>): Generator<RawRecord> {
-    for (const { offset, value, fault } of found) {
-      yield fault === undefined
+  // A generator for each step of a line would cost as much as to parse it.
+  const recordsAt = (recordTime: Timestamp, found: readonly Found[]): RawRecord[] =>
+    found.map(({ offset, value, fault }) =>
+      fault === undefined
         ? { source, partition, offset, recordTime, value }
-        : { source, partition, offset, recordTime, value, fault };
-    }
-  }
+        : { source, partition, offset, recordTime, value, fault },
+    );
   for await (const { bytes, ...look } of chunks) {
     if (bytes === null) {
       // Half a record is a sign of more to come.
@@ -206,20 +206,22 @@ type Found = { offset: number; value: string | Record<string, unknown>; fault?: 
 /** Makes records of lines as they come. */
 interface Records {
   readonly isInRecord: boolean;
-  write(lines: Iterable<Line>): Iterable<Found>;
-  end(): Iterable<Found>;
+  write(lines: readonly Line[]): Found[];
+  end(): Found[];
 }
 
 function jsonRecords(): Records {
   let offset = 0;
   return {
     isInRecord: false,
-    *write(lines) {
+    write(lines) {
+      const all: Found[] = [];
       for (const { text, fault } of lines) {
         const found = { offset: offset++, value: text.trim() };
-        if (fault !== undefined) yield { ...found, fault };
-        else if (found.value !== '') yield found;
+        if (fault !== undefined) all.push({ ...found, fault });
+        else if (found.value !== '') all.push(found);
       }
+      return all;
     },
     end: () => [],
   };
@@ -239,12 +241,11 @@ function csvRecords(path: string): Records {
     get isInRecord() {
       return parser.isInRow;
     },
-    *write(lines) {
-      for (const line of lines) yield* take(parser.write(line));
-    },
-    *end() {
-      yield* take(parser.end());
+    write: (lines) => lines.flatMap((line) => [...take(parser.write(line))]),
+    end() {
+      const found = [...take(parser.end())];
       if (header === null) throw noHeader(path, 'it is empty');
+      return found;
     },
   };
 }

@@ -3,6 +3,7 @@
 import { DecodeError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
+import type { Journey } from '../rules/journey.js';
 
 /** One session that an event is for. */
 export interface Route {
@@ -21,12 +22,12 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
   const routes: Route[] = [];
   const errors: DecodeError[] = [];
   for (const journey of journeys.byId.values()) {
-    const { id, key, accepts } = journey.journey;
+    const { id, key } = journey.journey;
     try {
-      if (accepts && !accepts(event.data)) continue;
-      const value = typeof key === 'string' ? event.data[key] : key(event.data);
-      if (isKey(value)) {
-        routes.push({ journey, key: String(value) });
+      if (!accepts(event, journey.journey)) continue;
+      const found = keyOf(event, key);
+      if (found !== null) {
+        routes.push({ journey, key: found });
         continue;
       }
       const where = typeof key === 'string' ? `field "${key}"` : 'its key function';
@@ -48,6 +49,21 @@ export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes 
     }
   }
   return { routes, errors };
+}
+
+/** @throws whatever the journey's function throws */
+export function accepts({ data }: CepEvent, journey: Journey): boolean {
+  return !journey.accepts || Boolean(journey.accepts(data));
+}
+
+/**
+ * An event's key, by name or function of a journey; null where it has none.
+ *
+ * @throws whatever the function throws
+ */
+export function keyOf({ data }: CepEvent, key: Journey['key']): string | null {
+  const value = typeof key === 'string' ? data[key] : key(data);
+  return isKey(value) ? String(value) : null;
 }
 
 /** The sessions that `repartition` has found already. */
@@ -73,10 +89,11 @@ export function routeNamed(
   return { routes, errors };
 }
 
-/** A lone surrogate has no UTF-8, and a workflow id is UTF-8. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
+/** Node has it since 20; TypeScript's library of that year does not. */
+type WellFormed = string & { isWellFormed(): boolean };
 
 function isKey(value: unknown): value is string | number {
   if (typeof value === 'number') return Number.isFinite(value);
-  return typeof value === 'string' && value !== '' && !LONE_SURROGATE.test(value);
+  // A lone surrogate has no UTF-8, and a workflow id is UTF-8.
+  return typeof value === 'string' && value !== '' && (value as WellFormed).isWellFormed();
 }

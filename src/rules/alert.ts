@@ -4,7 +4,6 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import Mustache from 'mustache';
 import { bytesAtMost, jsonBytes } from '../automaton/limits.js';
-import { dataByStage } from '../automaton/match.js';
 import type { EventsByStage, Match, Timeout } from '../automaton/operator.js';
 import { coordinates, firstOf, type MatchedEvents } from '../event.js';
 import type { Alert, Outcome, Rule } from './rule.js';
@@ -40,17 +39,25 @@ export interface PlannedAlert {
 /** What a rule says about a match or a timeout: an alert without its identity, for those who only count. */
 export interface Announcement {
   readonly outcome: Outcome;
-  readonly message: string;
   readonly match: MatchedEvents;
+  /** The message, where it does not take a template to make it. */
+  readonly text: string | null;
 }
 
 /** @returns null when the rule says nothing about it, or its `when` answers false */
 export function announce(rule: Rule, output: Match | Timeout): Announcement | null {
   const outcome = output.type === 'match' ? rule.onMatch : rule.onTimeout;
   if (!outcome) return null;
-  const match = dataByStage(output.events);
+  const match = output.data;
   if (outcome.when && !outcome.when(match)) return null;
-  return { outcome, match, message: messageOf(rule, outcome, match) };
+  const { message, alert } = outcome;
+  // A function may throw, which is an error of the rule whoever wants its text.
+  if (typeof message === 'function') return { outcome, match, text: message(match) };
+  return {
+    outcome,
+    match,
+    text: message === undefined ? (rule.description ?? `${alert} (${rule.id})`) : null,
+  };
 }
 
 /**
@@ -67,7 +74,7 @@ export function planAlert(
   const { rule, journey, key } = origin;
   const announcement = announce(rule, output);
   if (!announcement) return null;
-  const { outcome, match, message } = announcement;
+  const { outcome, match, text } = announcement;
   const alert: Alert = {
     id: alertId(origin, output, ordinal),
     journey,
@@ -77,7 +84,8 @@ export function planAlert(
     userId: firstOf(match, 'userId'),
     userSession: firstOf(match, 'userSession'),
     type: outcome.alert,
-    message,
+    // Plain text, not HTML: nothing is to be escaped.
+    message: text ?? writer.render(String(outcome.message), match, undefined, { escape: String }),
     at: output.at,
     match,
     ...(origin.isShadow && { shadow: true }),
@@ -131,11 +139,4 @@ function stageCoordinates(events: EventsByStage): [stage: string, events: string
 /** 32 hex digits (128 bits) of the SHA-256 of a JSON value. */
 export function hashOf(value: unknown): string {
   return bytesToHex(sha256(utf8ToBytes(JSON.stringify(value)))).slice(0, 32);
-}
-
-function messageOf(rule: Rule, { message, alert }: Outcome, match: MatchedEvents): string {
-  if (message === undefined) return rule.description ?? `${alert} (${rule.id})`;
-  if (typeof message === 'function') return message(match);
-  // Plain text, not HTML: nothing is to be escaped.
-  return writer.render(message, match, undefined, { escape: String });
 }

@@ -54,8 +54,15 @@ export function journeyWith(journey: Journey, rules: readonly CompiledRule[]): C
     journey,
     rules,
     shortestWindowMs: windows.length > 0 ? Math.min(...windows) : null,
-    canBegin: (event) => automata.some((automaton) => automaton.canBegin(event)),
-    canComplete: (event) => completions.some((canComplete) => canComplete(event)),
+    // Loops: these are asked of every event, and `some` would want a closure for each.
+    canBegin(event) {
+      for (const automaton of automata) if (automaton.canBegin(event)) return true;
+      return false;
+    },
+    canComplete(event) {
+      for (const canComplete of completions) if (canComplete(event)) return true;
+      return false;
+    },
   };
 }
 

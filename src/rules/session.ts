@@ -45,13 +45,14 @@ export interface RuleCounts {
   dropped: number;
 }
 
-const NO_COUNTS: Readonly<RuleCounts> = {
-  matches: 0,
-  timeouts: 0,
-  errors: 0,
-  failures: 0,
-  dropped: 0,
-};
+const NO_COUNTS: Readonly<RuleCounts> = newCounts();
+
+/** For each rule of each session: to copy is dearer. */
+function newCounts(): RuleCounts {
+  return { matches: 0, timeouts: 0, errors: 0, failures: 0, dropped: 0 };
+}
+
+const NOTHING: readonly never[] = [];
 
 const COUNTS = Object.keys(NO_COUNTS) as (keyof RuleCounts)[];
 
@@ -80,7 +81,7 @@ export interface SessionObserver {
   dropped(rule: string, count: number, why: string): void;
 }
 
-/** Told of each match and timeout of a step, with a number that tells equal ones apart. May throw, as messages do. */
+/** Told of each match and timeout of a step that the rule says something about, with a number that tells equal ones apart. May throw, as messages do. */
 export type Tell = (origin: AlertOrigin, found: OperatorOutput[number], ordinal: number) => void;
 
 interface RuleRun {
@@ -168,7 +169,12 @@ export interface RuleView {
 export class Session {
   #journey: CompiledJourney;
   readonly #key: string;
-  #rules: RuleRun[];
+  #runs: RuleRun[];
+  /**
+   * An event that waits alone, as most do where event time follows closely: it need not lie in every operator's buffer. Whoever
+   * looks at the rules from outside has it put there first.
+   */
+  #next: CepEvent | null = null;
   readonly #observer: SessionObserver | null;
   #watermark: Timestamp;
   /** Whether a rule has been handed over that is not as far as the session. */
@@ -193,13 +199,13 @@ export class Session {
     this.#key = key;
     this.#observer = observer;
     this.#watermark = snapshot?.watermark ?? MIN_TIMESTAMP;
-    this.lost = lostOf(journey, snapshot);
-    this.#rules = journey.rules.map((compiled): RuleRun => {
+    this.lost = snapshot ? lostOf(journey, snapshot) : NOTHING;
+    this.#runs = journey.rules.map((compiled): RuleRun => {
       const { id } = compiled.rule;
       const known = snapshot && Object.hasOwn(snapshot.rules, id) ? snapshot.rules[id] : undefined;
       const same = known?.hash === compiled.hash ? known : undefined;
       const lost = this.lost.find(({ rule }) => rule === id)?.partialMatches ?? 0;
-      const counts = { ...NO_COUNTS, ...known?.counts };
+      const counts = known ? { ...NO_COUNTS, ...known.counts } : newCounts();
       counts.dropped += lost;
       return {
         compiled,
@@ -221,7 +227,7 @@ export class Session {
       assert(compile !== undefined, 'who reads a snapshot with former rules can read those');
       const compiled = retired(compile(inForce));
       const { events } = snapshot as SessionRulesSnapshot;
-      this.#rules.push({
+      this.#runs.push({
         compiled,
         operator: this.#operator(compiled, unpack(operator, events)),
         counts: this.#countsOf(compiled.rule.id) ?? { ...NO_COUNTS },
@@ -278,7 +284,7 @@ export class Session {
         const { openCount: partialMatches } = operator;
         return { rule: compiled.rule.id, partialMatches, why: 'RULE_REMOVED' };
       });
-    this.#rules = [...current, ...former.filter((run) => this.#retires(run, journey))];
+    this.#runs = [...current, ...former.filter((run) => this.#retires(run, journey))];
     this.#isBehind = current.some(({ operator }) => operator.watermark < this.#watermark);
     return lost;
   }
@@ -303,6 +309,16 @@ export class Session {
 
   get watermark(): Timestamp {
     return this.#watermark;
+  }
+
+  /** The rules, with all that waits in their operators. */
+  get #rules(): RuleRun[] {
+    if (this.#next !== null) {
+      const event = this.#next;
+      this.#next = null;
+      this.#distribute(event);
+    }
+    return this.#runs;
   }
 
   /** Whether no rule has an open match or a buffered event. */
@@ -355,19 +371,29 @@ export class Session {
    */
   accept(event: CepEvent, refused: CepEvent[] = [], hasRoom = true): Acceptance {
     if (event.timestamp <= this.#watermark) return 'LATE';
+    if (hasRoom && this.#next === null && this.#runs.every(hasNoneWaiting)) {
+      this.#next = event;
+      return 'TAKEN';
+    }
     if (!hasRoom || this.#rules.some(({ operator }) => operator.isFull)) {
       refused.push(...this.refuseWaiting(), event);
       return 'REFUSED';
     }
-    for (const { operator, compiled } of this.#rules) {
-      if (isHistory(compiled, event)) continue;
-      const taken = operator.processElement(event);
-      assert(
-        taken || compiled.inForce?.start !== undefined,
-        'a rule is never ahead of its session, unless a backtest brought it there',
-      );
-    }
+    this.#distribute(event);
     return 'TAKEN';
+  }
+
+  #distribute(event: CepEvent): void {
+    for (const run of this.#runs) this.#give(run, event);
+  }
+
+  #give({ operator, compiled }: RuleRun, event: CepEvent): void {
+    if (isHistory(compiled, event)) return;
+    const taken = operator.processElement(event);
+    assert(
+      taken || compiled.inForce?.start !== undefined,
+      'a rule is never ahead of its session, unless a backtest brought it there',
+    );
   }
 
   /** Gives up the events that wait, and what is open with them. @returns those events */
@@ -402,9 +428,27 @@ export class Session {
   advanceTelling(watermark: Timestamp, tell: Tell): void {
     if (watermark <= this.#watermark && !this.#isBehind) return;
     this.#watermark = max(watermark, this.#watermark);
-    for (const run of this.#rules) this.#advanceRule(run, this.#watermark, tell);
+    const isDue = this.#next !== null && this.#next.timestamp <= this.#watermark;
+    const event = isDue ? this.#next : null;
+    if (isDue) this.#next = null;
+    for (const run of this.#runs) {
+      if (event !== null) this.#process(run, event, tell);
+      this.#advanceRule(run, this.#watermark, tell);
+    }
     this.#isBehind = false;
-    if (this.#rules.some(isDone)) this.#rules = this.#rules.filter((run) => !isDone(run));
+    if (this.#runs.some(isDone)) this.#runs = this.#runs.filter((run) => !isDone(run));
+  }
+
+  /** Brings a rule to an event that waited alone, and lets it take it: as if it had waited in its operator. */
+  #process(run: RuleRun, event: CepEvent, tell: Tell): void {
+    const { timestamp } = event;
+    if (!run.operator.takesAtOnce || timestamp <= run.operator.watermark) {
+      this.#give(run, event);
+      return;
+    }
+    if (isHistory(run.compiled, event)) return;
+    this.#advanceRule(run, timestamp - 1, tell);
+    this.#act(run, timestamp, tell, taking, event);
   }
 
   /**
@@ -414,26 +458,23 @@ export class Session {
   #advanceRule(run: RuleRun, watermark: Timestamp, tell: Tell): void {
     while (run.operator.watermark < watermark) {
       if (run.operator.skipTo(watermark)) return;
-      this.#step(run, run.operator.nextStep(watermark), tell);
+      const step = run.operator.nextStep(watermark);
+      this.#act(run, step, tell, advancing, step);
     }
-  }
-
-  #step(run: RuleRun, watermark: Timestamp, tell: Tell): void {
-    this.#act(run, watermark, tell, (operator, output) => {
-      operator.advanceWatermark(watermark, output);
-    });
   }
 
   /**
    * S2. Lets an operator do something, and tells what comes out.
    *
+   * @param act - given the argument too, so that none has to be made for each event
    * @param why - partial matches are dropped by it; null where whoever asked for it knows
    */
-  #act(
+  #act<A>(
     run: RuleRun,
     watermark: Timestamp,
     tell: Tell,
-    act: (operator: CepOperator, output: OperatorOutput) => void,
+    act: Act<A>,
+    argument: A,
     why: string | null = 'a limit was reached',
   ): void {
     const { compiled, counts, operator } = run;
@@ -441,7 +482,7 @@ export class Session {
     const { conditionErrors, dropped } = operator;
     let lost = 0;
     try {
-      act(operator, output);
+      act(operator, output, argument);
     } catch (error) {
       if (!(error instanceof CepError)) throw error;
       counts.failures++;
@@ -452,13 +493,22 @@ export class Session {
     counts.errors += operator.conditionErrors - conditionErrors;
     this.#drops(run, lost, run.lastError);
     this.#drops(run, operator.dropped - dropped, why);
-    if (output.length === 0) return;
-    const ordinals = ordinalsOf(output);
+    if (output.length > 0) this.#tellAll(run, output, tell);
+  }
+
+  #tellAll(run: RuleRun, output: OperatorOutput, tell: Tell): void {
+    const { compiled, counts } = run;
+    const { rule } = compiled;
+    let ordinals: number[] | null | undefined;
     for (let i = 0; i < output.length; i++) {
       const found = output[i] as OperatorOutput[number];
-      if (found.type === 'match') counts.matches++;
+      const isMatch = found.type === 'match';
+      if (isMatch) counts.matches++;
       else counts.timeouts++;
-      this.#observer?.found(compiled.rule.id, found);
+      this.#observer?.found(rule.id, found);
+      // Of most timeouts nobody wants to hear.
+      if (!(isMatch ? rule.onMatch : rule.onTimeout)) continue;
+      if (ordinals === undefined) ordinals = ordinalsOf(output);
       this.#tell(run, found, ordinals?.[i] ?? 0, tell);
     }
   }
@@ -511,10 +561,7 @@ export class Session {
       if (rule !== null && run.compiled.rule.id !== rule) continue;
       const { counts } = run;
       const before = counts.dropped;
-      const act = (operator: CepOperator, output: OperatorOutput) => {
-        operator.drop(which, output);
-      };
-      this.#act(run, this.#watermark, planning(alerts), act, null);
+      this.#act(run, this.#watermark, planning(alerts), dropping, which, null);
       dropped += counts.dropped - before;
     }
     return { dropped, alerts };
@@ -639,12 +686,27 @@ export class Session {
         .map((run) => ({ run, size: jsonBytes(run.operator.snapshot().matches) }));
       const largest = sizes.sort((a, b) => b.size - a.size)[0];
       if (!largest) break;
-      this.#act(largest.run, this.#watermark, planning(alerts), (operator, output) => {
-        operator.shrink(1 / 4, `${bytes} bytes for all rules`, output);
-      });
+      this.#act(largest.run, this.#watermark, planning(alerts), shrinking, bytes);
     }
     return alerts;
   }
+}
+
+type Act<A> = (operator: CepOperator, output: OperatorOutput, argument: A) => void;
+
+const taking: Act<CepEvent> = (operator, output, event) => operator.process(event, output);
+const advancing: Act<Timestamp> = (operator, output, watermark) => {
+  operator.advanceWatermark(watermark, output);
+};
+const dropping: Act<string | null> = (operator, output, which) => {
+  operator.drop(which, output);
+};
+const shrinking: Act<number> = (operator, output, bytes) => {
+  operator.shrink(1 / 4, `${bytes} bytes for all rules`, output);
+};
+
+function hasNoneWaiting({ operator }: RuleRun): boolean {
+  return operator.buffered.length === 0;
 }
 
 function planning(alerts: PlannedAlert[]): Tell {
@@ -654,9 +716,9 @@ function planning(alerts: PlannedAlert[]): Tell {
   };
 }
 
-function lostOf(journey: CompiledJourney, snapshot?: SessionRulesSnapshot): LostMatches[] {
+function lostOf(journey: CompiledJourney, snapshot: SessionRulesSnapshot): LostMatches[] {
   const hashes = new Map(journey.rules.map(({ rule, hash }) => [rule.id, hash]));
-  return Object.entries(snapshot?.rules ?? {}).flatMap(([rule, { hash, operator }]) => {
+  return Object.entries(snapshot.rules).flatMap(([rule, { hash, operator }]) => {
     const today = hashes.get(rule);
     const partialMatches = today === hash ? 0 : openCountOf(operator.matches);
     const why = today === undefined ? 'RULE_REMOVED' : 'RULE_CHANGED';
@@ -715,10 +777,13 @@ function replacementOf(
   return operator;
 }
 
+const NO_OPTIONS: OperatorOptions = {};
+
 function operatorOptions(
   { rule: { id, timers, limits } }: CompiledRule,
   observer: SessionObserver | null,
 ): OperatorOptions {
+  if (!timers && !limits && !observer) return NO_OPTIONS;
   return {
     ...(timers && { timers }),
     ...(limits && { limits }),

@@ -41,11 +41,11 @@ function plan(
       ...rule,
     } as Rule,
   };
-  return planAlert(
-    origin,
-    { type, at: change.at ?? 3, events: change.events ?? events },
-    change.ordinal ?? 0,
+  const taken = change.events ?? events;
+  const data = Object.fromEntries(
+    Object.entries(taken).map(([stage, each]) => [stage, each.map((event) => event.data)]),
   );
+  return planAlert(origin, { type, at: change.at ?? 3, events: taken, data }, change.ordinal ?? 0);
 }
 
 test('an alert, whole', () => {
