@@ -125,7 +125,12 @@ export async function effectReport(
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-function emptyRow(journey: string, rule: string, ruleVersion: number, day: string): ReportRow {
+function emptyRow(
+  journey: string,
+  rule: string,
+  ruleVersion: number,
+  day: string,
+): Writable<ReportRow> {
   return {
     ...{ journey, rule, ruleVersion, day },
     matched: 0,
