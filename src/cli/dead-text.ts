@@ -76,7 +76,10 @@ export function effectText(effect: EffectRecord, alert: Alert | null): string {
   return [
     effect.id,
     '',
-    ...known.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
+    ...known.map(
+      ([name, value]) =>
+        `  ${name.padEnd(width)}  ${value.replaceAll('\n', `\n${' '.repeat(width + 4)}`)}`,
+    ),
     '',
     effect.answer === null
       ? 'No answer of the receiver'

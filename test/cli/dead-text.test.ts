@@ -32,15 +32,16 @@ test('a dead effect takes a line', () => {
 
 test('of one all is said that is known, and nothing that is not', () => {
   const text = effectText(effect, alert);
-  expect(text).toMatch(/^a1\/mail\n\n {2}state {12}dead\n {2}reason {11}REFUSED\n/);
+  expect(text).toMatch(/^a1\/mail\n\n {2}state {13}dead\n {2}reason {12}REFUSED\n/);
+  expect(text).toMatch(/detail {12}no\n {20}such {3}mailbox/);
   expect(text).toMatch(/may have arrived {2}yes/);
   expect(text).toMatch(/"status": 550/);
   expect(text).toMatch(/"message": "a cart"/);
   expect(text).not.toMatch(/goal|held until|dry run|handled|null,\n {2}user/);
   const handled = { author: 'ann', reason: null, at: AT };
   const other = effectText({ ...effect, answer: null, isDiscarded: true, handled }, null);
-  expect(other).toMatch(/state {12}dead, discarded\n/);
-  expect(other).toMatch(/handled {10}2026-01-31 12:00:00 UTC by ann\n/);
+  expect(other).toMatch(/state {13}dead, discarded\n/);
+  expect(other).toMatch(/handled {11}2026-01-31 12:00:00 UTC by ann\n/);
   expect(other).toMatch(/No answer of the receiver\n\nIts alert is not in the database$/);
 });
 

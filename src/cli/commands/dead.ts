@@ -203,14 +203,19 @@ async function runRetry(ids: string[], flags: RetryFlags): Promise<void> {
         }
         const workflowId = effectWorkflowId(alertId);
         const input: EffectInput = { alert, effects: [] };
-        await client.workflow.signalWithStart(EFFECT_WORKFLOW, {
-          workflowId,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          taskQueue,
-          args: [input],
-          signal: AGAIN_SIGNAL,
-          signalArgs: [effect],
-        });
+        try {
+          await client.workflow.signalWithStart(EFFECT_WORKFLOW, {
+            workflowId,
+            workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+            taskQueue,
+            args: [input],
+            signal: AGAIN_SIGNAL,
+            signalArgs: [effect],
+          });
+        } catch (error) {
+          note(`temporal-cep: ${id} is planned, but nobody was told: retry it by its id`);
+          throw error;
+        }
         outcomes.push({ id, done: true, message: `planned again, by workflow ${workflowId}` });
       }
       tell(outcomes, flags);
