@@ -110,14 +110,16 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
       const found = await known(alert, name);
       const { workflowExecution } = Context.current().info;
       assert(workflowExecution !== undefined, 'only workflows plan effects');
-      const goal = found?.declared.goal ?? inherited;
+      const goalNow = found?.declared.goal ?? inherited;
       const planned = found?.planned ?? planEffect({ all: declaration, effect: GONE }, name, alert);
-      const record = await ledger.plan(planned, goal, workflowExecution, now());
+      const record = await ledger.plan(planned, goalNow, workflowExecution, now());
       if (!found) {
         await isGone(alert, name);
         return null;
       }
       if (record.endedAt !== null) return null;
+      // One that is tried again alone inherits nothing but what it had before.
+      const goal = goalNow ?? record.goal;
       const { delay, timeout, retry, followUp } = found.declared;
       return {
         delayMs: delay ?? 0,
@@ -204,13 +206,7 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
     giveUpEffect: async (alert, name, why) => {
       const id = `${alert.id}/${name}`;
       log.error('effect is dead', { effect: id, reason: 'RETRIES_EXHAUSTED', detail: why });
-      const how = {
-        state: 'dead',
-        reason: 'RETRIES_EXHAUSTED',
-        detail: why,
-        isUnknown: false,
-      } as const;
-      await ledger.attempted(id, how, now());
+      await ledger.giveUp(id, why, now());
     },
   };
 }

@@ -9,6 +9,7 @@ import { CepError, messageOf } from '../errors.js';
 import { quietTemporal } from '../temporal-runtime.js';
 import { ENCODED, isEncoded } from './client.js';
 import { backtestCommand } from './commands/backtest.js';
+import { deadCommand } from './commands/dead.js';
 import { demoCommand } from './commands/demo.js';
 import { diagramCommand } from './commands/diagram.js';
 import { explainCommand } from './commands/explain.js';
@@ -16,10 +17,12 @@ import { findCommand } from './commands/find.js';
 import { ingestCommand } from './commands/ingest.js';
 import { parkedCommand } from './commands/parked.js';
 import { repartitionCommand } from './commands/repartition.js';
+import { reportCommand } from './commands/report.js';
 import { rulesCommand } from './commands/rules/rules.js';
 import { sessionCommand } from './commands/session.js';
 import { setupCommand } from './commands/setup.js';
 import { statusCommand } from './commands/status.js';
+import { suppressCommand } from './commands/suppress.js';
 import { vectorsCommand } from './commands/vectors.js';
 import { workerCommand } from './commands/worker.js';
 
@@ -39,6 +42,9 @@ const program = new Command('temporal-cep')
   .addCommand(findCommand())
   .addCommand(sessionCommand())
   .addCommand(parkedCommand())
+  .addCommand(deadCommand())
+  .addCommand(suppressCommand())
+  .addCommand(reportCommand())
   .addCommand(diagramCommand())
   .addCommand(explainCommand())
   .addCommand(rulesCommand())

@@ -1,6 +1,7 @@
 // The store of a command: the database that worker and ingestor share, or one of its own in a folder where a
 // single process is both.
 
+import type { Command } from 'commander';
 import { CepError } from '../errors.js';
 import { openStore, type Store } from '../store/store.js';
 import { note } from './terminal.js';
@@ -44,4 +45,31 @@ export async function openPlace(place: StorePlace): Promise<Store> {
   if ('address' in place) return openStore(place.address, { migrate: false });
   note(`Keeps what it knows in ${place.folder}`);
   return openStore({ folder: place.folder }, { migrate: true });
+}
+
+export interface PlaceFlags {
+  readonly database?: string;
+  readonly dataFolder?: string;
+}
+
+/** Options of a command that looks into a store that others work with, or have worked with. */
+export function addPlaceOptions(command: Command): Command {
+  return command
+    .option('--database <address>', 'the database of the ingestors (default: the environment)')
+    .option('--data-folder <folder>', 'that of a process that was all in one, and has ended')
+    .addHelpText('after', DATABASE_HELP);
+}
+
+/** Does something with the store, and closes it. */
+export async function withStore<T>(
+  { database, dataFolder }: PlaceFlags,
+  act: (store: Store) => Promise<T>,
+): Promise<T> {
+  const isFolder = dataFolder !== undefined && databaseAddress(database) === undefined;
+  const store = await openPlace(isFolder ? ownStore(database, dataFolder) : sharedStore(database));
+  try {
+    return await act(store);
+  } finally {
+    await store.close();
+  }
 }

@@ -27,6 +27,8 @@ export interface EffectRecord extends EffectWorkflow {
   readonly ruleVersion: number;
   readonly userId: string | null;
   readonly channel: string;
+  /** Which the user may reach first; null for none. */
+  readonly goal: string | null;
   readonly state: EffectState;
   readonly reason: Reason | null;
   /** Why, in words. */
@@ -44,6 +46,18 @@ export interface EffectRecord extends EffectWorkflow {
   readonly endedAt: Timestamp | null;
   /** The receiver's. */
   readonly answer: Answer | null;
+  /** Whether some try may have arrived. */
+  readonly mayHaveArrived: boolean;
+  /** Given up for good: dead, and listed no more. */
+  readonly isDiscarded: boolean;
+  /** Who has discarded it, or had it tried again, last; null when nobody has. */
+  readonly handled: (Handling & { readonly at: Timestamp }) | null;
+}
+
+/** Who has seen to an effect that is dead, and why so. */
+export interface Handling {
+  readonly author: string;
+  readonly reason: string | null;
 }
 
 /** How a try has ended. */
@@ -94,10 +108,14 @@ export interface EffectLedger {
   begin(id: string): Promise<Begun | null>;
   /** L2, L3. */
   attempted(id: string, how: Attempted, now: Timestamp): Promise<void>;
+  /** L2, L3. No other try follows. One that is under way may arrive yet. */
+  giveUp(id: string, why: string, now: Timestamp): Promise<void>;
   /** Gives up one that is planned or held. @returns whether it was */
   suppress(id: string, reason: Reason, now: Timestamp): Promise<boolean>;
-  /** Makes one that is dead planned again. @returns whether it was */
-  revive(id: string, now: Timestamp): Promise<boolean>;
+  /** Makes one that is dead planned again; of one that may have arrived, L2 holds on. @returns whether it was dead */
+  revive(id: string, by: Handling, now: Timestamp): Promise<boolean>;
+  /** One that is dead stays so, and nobody needs to see it again. @returns whether it was dead */
+  discard(id: string, by: Handling, now: Timestamp): Promise<boolean>;
   /**
    * L4.
    *

@@ -3,8 +3,6 @@
 // Decisions about one user are made one after the other, under the lock of its row in `cep_effect_users`, those of one campaign
 // under the lock of its row in `cep_budgets`; in this order, so that none wait for each other in a circle.
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import {
   type ExpressionBuilder,
   type Insertable,
@@ -14,7 +12,7 @@ import {
   type Updateable,
 } from 'kysely';
 import { assert } from '../assert.js';
-import type { EffectLedger, EffectRecord, EffectWorkflow } from '../effects/ledger.js';
+import type { EffectLedger, EffectRecord, EffectWorkflow, Handling } from '../effects/ledger.js';
 import type { Decision, FactsNeeded } from '../effects/policy.js';
 import {
   type PlannedEffect,
@@ -22,15 +20,20 @@ import {
   type SentEffect,
   WAITING_STATES,
 } from '../effects/record.js';
-import type { Timestamp } from '../time.js';
+import { days, type Timestamp } from '../time.js';
 import type { Database } from './database.js';
 import type { EffectsTable, Schema } from './schema.js';
+import { isSuppressed } from './suppressions.js';
 import { storableJson, storableText } from './text.js';
+import { userKey } from './user-key.js';
 
 type Row = Selectable<EffectsTable>;
 
-/** Longest user id that stands as it is in a key, in bytes of UTF-8: a B-tree takes 2.7 kB. */
-const USER_BYTES_MAX = 200;
+/**
+ * Goals so much older than one that the user has reached since are forgotten. So a user has a row for each time in a quarter, and no
+ * more; a goal that is reached with every click makes many.
+ */
+export const GOALS_KEPT_MS = days(90);
 /** The user id under which a campaign's whole budget is kept. */
 const ALL_USERS = '';
 
@@ -78,22 +81,30 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
         const row = await locked(transaction, effect.id);
         assert(row !== undefined, 'an effect is planned before it is decided');
         if (!WAITING_STATES.includes(row.state)) return decisionOf(row);
-        const spent = await spentBy(transaction, effect, needed);
-        const decision = decide({
-          sent: await sentTo(transaction, effect, needed),
-          isSuppressed: user !== null && (await isSuppressed(transaction, user, effect.channel)),
-          goalAt: user === null || goal === null ? null : await goalAt(transaction, user, goal),
-          spent,
-        });
+        if (needed.campaign !== null) await lockBudget(transaction, effect, needed.campaign);
+        // One that was revived is not in its own way.
+        if (row.counted) await spend(transaction, row, -1);
+        const decision = storable(
+          decide({
+            sent: await sentTo(transaction, effect, needed),
+            isSuppressed: await isSuppressed(transaction, effect),
+            goalAt: user === null || goal === null ? null : await goalAt(transaction, user, goal),
+            spent: await spentBy(transaction, effect, needed),
+          }),
+        );
         const isCounted =
           decision.decision === 'send' ||
-          (decision.decision === 'refuse' && decision.reason === 'DRY_RUN');
+          (decision.decision === 'refuse' && decision.reason === 'DRY_RUN') ||
+          // L2.
+          row.may_have_arrived;
+        // It counts as what it was decided as, whatever was declared when it was planned.
+        const decided = { ...row, ...declaredNow(effect), counted: isCounted };
         await transaction
           .updateTable('cep_effects')
-          .set({ ...decidedAs(decision, now), counted: isCounted })
+          .set({ ...declaredNow(effect), counted: isCounted, ...decidedAs(decision, now) })
           .where(idIs(effect.id))
           .execute();
-        if (isCounted) await spend(transaction, row, 1);
+        if (isCounted) await spend(transaction, decided, 1);
         return decision;
       }),
 
@@ -113,7 +124,9 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
 
     attempted: async (id, how, now) => {
       await change(id, (row) => {
-        if (row.state !== 'sent' && row.state !== 'failed') return null;
+        // Who was given up while a try was under way has been sent to after all.
+        const isLate = row.state === 'dead' && how.state === 'delivered';
+        if (row.state !== 'sent' && row.state !== 'failed' && !isLate) return null;
         if (how.state === 'delivered') {
           const answer = storableJson(how.answer);
           return {
@@ -137,6 +150,20 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
       });
     },
 
+    giveUp: async (id, why, now) => {
+      await change(id, (row) => {
+        if (row.state !== 'sent' && row.state !== 'failed') return null;
+        // L3.
+        const mayHaveArrived = row.may_have_arrived || row.under_way;
+        return {
+          ...{ state: 'dead', reason: 'RETRIES_EXHAUSTED', detail: storableText(why) },
+          ...{ under_way: false, may_have_arrived: mayHaveArrived, ended_at: now },
+          // L2.
+          counted: row.counted && mayHaveArrived,
+        };
+      });
+    },
+
     suppress: async (id, reason, now) => {
       const before = await change(id, (row) =>
         WAITING_STATES.includes(row.state)
@@ -146,14 +173,24 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
       return before !== null;
     },
 
-    revive: async (id, now) => {
+    revive: async (id, by, now) => {
       const before = await change(id, (row) =>
         row.state === 'dead'
           ? {
               ...{ state: 'planned', planned_at: now, reason: null, detail: null },
-              ...{ decided_at: null, ended_at: null, counted: false },
+              // L2.
+              decided_at: row.counted ? row.decided_at : null,
+              ended_at: null,
+              ...{ discarded: false, ...handledAs(by, now) },
             }
           : null,
+      );
+      return before !== null;
+    },
+
+    discard: async (id, by, now) => {
+      const before = await change(id, (row) =>
+        row.state === 'dead' ? { discarded: true, ...handledAs(by, now) } : null,
       );
       return before !== null;
     },
@@ -162,17 +199,21 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
       const user = userKey(userId);
       await db
         .insertInto('cep_goals')
-        .values({ user_id: user, goal, at })
-        .onConflict((conflict) =>
-          conflict.columns(['user_id', 'goal']).doUpdateSet({ at }).where('cep_goals.at', '<', at),
-        )
+        .values({ user_id: user, goal: storableText(goal), at })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      await db
+        .deleteFrom('cep_goals')
+        .where('user_id', '=', user)
+        .where('goal', '=', storableText(goal))
+        .where('at', '<', at - GOALS_KEPT_MS)
         .execute();
       const waiting = await db
         .selectFrom('cep_effects')
         .select('workflow_id')
         .distinct()
         .where('user_id', '=', storableText(userId))
-        .where('goal', '=', goal)
+        .where('goal', '=', storableText(goal))
         .where('state', 'in', WAITING_STATES)
         .where('matched_at', '<', at)
         .execute();
@@ -214,7 +255,7 @@ async function lockUser(transaction: Transaction<Schema>, user: string): Promise
 /** What counts for the user: a dry run also sees what others like it would have sent. */
 async function sentTo(
   transaction: Transaction<Schema>,
-  { user, isDryRun }: PlannedEffect,
+  { id, user, isDryRun }: PlannedEffect,
   { sentSince }: FactsNeeded,
 ): Promise<SentEffect[]> {
   if (user.id === null || sentSince === null) return [];
@@ -224,24 +265,11 @@ async function sentTo(
     .where('user_id', '=', storableText(user.id))
     .where('counted', '=', true)
     .where('decided_at', '>=', sentSince)
+    .where((eb) => eb.not(idIs(id)(eb)))
     .$if(!isDryRun, (query) => query.where('dry_run', '=', false))
     .$narrowType<SentEffect>()
     .execute();
   return rows;
-}
-
-async function isSuppressed(
-  transaction: Transaction<Schema>,
-  user: string,
-  channel: string,
-): Promise<boolean> {
-  const row = await transaction
-    .selectFrom('cep_suppressions')
-    .select('user_id')
-    .where('user_id', '=', user)
-    .where('channel', 'in', ['', storableText(channel)])
-    .executeTakeFirst();
-  return row !== undefined;
 }
 
 async function goalAt(
@@ -253,19 +281,19 @@ async function goalAt(
     .selectFrom('cep_goals')
     .select('at')
     .where('user_id', '=', user)
-    .where('goal', '=', goal)
+    .where('goal', '=', storableText(goal))
+    .orderBy('at', 'desc')
+    .limit(1)
     .executeTakeFirst();
   return row?.at ?? null;
 }
 
 /** Locks what the campaign has spent. */
-async function spentBy(
+async function lockBudget(
   transaction: Transaction<Schema>,
-  { user, isDryRun }: PlannedEffect,
-  { campaign }: FactsNeeded,
-): Promise<{ campaign: string; user: string }> {
-  if (campaign === null) return { campaign: '0', user: '0' };
-  const own = user.id === null ? ALL_USERS : userKey(user.id);
+  { isDryRun }: PlannedEffect,
+  campaign: string,
+): Promise<void> {
   await transaction
     .insertInto('cep_budgets')
     .values({ campaign: storableText(campaign), user_id: ALL_USERS, dry_run: isDryRun, spent: '0' })
@@ -279,6 +307,15 @@ async function spentBy(
     .orderBy('dry_run')
     .forUpdate()
     .execute();
+}
+
+async function spentBy(
+  transaction: Transaction<Schema>,
+  { user, isDryRun }: PlannedEffect,
+  { campaign }: FactsNeeded,
+): Promise<{ campaign: string; user: string }> {
+  if (campaign === null) return { campaign: '0', user: '0' };
+  const own = user.id === null ? ALL_USERS : userKey(user.id);
   const rows = await transaction
     .selectFrom('cep_budgets')
     .select(['user_id', ({ fn }) => fn.sum<string>('spent').as('spent')])
@@ -292,7 +329,11 @@ async function spentBy(
 }
 
 /** Adds what an effect costs to what was spent, or takes it back. */
-async function spend(transaction: Transaction<Schema>, row: Row, times: 1 | -1): Promise<void> {
+async function spend(
+  transaction: Transaction<Schema>,
+  row: Pick<Row, 'campaign' | 'value' | 'user_id' | 'dry_run'>,
+  times: 1 | -1,
+): Promise<void> {
   const { campaign, value, user_id, dry_run } = row;
   if (campaign === null || value === null) return;
   const users = user_id === null ? [ALL_USERS] : [ALL_USERS, userKey(user_id)];
@@ -308,13 +349,6 @@ async function spend(transaction: Transaction<Schema>, row: Row, times: 1 | -1):
       )
       .execute();
   }
-}
-
-/** What stands for a user in keys. */
-export function userKey(id: string): string {
-  const text = storableText(id);
-  const bytes = utf8ToBytes(text);
-  return bytes.length > USER_BYTES_MAX ? bytesToHex(sha256(bytes)) : text;
 }
 
 /** Of an effect's id, `<alert id>/<name>`: the id of an alert has no slash. */
@@ -333,7 +367,7 @@ function rowOf(
   { workflowId, runId }: EffectWorkflow,
   now: Timestamp,
 ): Insertable<EffectsTable> {
-  const { journey, key, rule, user, channel, cost } = effect;
+  const { journey, key, rule, user } = effect;
   return {
     alert_id: storableText(effect.alertId),
     effect: storableText(effect.effect),
@@ -342,16 +376,31 @@ function rowOf(
     rule: storableText(rule),
     rule_version: effect.ruleVersion,
     user_id: user.id === null ? null : storableText(user.id),
-    channel: storableText(channel),
-    goal,
+    goal: goal && storableText(goal),
     state: 'planned',
-    campaign: cost && storableText(cost.campaign),
-    value: cost?.value ?? null,
-    dry_run: effect.isDryRun,
+    ...declaredNow(effect),
     matched_at: effect.matchedAt,
     planned_at: now,
     workflow_id: workflowId,
     run_id: runId,
+  };
+}
+
+/** What a declaration may say otherwise when it is decided. */
+function declaredNow({ channel, cost, isDryRun }: PlannedEffect) {
+  return {
+    channel: storableText(channel),
+    campaign: cost && storableText(cost.campaign),
+    value: cost?.value ?? null,
+    dry_run: isDryRun,
+  };
+}
+
+function handledAs({ author, reason }: Handling, now: Timestamp): Updateable<EffectsTable> {
+  return {
+    handled_by: storableText(author),
+    handled_why: reason && storableText(reason),
+    handled_at: now,
   };
 }
 
@@ -367,6 +416,7 @@ export function recordOf(row: Row): EffectRecord {
     ruleVersion: row.rule_version ?? 1,
     userId: row.user_id,
     channel: row.channel ?? '',
+    goal: row.goal,
     state: row.state,
     reason: row.reason,
     detail: row.detail,
@@ -378,6 +428,12 @@ export function recordOf(row: Row): EffectRecord {
     decidedAt: row.decided_at,
     endedAt: row.ended_at,
     answer: row.answer,
+    mayHaveArrived: row.may_have_arrived,
+    isDiscarded: row.discarded,
+    handled:
+      row.handled_by === null
+        ? null
+        : { author: row.handled_by, reason: row.handled_why, at: row.handled_at ?? 0 },
     workflowId: row.workflow_id ?? '',
     runId: row.run_id ?? '',
   };
@@ -392,6 +448,13 @@ function decisionOf({ state, reason, detail }: Row): Decision {
     reason: reason as Reason,
     ...(detail === null ? {} : { detail }),
   };
+}
+
+/** As it is kept, so that who asks again is told the same to the letter. */
+function storable(decision: Decision): Decision {
+  return 'detail' in decision && decision.detail !== undefined
+    ? { ...decision, detail: storableText(decision.detail) }
+    : decision;
 }
 
 function decidedAs(decision: Decision, now: Timestamp): Updateable<EffectsTable> {

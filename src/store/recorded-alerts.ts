@@ -1,8 +1,10 @@
 // What the ledger has recorded, for those who want to look at it.
 
+import type { Selectable } from 'kysely';
 import type { Alert } from '../rules/rule.js';
 import type { Timestamp } from '../time.js';
 import type { Database } from './database.js';
+import type { AlertsTable } from './schema.js';
 import { storableText } from './text.js';
 
 /**
@@ -22,7 +24,24 @@ export async function recordedAlerts(
     .orderBy('at')
     .orderBy('id')
     .execute();
-  return rows.map((row) => ({
+  return rows.map(alertOf);
+}
+
+/** Null where there is none of this id. */
+export async function recordedAlert(
+  { db }: Pick<Database, 'db'>,
+  id: string,
+): Promise<Alert | null> {
+  const row = await db
+    .selectFrom('cep_alerts')
+    .selectAll()
+    .where('id', '=', storableText(id))
+    .executeTakeFirst();
+  return row ? alertOf(row) : null;
+}
+
+function alertOf(row: Selectable<AlertsTable>): Alert {
+  return {
     id: row.id,
     journey: row.journey,
     rule: row.rule,
@@ -35,5 +54,5 @@ export async function recordedAlerts(
     at: row.at,
     match: row.match,
     ...(row.shadow && { shadow: true as const }),
-  }));
+  };
 }

@@ -102,6 +102,12 @@ export interface EffectsTable {
   ended_at: number | null;
   workflow_id: string | null;
   run_id: string | null;
+  /** Given up for good: dead, and listed no more. */
+  discarded: Generated<boolean>;
+  /** Who has discarded it, or had it tried again, last. */
+  handled_by: string | null;
+  handled_why: string | null;
+  handled_at: number | null;
 }
 
 /** A row to lock for each user that something was ever decided for. */
@@ -119,7 +125,7 @@ export interface BudgetsTable {
   spent: ColumnType<string, string, string>;
 }
 
-/** When users have reached goals last. */
+/** When users have reached goals: a row each time, for as long as `GOALS_KEPT_MS` of effect-ledger.ts says. */
 export interface GoalsTable {
   user_id: string;
   goal: string;
@@ -129,11 +135,16 @@ export interface GoalsTable {
 
 /** Who is sent nothing: over a channel, or, under the empty one, at all. */
 export interface SuppressionsTable {
+  /** As `suppressionKey` of suppressions.ts makes it: a user, or an address. */
   user_id: string;
   channel: string;
   reason: string;
   author: string;
   added_at: Generated<Date>;
+  /** When it was taken off the list; null while it is on it. */
+  removed_at: Date | null;
+  removed_by: string | null;
+  removed_why: string | null;
 }
 
 /** Sessions that the server refuses signals for. */

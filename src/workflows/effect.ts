@@ -47,7 +47,7 @@ const { planEffect, decideEffect, suppressEffect, giveUpEffect } =
 export async function effect(input: EffectInput): Promise<EffectProgress[]> {
   const effects = new AlertEffects(input);
   setHandler(goalSignal, (goal, at) => effects.goalReached(goal, at));
-  setHandler(againSignal, (name) => effects.begin(name));
+  setHandler(againSignal, (name) => effects.beginAgain(name));
   setHandler(effectsQuery, () => effects.progress);
   for (const name of input.effects) effects.begin(name);
   await condition(() => effects.isDone);
@@ -59,6 +59,8 @@ class AlertEffects {
   readonly #progress = new Map<string, EffectProgress>();
   /** Goals reached since the match. */
   readonly #goals = new Set<string>();
+  /** What is to be tried again once it is known here that it is dead: the ledger, and who looks into it, may know it before. */
+  readonly #again = new Set<string>();
   #underWay = 0;
 
   constructor({ alert }: EffectInput) {
@@ -91,7 +93,15 @@ class AlertEffects {
       })
       .finally(() => {
         this.#underWay--;
+        for (const again of [...this.#again]) this.beginAgain(again);
       });
+  }
+
+  beginAgain(name: string): void {
+    const state = this.#progress.get(name)?.state;
+    this.#again.delete(name);
+    if (state === undefined || state === 'dead') this.begin(name);
+    else if (!isOver(state)) this.#again.add(name);
   }
 
   /** An effect, and the one that follows on it, ... */

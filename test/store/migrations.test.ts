@@ -17,16 +17,21 @@ const ALL = [
   '0002-refused-signals',
   '0003-repartition',
   '0004-shadow-alerts',
+  '0005-effects',
 ];
 const TABLES = [
   'cep_alerts',
+  'cep_budgets',
+  'cep_effect_users',
   'cep_effects',
+  'cep_goals',
   'cep_migrations',
   'cep_migrations_lock',
   'cep_parked',
   'cep_progress',
   'cep_refused',
   'cep_sources',
+  'cep_suppressions',
 ];
 
 /** The version after this one. */

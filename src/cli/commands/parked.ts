@@ -16,16 +16,14 @@ import {
 } from '../client.js';
 import { duration } from '../option-values.js';
 import { connectNative, SERVER_HELP } from '../server.js';
-import { DATABASE_HELP, databaseAddress, openPlace, ownStore, sharedStore } from '../store.js';
+import { addPlaceOptions, type PlaceFlags, withStore } from '../store.js';
 import { note, print, table } from '../terminal.js';
 
-interface PlaceFlags {
-  readonly database?: string;
-  readonly dataFolder?: string;
+interface ListFlags extends PlaceFlags {
   readonly json?: boolean;
 }
 
-interface RetryFlags extends PlaceFlags, DataConverterFlags {
+interface RetryFlags extends ListFlags, DataConverterFlags {
   readonly journey?: string;
   readonly key?: string;
   readonly all?: boolean;
@@ -59,48 +57,38 @@ server refuses again; such a session stays parked with what is left.`,
 }
 
 function placed(name: string, what: string): Command {
-  return new Command(name)
+  return addPlaceOptions(new Command(name))
     .description(what)
-    .option('--database <address>', 'the database of the ingestors (default: the environment)')
-    .option('--data-folder <folder>', 'that of a process that was all in one, and has ended')
-    .option('--json', 'print the result as JSON')
-    .addHelpText('after', DATABASE_HELP);
+    .option('--json', 'print the result as JSON');
 }
 
-async function withStore<T>(
-  { database, dataFolder }: PlaceFlags,
-  act: (store: Store) => Promise<T>,
-): Promise<T> {
-  const isFolder = dataFolder !== undefined && databaseAddress(database) === undefined;
-  const store = await openPlace(isFolder ? ownStore(database, dataFolder) : sharedStore(database));
-  try {
-    return await act(store);
-  } finally {
-    await store.close();
-  }
-}
-
-async function runList(flags: PlaceFlags): Promise<void> {
+async function runList(flags: ListFlags): Promise<void> {
   await withStore(flags, async ({ parked }) => {
     const sessions = await overview(parked);
     if (flags.json) print(JSON.stringify(sessions));
-    else if (sessions.length === 0) print('No session is parked');
-    else {
-      const rows = sessions.map(({ journey, key, parkedAt, signals, reason }) => [
-        journey,
-        key,
-        formatTimestamp(parkedAt),
-        signals,
-        reason,
-      ]);
-      print(table(['journey', 'key', 'since', 'signals kept', 'reason'], rows));
-    }
+    else print(parkedText(sessions) ?? 'No session is parked');
   });
 }
 
-async function overview(
-  parked: Store['parked'],
-): Promise<(ParkedSession & { readonly signals: number })[]> {
+export interface ParkedOverview extends ParkedSession {
+  /** How many are kept for it. */
+  readonly signals: number;
+}
+
+/** Null where there is none. */
+export function parkedText(sessions: readonly ParkedOverview[]): string | null {
+  if (sessions.length === 0) return null;
+  const rows = sessions.map(({ journey, key, parkedAt, signals, reason }) => [
+    journey,
+    key,
+    formatTimestamp(parkedAt),
+    signals,
+    reason,
+  ]);
+  return table(['journey', 'key', 'since', 'signals kept', 'reason'], rows);
+}
+
+export async function overview(parked: Store['parked']): Promise<ParkedOverview[]> {
   const counts = new Map((await parked.counts()).map((each) => [nameOf(each), each.signals]));
   const sessions = await parked.list();
   return sessions.map((each) => ({ ...each, signals: counts.get(nameOf(each)) ?? 0 }));

@@ -31,13 +31,16 @@ async function up(db: Kysely<unknown>): Promise<void> {
     ['ended_at', 'bigint'],
     ['workflow_id', 'text'],
     ['run_id', 'text'],
+    ['handled_by', 'text'],
+    ['handled_why', 'text'],
+    ['handled_at', 'bigint'],
   ] as const) {
     await effects.addColumn(name, type).execute();
   }
   await effects
     .addColumn('state', 'text', (column) => column.notNull().defaultTo('planned'))
     .execute();
-  for (const name of ['dry_run', 'under_way', 'may_have_arrived', 'counted']) {
+  for (const name of ['dry_run', 'under_way', 'may_have_arrived', 'counted', 'discarded']) {
     await effects
       .addColumn(name, 'boolean', (column) => column.notNull().defaultTo(false))
       .execute();
@@ -80,7 +83,7 @@ async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('user_id', 'text', (column) => column.notNull())
     .addColumn('goal', 'text', (column) => column.notNull())
     .addColumn('at', 'bigint', (column) => column.notNull())
-    .addPrimaryKeyConstraint('cep_goals_key', ['user_id', 'goal'])
+    .addPrimaryKeyConstraint('cep_goals_key', ['user_id', 'goal', 'at'])
     .execute();
   await db.schema
     .createTable('cep_suppressions')
@@ -89,6 +92,9 @@ async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('reason', 'text', (column) => column.notNull())
     .addColumn('author', 'text', (column) => column.notNull())
     .addColumn('added_at', 'timestamptz', (column) => column.notNull().defaultTo(now))
+    .addColumn('removed_at', 'timestamptz')
+    .addColumn('removed_by', 'text')
+    .addColumn('removed_why', 'text')
     .addPrimaryKeyConstraint('cep_suppressions_key', ['user_id', 'channel'])
     .execute();
 }

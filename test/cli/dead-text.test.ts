@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { readDeadLetters } from '../../src/cli/dead-letters.js';
+import { deadLettersText, deadText, effectText } from '../../src/cli/dead-text.js';
+import type { EffectRecord } from '../../src/effects/ledger.js';
+import type { Alert } from '../../src/rules/rule.js';
+
+const AT = Date.UTC(2026, 0, 31, 12);
+const effect: EffectRecord = {
+  ...{ id: 'a1/mail', alertId: 'a1', effect: 'mail', journey: 'shop', key: 'u1', rule: 'cart' },
+  ...{ ruleVersion: 3, userId: 'u1', channel: 'email', goal: null, state: 'dead' },
+  ...{ reason: 'REFUSED', detail: `no\nsuch   mailbox ${'x'.repeat(100)}`, attempts: 2 },
+  ...{ isDryRun: false, mayHaveArrived: true, isDiscarded: false, matchedAt: AT, plannedAt: AT },
+  ...{ heldUntil: null, decidedAt: AT, endedAt: AT + 1_000, answer: { status: 550 } },
+  ...{ handled: null, workflowId: 'effect/a1', runId: 'r1' },
+};
+const alert: Alert = {
+  ...{ id: 'a1', journey: 'shop', rule: 'cart', ruleVersion: 3, key: 'u1', userId: 'u1' },
+  ...{ userSession: null, type: 'LEFT', message: 'a cart', at: AT, match: {} },
+};
+
+test('a dead effect takes a line', () => {
+  expect(deadText([])).toBeNull();
+  const text = deadText([effect]) ?? '';
+  expect(text.split('\n')).toHaveLength(5);
+  for (const part of ['a1/mail', '2026-01-31 12:00:01 UTC', 'REFUSED: no such mailbox xx', '…']) {
+    expect(text).toContain(part);
+  }
+});
+
+test('of one all is said that is known, and nothing that is not', () => {
+  const text = effectText(effect, alert);
+  expect(text).toMatch(/^a1\/mail\n\n {2}state {13}dead\n {2}reason {12}REFUSED\n/);
+  expect(text).toMatch(/detail {12}no\n {20}such {3}mailbox/);
+  expect(text).toMatch(/may have arrived {2}yes/);
+  expect(text).toMatch(/"status": 550/);
+  expect(text).toMatch(/"message": "a cart"/);
+  expect(text).not.toMatch(/goal|held until|dry run|handled|null,\n {2}user/);
+  const handled = { author: 'ann', reason: null, at: AT };
+  const other = effectText({ ...effect, answer: null, isDiscarded: true, handled }, null);
+  expect(other).toMatch(/state {13}dead, discarded\n/);
+  expect(other).toMatch(/handled {11}2026-01-31 12:00:00 UTC by ann\n/);
+  expect(other).toMatch(/No answer of the receiver\n\nIts alert is not in the database$/);
+});
+
+test('dead letters are read line by line, but for one that is being written', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cep-letters-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'dead.ndjson');
+  const letter = { source: 's', partition: 1, offset: 2, reason: 'R', message: 'm', record: 1 };
+  writeFileSync(file, `${JSON.stringify(letter)}\n\n{"sou`);
+  expect(readDeadLetters(file)).toEqual([letter]);
+  expect(deadLettersText([])).toBeNull();
+  expect(deadLettersText([letter])).toContain('│ s      │         1 │      2 │ R      │ m       │');
+  writeFileSync(file, `${JSON.stringify(letter)}\n[]\n`);
+  expect(() => readDeadLetters(file)).toThrow('line 2 of');
+  expect(() => readDeadLetters(join(folder, 'none'))).toThrow('cannot read');
+});
