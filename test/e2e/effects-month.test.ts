@@ -1,6 +1,7 @@
 // A month of alerts through the shipped workflow, and the same month simulated: effect by effect the same state, for the same reason,
 // at the same time. The clocks of all three zones are moved in it.
 
+import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTimeSkipping } from '../../src/servers/test-server.js';
@@ -33,7 +34,6 @@ beforeAll(async () => {
     effects: month,
     activities: Object.fromEntries(Object.keys(month.effects).map((name) => [name, told(name)])),
     connection: env.nativeConnection,
-    maxConcurrentActivityTaskExecutions: 20,
   });
   const running = worker.run();
   stop = async () => {
@@ -69,8 +69,10 @@ test(`a month of ${USERS} users`, async () => {
   }
   const started = performance.now() - began;
   for (let i = 0; i <= MONTH / days(1); i++) await env.sleep(days(1));
+  // The environment's own client would skip time for each of them.
+  const client = new Client({ connection: env.connection });
   await Promise.all(
-    all.map(({ alert }) => env.client.workflow.getHandle(effectWorkflowId(alert.id)).result()),
+    all.map(({ alert }) => client.workflow.getHandle(effectWorkflowId(alert.id)).result()),
   );
   const took = performance.now() - began;
 
@@ -104,4 +106,4 @@ test(`a month of ${USERS} users`, async () => {
       .map(({ id }) => id)
       .sort(),
   );
-}, 240_000);
+}, 480_000);

@@ -10,6 +10,8 @@ export const MONTH = days(30);
 export const ZONES = ['Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe'] as const;
 /** What comes of two effects of a user that are decided closer together depends on how fast a machine is. */
 const APART = minutes(2);
+/** Alerts of several users come at one moment: a server that skips time does one moment after the other. */
+const SLOT = hours(2);
 /** Of gifts: what they cost and how much there is for them, in all. */
 export const GIFT = 5;
 export const GIFTS_LIMIT = 50;
@@ -27,9 +29,10 @@ export function monthAfter(now: Timestamp): Timestamp {
 const send = (name: string) => ({ kind: 'function', name });
 
 export const month: EffectsDocument = {
+  // Lengths that are no differences of slots and ends of quiet hours: what is due at such a moment would hang on milliseconds.
   zone: 'Europe/Berlin',
   control: 5,
-  caps: [{ max: 4, per: '160h', of: 'user' }],
+  caps: [{ max: 4, per: '161h', of: 'user' }],
   effects: {
     mail: {
       send: send('mail'),
@@ -49,7 +52,7 @@ export const month: EffectsDocument = {
       send: send('coupon'),
       delay: '95m',
       quietHours: { from: '20:00', to: '09:10' },
-      reentry: { after: '70h' },
+      reentry: { after: '4290m' },
       budget: { campaign: 'spring', value: '5.00', limit: '999999.00', perUser: '10.00' },
     },
     gift: {
@@ -76,8 +79,12 @@ function numbers(seed: number): () => number {
   };
 }
 
-/** The alerts of one user; of the same user always the same. */
-export function alertsOf(user: number, start: Timestamp): MonthAlert[] {
+/**
+ * The alerts of one user; of the same user always the same.
+ *
+ * @param mayBeClose - whether what becomes of them may depend on milliseconds, which a simulation has none of
+ */
+export function alertsOf(user: number, start: Timestamp, mayBeClose = false): MonthAlert[] {
   const random = numbers(user * 7_919 + 1);
   const id = `user-${user}`;
   // One in ten tells no zone.
@@ -87,18 +94,18 @@ export function alertsOf(user: number, start: Timestamp): MonthAlert[] {
   let at = 0;
   while (found.length < wanted) {
     // Often on the same day, seldom in the same week; nothing in the last days, so that all is over with the month.
-    at = random() < 0.4 ? at + hours(1 + random() * 8) : random() * (MONTH - days(5));
+    at = random() < 0.4 ? at + SLOT : Math.floor((random() * (MONTH - days(5))) / SLOT) * SLOT;
     if (at > MONTH - days(4)) continue;
     const rule = random() < 0.5 ? 'left' : 'looked';
     const alert: Alert = {
       id: `${id}-${found.length}`,
       ...{ journey: 'shop', rule, ruleVersion: 1 },
       ...{ key: id, userId: id, userSession: null, type: 'LEFT', message: 'left' },
-      at: start + Math.round(at / 1_000) * 1_000,
+      at: start + at + minutes(7),
       match: { cart: [{ userId: id, ...zone }] },
     };
     const more = [...found, { alert, effects: ['mail', 'coupon'] }];
-    if (isApart(more)) found = more;
+    if (mayBeClose || isApart(more)) found = more;
   }
   return found;
 }
