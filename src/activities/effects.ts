@@ -204,12 +204,7 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
     giveUpEffect: async (alert, name, why) => {
       const id = `${alert.id}/${name}`;
       log.error('effect is dead', { effect: id, reason: 'RETRIES_EXHAUSTED', detail: why });
-      const how = {
-        state: 'dead',
-        reason: 'RETRIES_EXHAUSTED',
-        detail: why,
-        isUnknown: false,
-      } as const;
+      const how = { state: 'dead', reason: 'RETRIES_EXHAUSTED', detail: why } as const;
       await ledger.attempted(id, how, now());
     },
   };

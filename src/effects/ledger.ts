@@ -54,8 +54,8 @@ export type Attempted =
       readonly reason: Reason;
       readonly detail: string;
       readonly answer?: Answer | undefined;
-      /** Nobody knows whether it has arrived. */
-      readonly isUnknown: boolean;
+      /** Nobody knows whether it has arrived. By default that is so where the end of the last try was never recorded: L3. */
+      readonly isUnknown?: boolean;
     };
 
 export interface Begun {

@@ -121,7 +121,7 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
             ...{ under_way: false, ended_at: now },
           };
         }
-        const mayHaveArrived = row.may_have_arrived || how.isUnknown;
+        const mayHaveArrived = row.may_have_arrived || (how.isUnknown ?? row.under_way);
         return {
           state: how.state,
           reason: how.reason,
