@@ -3,7 +3,7 @@
 //
 // TEMPORAL_CEP_SEED repeats the faults of a run; when a worker is killed is not repeated to the millisecond.
 
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -151,11 +151,7 @@ test('each effect takes place once, or at most once, whatever fails', async () =
   const all = alerts();
   const starting = startAlerts(all);
 
-  const happened: string[] = [];
-  const told = (what: string) => {
-    happened.push(`${what} at ${since()}`);
-    if (process.env.CEP_TRACE) appendFileSync(process.env.CEP_TRACE, `${what} at ${since()}\n`);
-  };
+  const told = (what: string) => console.log(`${what} at ${since()}`);
   const killed = async (worker: WorkerProcess, name: string) => {
     await sleep(drawn(SEED, name) * 2_000);
     await worker.kill();
@@ -184,7 +180,6 @@ test('each effect takes place once, or at most once, whatever fails', async () =
   await until('the receivers are done', () =>
     Object.values(receivers).every(({ busy }) => busy() === 0),
   );
-  console.log(happened.join('\n'));
 
   const records = (await Promise.all(all.map(({ id }) => store.effects.ofAlert(id)))).flat();
   const of = (effect: string, ...states: EffectRecord['state'][]) =>
