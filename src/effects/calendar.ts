@@ -26,11 +26,16 @@ export interface Day {
   readonly until: Timestamp;
 }
 
+const MINUTES_OF_DAY = 1_440;
 /** How many answers are remembered before all are forgotten. */
 const REMEMBERED_MAX = 50_000;
 
 /** Whether it is a name of the IANA's, such as `Europe/Berlin`, or an offset, such as `+02:00`. */
-export const isZone = remembered((name: string): boolean => {
+export function isZone(name: string): boolean {
+  return isKnown(name, 0);
+}
+
+const isKnown = remembered((name) => {
   try {
     new ZonedTime.ZonedDateTime(0n, name);
     return true;
@@ -91,7 +96,7 @@ function datesAround(zone: string, at: Timestamp): readonly number[] {
 }
 
 /** The zone's date when a day of UTC begins. */
-const dateAtStart = remembered((zone: string, dayOfUtc: number): number => {
+const dateAtStart = remembered((zone, dayOfUtc): number => {
   const { year, month, day } = ZonedTime.Instant.fromEpochMilliseconds(
     dayOfUtc * days(1),
   ).toZonedDateTimeISO(zone);
@@ -99,38 +104,48 @@ const dateAtStart = remembered((zone: string, dayOfUtc: number): number => {
 });
 
 /** When the zone's clock shows a time of day, for the first or the last time on a date. */
-const struck = remembered(
-  (zone: string, date: number, minute: number, which: 'earlier' | 'later'): Timestamp => {
-    const wanted = dateOf(date).toPlainDateTime({
-      hour: Math.floor(minute / 60),
-      minute: minute % 60,
-    });
-    const found = wanted.toZonedDateTime(zone, { disambiguation: which });
-    if (found.toPlainDateTime().equals(wanted)) return found.epochMilliseconds;
-    // Z1. Where the clock jumps over it, the earlier reading lies before the jump.
-    const before = wanted.toZonedDateTime(zone, { disambiguation: 'earlier' });
-    const jump = before.getTimeZoneTransition('next');
-    assert(jump !== null, `the clock of ${zone} jumps over ${wanted.toString()}`);
-    return jump.epochMilliseconds;
-  },
-);
+function struck(zone: string, date: number, minute: number, which: 'earlier' | 'later'): Timestamp {
+  return (which === 'earlier' ? firstStruck : lastStruck)(zone, date * MINUTES_OF_DAY + minute);
+}
+
+const firstStruck = remembered((zone, minute) => strikes(zone, minute, 'earlier'));
+const lastStruck = remembered((zone, minute) => strikes(zone, minute, 'later'));
+
+/** @param minute - shown by the clock, since 1970 */
+function strikes(zone: string, minute: number, which: 'earlier' | 'later'): Timestamp {
+  const wanted = new ZonedTime.PlainDateTime(1970, 1, 1).add({ minutes: minute });
+  const found = wanted.toZonedDateTime(zone, { disambiguation: which });
+  if (found.toPlainDateTime().equals(wanted)) return found.epochMilliseconds;
+  // Z1. Where the clock jumps over it, the earlier reading lies before the jump.
+  const before = wanted.toZonedDateTime(zone, { disambiguation: 'earlier' });
+  const jump = before.getTimeZoneTransition('next');
+  assert(jump !== null, `the clock of ${zone} jumps over ${wanted.toString()}`);
+  return jump.epochMilliseconds;
+}
 
 function dateOf(date: number): ZonedTime.PlainDate {
   return new ZonedTime.PlainDate(1970, 1, 1).add({ days: date });
 }
 
 /** Zone arithmetic takes up to a millisecond, and many users share a zone and a day. */
-function remembered<Arguments extends readonly (string | number)[], T>(
-  compute: (...of: Arguments) => T,
-): (...of: Arguments) => T {
-  const answers = new Map<string, T>();
-  return (...of) => {
-    const key = of.join(' ');
-    const known = answers.get(key);
+function remembered<T>(compute: (zone: string, of: number) => T): (zone: string, of: number) => T {
+  const answers = new Map<string, Map<number, T>>();
+  let count = 0;
+  return (zone, of) => {
+    let ofZone = answers.get(zone);
+    const known = ofZone?.get(of);
     if (known !== undefined) return known;
-    const answer = compute(...of);
-    if (answers.size >= REMEMBERED_MAX) answers.clear();
-    answers.set(key, answer);
+    const answer = compute(zone, of);
+    if (count++ >= REMEMBERED_MAX) {
+      answers.clear();
+      ofZone = undefined;
+      count = 1;
+    }
+    if (!ofZone) {
+      ofZone = new Map();
+      answers.set(zone, ofZone);
+    }
+    ofZone.set(of, answer);
     return answer;
   };
 }

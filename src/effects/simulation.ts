@@ -86,6 +86,8 @@ interface Due {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Waiting = Mutable<SimulatedEffect>;
 
+/** Before all ids: what is set off at a moment is planned before anything is decided. */
+const PLANS = '\0';
 const GOAL_FIRST = { decision: 'refuse', state: 'suppressed', reason: 'GOAL_REACHED' } as const;
 
 interface User {
@@ -127,7 +129,7 @@ class Simulation {
   }
 
   plan(at: Timestamp, planned: PlannedEffect): void {
-    this.#at(at, planned.id, () => this.#plan(planned, null, 0));
+    this.#at(at, `${PLANS}${planned.id}`, () => this.#plan(planned, null, 0));
   }
 
   run(until: Timestamp): SimulatedEffect[] {

@@ -255,16 +255,12 @@ class Verdict {
 
   #isGoalReached(planned: PlannedEffect, at: number): boolean {
     const isFollowUp = !this.input.planned.some((other) => other.planned.id === planned.id);
-    const first = this.declared.effects.mail;
-    const sent = this.effects.find(({ id }) => id === `${planned.alertId}/mail`);
-    const plannedAt = (sent?.at ?? 0) + (first?.followUp?.after ?? 0);
+    const goal =
+      this.#of(planned).goal ?? (isFollowUp ? this.declared.effects.mail?.goal : undefined);
+    if (goal === undefined) return false;
     return this.input.goals.some(
-      (goal) =>
-        goal.user === planned.user.id &&
-        goal.at > planned.matchedAt &&
-        ((this.#of(planned).goal !== undefined && goal.at <= at) ||
-          // Of the effect that it follows: until it was planned.
-          (isFollowUp && first?.goal !== undefined && goal.at <= plannedAt)),
+      ({ user, at: reachedAt }) =>
+        user === planned.user.id && reachedAt > planned.matchedAt && reachedAt <= at,
     );
   }
 

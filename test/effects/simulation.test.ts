@@ -85,7 +85,7 @@ test('what is held is decided anew when it may be sent, or ended by the goal', (
   ]);
 });
 
-test('a follow-up is planned so long after the effect was sent, with the time of the match', () => {
+test('a follow-up is sent so long after the effect, unless the goal of that one comes first', () => {
   const declared = declareAll({
     goals,
     effects: {
@@ -99,11 +99,11 @@ test('a follow-up is planned so long after the effect was sent, with the time of
   expect(effects[1]?.planned).toEqual({
     ...plannedOf('a', { user: inUtc, matchedAt: NOON, effect: 'sms', channel: 'sms' }),
   });
-  // The first one's goal comes before the second is planned, and after it.
+  // It has none of its own.
   const reachedAt = (at: number) =>
     ended(simulateEffects({ declared, planned, goals: [bought(at)] }))[1];
   expect(reachedAt(NOON + hours(25))).toBe('a/sms GOAL_REACHED 06-13T13:00');
-  expect(reachedAt(NOON + hours(25) + 1)).toBe('a/sms sent 06-13T15:00');
+  expect(reachedAt(NOON + hours(27) + 1)).toBe('a/sms sent 06-13T15:00');
 });
 
 test('what was not sent is followed by nothing', () => {

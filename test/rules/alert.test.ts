@@ -65,6 +65,7 @@ test('an alert, whole', () => {
       ]),
       journey: 'shopping',
       rule: 'r',
+      ruleVersion: 1,
       key: 'k',
       userId: '7',
       userSession: 's',

@@ -7,10 +7,10 @@ import type { Alert } from '../../rules/rule.js';
 import { formatTimestamp } from '../../time.js';
 import { duration, money } from '../declaration.js';
 import type { PlannedEffect } from '../record.js';
-import { type Coupon, parseTemplate, variablesOf } from '../templates.js';
 import { DeliveryError, type EffectKind } from './kind.js';
 import { receiverFields, receiverOf } from './receiver.js';
 import { secret, settingOf } from './secret.js';
+import { type Coupon, parseTemplate, variablesOf } from './templates.js';
 import { bodyOf, bodyTemplate } from './webhook.js';
 
 const generated = z.strictObject({

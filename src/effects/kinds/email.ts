@@ -7,11 +7,11 @@ import { createTransport } from 'nodemailer';
 import SmtpTransport from 'nodemailer/lib/smtp-transport';
 import { z } from 'zod';
 import { CepError, messageOf } from '../../errors.js';
-import { parseTemplate, type Text, type Variables, variablesOf } from '../templates.js';
 import { certificateFault } from './connection-fault.js';
 import { type Delivery, DeliveryError, type DeliveryOutcome, type EffectKind } from './kind.js';
 import { kept } from './receiver.js';
 import { certificates, certificatesOf, hiding, secret, settingOf } from './secret.js';
+import { parseTemplate, type Text, type Variables, variablesOf } from './templates.js';
 import { tryFor } from './try-for.js';
 
 const schema = z.strictObject({

@@ -8,9 +8,9 @@ import type { RuleSchema } from '../../rule-store/schema.js';
 import type { Alert } from '../../rules/rule.js';
 import { isDuplicate, sqlStateOf } from '../../store/sql-state.js';
 import type { PlannedEffect } from '../record.js';
-import { parseTemplate, variablesOf } from '../templates.js';
 import { DeliveryError, type DeliveryOutcome, type EffectKind } from './kind.js';
 import { hiding, secret, settingOf } from './secret.js';
+import { parseTemplate, variablesOf } from './templates.js';
 import { orAborted, tryFor } from './try-for.js';
 
 const schema = z.strictObject({

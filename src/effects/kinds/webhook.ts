@@ -4,9 +4,9 @@ import { z } from 'zod';
 import type { Alert } from '../../rules/rule.js';
 import { formatTimestamp } from '../../time.js';
 import type { PlannedEffect } from '../record.js';
-import { type Coupon, parseTemplate, type Text, variablesOf } from '../templates.js';
 import { DeliveryError, type EffectKind } from './kind.js';
 import { kept, receiverFields, receiverOf } from './receiver.js';
+import { type Coupon, parseTemplate, type Text, variablesOf } from './templates.js';
 
 const schema = z.strictObject({
   kind: z.literal('webhook'),

@@ -14,6 +14,8 @@ export interface WorkerProcess {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly readyAt: number;
+  /** Resolves when the process is gone. */
+  readonly exited: Promise<void>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
 }
@@ -26,10 +28,21 @@ export async function startWorkerProcess(options: {
   alerts: string;
 }): Promise<WorkerProcess> {
   const { address, database, taskQueue, alerts } = options;
-  const startedAt = Date.now();
   const args = ['worker', '--journeys', JOURNEYS, '--task-queue', taskQueue, '--alerts', alerts];
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, TEMPORAL_ADDRESS: address, TEMPORAL_CEP_DATABASE: database },
+  return await startUntilReady([MAIN, ...args], {
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_CEP_DATABASE: database,
+  });
+}
+
+/** A program of Node's that says on standard error when its worker is ready. */
+export async function startUntilReady(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<WorkerProcess> {
+  const startedAt = Date.now();
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const end = () => void child.kill('SIGKILL');
@@ -40,6 +53,7 @@ export async function startWorkerProcess(options: {
   return {
     startedAt,
     readyAt: Date.now(),
+    exited,
     kill: () => {
       end();
       return exited;

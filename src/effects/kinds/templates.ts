@@ -2,12 +2,12 @@
 // what a match lacks sends nothing rather than a text with a hole in it.
 
 import { Context, type Emitter, Liquid, LiquidError, type Template, toValueSync } from 'liquidjs';
-import { CepError, messageOf } from '../errors.js';
-import type { MatchedEvents } from '../event.js';
-import type { Alert } from '../rules/rule.js';
-import { formatTimestamp } from '../time.js';
-import { DeliveryError } from './kinds/kind.js';
-import type { EffectUser, PlannedEffect } from './record.js';
+import { CepError, messageOf } from '../../errors.js';
+import type { MatchedEvents } from '../../event.js';
+import type { Alert } from '../../rules/rule.js';
+import { formatTimestamp } from '../../time.js';
+import type { EffectUser, PlannedEffect } from '../record.js';
+import { DeliveryError } from './kind.js';
 
 /** Of what a template writes, in bytes. */
 export const OUTPUT_BYTES_MAX = 256 * 1024;

@@ -1,8 +1,8 @@
 // Templates of effects: what they see, what they refuse, and how much they may write.
 
 import { expect, test } from 'vitest';
-import { type Escaping, parseTemplate, variablesOf } from '../../src/effects/templates.js';
-import { alert, delivery, failureOf, faultOf } from './kinds/support/delivery.js';
+import { type Escaping, parseTemplate, variablesOf } from '../../../src/effects/kinds/templates.js';
+import { alert, delivery, failureOf, faultOf } from './support/delivery.js';
 
 function render(source: string, escaping?: Escaping, of: object = {}): string {
   return parseTemplate(source, 'text', escaping).render(variablesOf({ ...delivery(), ...of }));
