@@ -25,6 +25,7 @@ import { revisionReader } from '../rule-store/revision-reader.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import type { Store } from '../store/store.js';
 import { formatTimestamp, type Millis, seconds } from '../time.js';
+import { EFFECT_WORKFLOW } from '../workflows/effect-messages.js';
 import { SESSION_WORKFLOW, TASK_QUEUE } from '../workflows/messages.js';
 import { type AlertFlags, addAlertOptions, needsKafka, openSinks } from './alerts.js';
 import {
@@ -49,6 +50,8 @@ import { note, progress } from './terminal.js';
 
 /** How far Temporal's list of workflows may lag behind them. */
 const VISIBILITY_MS: Millis = 1_000;
+/** How long a process that ends waits for effects. */
+const EFFECTS_MS: Millis = seconds(5);
 /** How long a publication may be under way, as sessions are told. */
 export const PUBLICATION_INTERVAL_MS: Millis = seconds(2);
 
@@ -255,6 +258,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     });
     if (flags.withWorker && input.endWatermark !== 'none') {
       await sessionsEnded(client, flags.taskQueue, signal);
+      if (flags.effects !== undefined) await effectsSent(client, flags.taskQueue, signal);
     }
     return result;
   } finally {
@@ -275,6 +279,22 @@ async function sessionsEnded(
     const { count } = await client.workflow.count(query);
     times = count === 0 ? times + 1 : 0;
     if (count > 0) progress(`${count} sessions have not ended yet; Ctrl-C leaves them open`);
+  }
+}
+
+/** What is to be sent at once is; what waits longer is left to the next worker, and said. */
+async function effectsSent(client: Client, taskQueue: string, signal: AbortSignal): Promise<void> {
+  const query = `WorkflowType = '${EFFECT_WORKFLOW}' AND TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`;
+  const until = performance.now() + EFFECTS_MS;
+  let waiting = 0;
+  do {
+    await sleep(VISIBILITY_MS, undefined, { signal }).catch(() => {});
+    ({ count: waiting } = await client.workflow.count(query));
+  } while (waiting > 0 && performance.now() < until && !signal.aborted);
+  if (waiting > 0) {
+    note(
+      `The effects of ${waiting} alerts wait for their time: a worker with --effects sends them`,
+    );
   }
 }
 
