@@ -350,7 +350,7 @@ describe('with a server', () => {
       "begin('cart').where(() => true), onMatch: { alert: 'CART', effects: ['sendCoupon'] }",
     );
     expect(await complaintOf(['worker', '--journeys', module], env)).toBe(
-      'rule "left-cart" of journey "shop" names the effect "sendCoupon", which is not registered: pass it to createWorker({ activities: { sendCoupon } })',
+      'rule "left-cart" of journey "shop" names the effect "sendCoupon", which is not registered: declare it under effects, or pass it to createWorker({ activities: { sendCoupon } })',
     );
   });
 

@@ -267,15 +267,19 @@ test('a worker of one’s own, with an effect whose error quotes the event', asy
   const dataConverter = await loadDataConverter(CONVERTER);
   delete process.env.ENCRYPTION_KEYS;
   const alerts: Alert[] = [];
+  const { effects, close } = await openStore({ memory: true }, { migrate: true });
+  dev.onStop(close);
+  let tries = 0;
   const worker = await createWorker({
     journeys: EFFECTS,
     connection: dev.connection,
     taskQueue: 'effects',
     dataConverter,
-    store: { progress: { read: async () => null }, ledger: memoryLedger() },
+    store: { progress: { read: async () => null }, ledger: memoryLedger(), effects },
     alerts: { publish: async (published) => void alerts.push(...published) },
     activities: {
       coupon: async ({ key, message }) => {
+        if (++tries === 1) throw new Error(`not yet for ${key}: ${message}`);
         throw ApplicationFailure.nonRetryable(
           `no coupon for ${key}: ${message}`,
           'Coupon',
@@ -306,9 +310,19 @@ test('a worker of one’s own, with an effect whose error quotes the event', asy
   const handle = dev.client.workflow.getHandle(sessionWorkflowId(session, SECRET));
   await until('it has ended', async () => !(await infoOf(handle.workflowId)).isRunning);
   expect(alerts.map(({ key, type }) => [key, type])).toEqual([[`${MARK}eve`, 'BOUGHT']]);
-  const { events } = await handle.fetchHistory();
-  expect(events?.filter((event) => event.activityTaskFailedEventAttributes).length).toBe(1);
-  await until('it is listed', async () => ((await rawOf('effects')).history?.length ?? 0) > 1_000);
+  const id = alerts[0]?.id ?? '';
+  const isDead = async () => (await effects.ofAlert(id))[0]?.state === 'dead';
+  await until('its effect is dead', isDead);
+  // The first failure was not the last: it stands in the history.
+  const sent = dev.client.workflow.getHandle(`effect/${id}`);
+  await until('its workflow has ended', async () => !(await infoOf(sent.workflowId)).isRunning);
+  const { events } = await sent.fetchHistory();
+  const failures = events?.filter((event) => event.activityTaskStartedEventAttributes?.lastFailure);
+  expect(failures).toHaveLength(1);
+  await until(
+    'both are listed',
+    async () => ((await rawOf('effects')).history?.length ?? 0) > 4_000,
+  );
   const raw = await rawOf('effects');
   expect(Object.values(raw).filter((bytes) => bytes.includes(MARK))).toEqual([]);
   worker.shutdown();

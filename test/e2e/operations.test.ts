@@ -23,7 +23,13 @@ import {
 import type { SessionExplanation } from '../../src/workflows/operations.js';
 import type { SessionResult } from '../../src/workflows/session.js';
 import type { TimelineEntry } from '../../src/workflows/timeline.js';
-import { bundleJourneys, createWorker, memoryLedger, temporalGateway } from './support/built.js';
+import {
+  bundleJourneys,
+  createWorker,
+  memoryLedger,
+  openStore,
+  temporalGateway,
+} from './support/built.js';
 import { environment, run } from './support/cli.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { eventsOf } from './support/history.js';
@@ -56,6 +62,8 @@ beforeAll(async () => {
     client: dev.client,
     settings: { outOfOrdernessMs: 0, publicationIntervalMs: 0 },
   });
+  const { effects, close } = await openStore({ memory: true }, { migrate: true });
+  dev.onStop(close);
   const worker = await createWorker({
     journeys: MODULE,
     bundle,
@@ -63,6 +71,7 @@ beforeAll(async () => {
     store: {
       progress: { read: async (_, partition) => progress.get(partition) ?? null },
       ledger: memoryLedger(),
+      effects,
     },
     alerts: { publish: async (step) => void alerts.push(...step) },
     late: {

@@ -12,7 +12,13 @@ import type { Alert } from '../../src/rules/rule.js';
 import { Session } from '../../src/rules/session.js';
 import { seconds } from '../../src/time.js';
 import { CONTINUE_SIGNAL, type ProgressAnswer } from '../../src/workflows/messages.js';
-import { createWorker, memoryLedger, temporalGateway, temporalHandOver } from './support/built.js';
+import {
+  createWorker,
+  memoryLedger,
+  openStore,
+  temporalGateway,
+  temporalHandOver,
+} from './support/built.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { localActivity, runsOf, scheduledActivity } from './support/history.js';
 import { feedSession } from './support/session.js';
@@ -45,6 +51,8 @@ beforeAll(async () => {
   dev = await startDev();
   gateway = temporalGateway({ client: dev.client, settings: TIMES });
   const ledger = memoryLedger();
+  const { effects, close } = await openStore({ memory: true }, { migrate: true });
+  dev.onStop(close);
   const worker = await createWorker({
     journeys: MODULE,
     connection: dev.connection,
@@ -58,6 +66,7 @@ beforeAll(async () => {
           return ledger.record(alerts);
         },
       },
+      effects,
     },
     progressWaitMs: 0,
     alerts: { publish: async (alerts) => void published.push(...alerts) },
