@@ -6,56 +6,46 @@ import { readFileSync } from 'node:fs';
 import { isGrpcServiceError } from '@temporalio/client';
 import { Command } from 'commander';
 import { CepError, messageOf } from '../errors.js';
-import { quietTemporal } from '../temporal-runtime.js';
 import { ENCODED, isEncoded } from './client.js';
-import { backtestCommand } from './commands/backtest.js';
-import { deadCommand } from './commands/dead.js';
-import { demoCommand } from './commands/demo.js';
-import { diagramCommand } from './commands/diagram.js';
-import { explainCommand } from './commands/explain.js';
-import { findCommand } from './commands/find.js';
-import { ingestCommand } from './commands/ingest.js';
-import { parkedCommand } from './commands/parked.js';
-import { repartitionCommand } from './commands/repartition.js';
-import { reportCommand } from './commands/report.js';
-import { rulesCommand } from './commands/rules/rules.js';
-import { sessionCommand } from './commands/session.js';
-import { setupCommand } from './commands/setup.js';
-import { statusCommand } from './commands/status.js';
-import { suppressCommand } from './commands/suppress.js';
-import { vectorsCommand } from './commands/vectors.js';
-import { workerCommand } from './commands/worker.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
+/** Each loads what it needs, which is most of the time that a short command takes. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./commands/demo.js')).demoCommand(),
+  setup: async () => (await import('./commands/setup.js')).setupCommand(),
+  worker: async () => (await import('./commands/worker.js')).workerCommand(),
+  ingest: async () => (await import('./commands/ingest.js')).ingestCommand(),
+  repartition: async () => (await import('./commands/repartition.js')).repartitionCommand(),
+  status: async () => (await import('./commands/status.js')).statusCommand(),
+  find: async () => (await import('./commands/find.js')).findCommand(),
+  session: async () => (await import('./commands/session.js')).sessionCommand(),
+  parked: async () => (await import('./commands/parked.js')).parkedCommand(),
+  dead: async () => (await import('./commands/dead.js')).deadCommand(),
+  suppress: async () => (await import('./commands/suppress.js')).suppressCommand(),
+  report: async () => (await import('./commands/report.js')).reportCommand(),
+  diagram: async () => (await import('./commands/diagram.js')).diagramCommand(),
+  explain: async () => (await import('./commands/explain.js')).explainCommand(),
+  rules: async () => (await import('./commands/rules/rules.js')).rulesCommand(),
+  backtest: async () => (await import('./commands/backtest.js')).backtestCommand(),
+  vectors: async () => (await import('./commands/vectors.js')).vectorsCommand(),
+};
+
 const program = new Command('temporal-cep')
   .description('Complex event processing on Temporal: FlinkCEP patterns as durable journeys')
   .version(version)
-  .addCommand(demoCommand())
-  .addCommand(setupCommand())
-  .addCommand(workerCommand())
-  .addCommand(ingestCommand())
-  .addCommand(repartitionCommand())
-  .addCommand(statusCommand())
-  .addCommand(findCommand())
-  .addCommand(sessionCommand())
-  .addCommand(parkedCommand())
-  .addCommand(deadCommand())
-  .addCommand(suppressCommand())
-  .addCommand(reportCommand())
-  .addCommand(diagramCommand())
-  .addCommand(explainCommand())
-  .addCommand(rulesCommand())
-  .addCommand(backtestCommand())
-  .addCommand(vectorsCommand())
   .addHelpText(
     'after',
     `
 Exit codes: 0 done, or a worker or --follow ended by Ctrl-C; 1 something was wrong, and one line says
 what; 130 or 143 ended early by Ctrl-C or SIGTERM.`,
   );
+const [named = ''] = process.argv.slice(2);
+// Whoever asks for help, or for what there is not, is told of all.
+const wanted = Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
+for (const name of wanted) program.addCommand(await (COMMANDS[name] as () => Promise<Command>)());
 sayErrorsInOneLine(program, 'temporal-cep');
 
 // Who reads our output may stop reading: temporal-cep ... | head
@@ -63,7 +53,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
 });
-quietTemporal();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,7 +1,7 @@
 // The server of a command: the one that the environment names, made ready for sessions.
 
 import type { Connection } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
+import type { NativeConnection } from '@temporalio/worker';
 import {
   connectionOptionsFromEnv,
   connectToServer,
@@ -58,6 +58,10 @@ export async function connectNative(): Promise<{
 }
 
 /** One connection more to the same server, which is there. The caller closes it. */
-export function connectAgain(): Promise<NativeConnection> {
-  return NativeConnection.connect(connectionOptionsFromEnv().connectionOptions);
+export async function connectAgain(): Promise<NativeConnection> {
+  // Native code, which commands that only ask a server do without.
+  const { NativeConnection } = await import('@temporalio/worker');
+  const { quietTemporal } = await import('../temporal-runtime.js');
+  quietTemporal();
+  return await NativeConnection.connect(connectionOptionsFromEnv().connectionOptions);
 }

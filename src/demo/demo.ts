@@ -21,7 +21,7 @@ import {
 } from '../servers/dev-server.js';
 import type { Report } from '../servers/process.js';
 import { memoryStore } from '../store/memory-store.js';
-import { runWorker } from '../temporal-runtime.js';
+import { quietTemporal, runWorker } from '../temporal-runtime.js';
 import { type Millis, seconds, type Timestamp } from '../time.js';
 import { createWorker } from '../worker.js';
 import { SESSION_WORKFLOW, STATE_QUERY } from '../workflows/messages.js';
@@ -83,6 +83,7 @@ export interface Demo {
  */
 export async function runDemo(options: DemoOptions): Promise<Demo> {
   const { report, onAlert, signal } = options;
+  quietTemporal();
   const begunAt = performance.now();
   const elapsed = () => Math.round(performance.now() - begunAt);
   const { path, journeys } = await loadJourneys(JOURNEYS);
