@@ -12,7 +12,7 @@ import { TASK_QUEUE } from '../../src/workflows/messages.js';
 import { alertsOf, giftsFrom, MONTH, month, monthAfter, simulate } from '../effects/month.js';
 import { createWorker, openStore, quietTemporal } from './support/built.js';
 
-const USERS = Number(process.env.TEMPORAL_CEP_USERS ?? 40);
+const USERS = Number(process.env.TEMPORAL_CEP_USERS ?? 20);
 /** Between what is due at a time and its decision: many are due at one moment, and activities take their time. */
 const LATE_MAX = seconds(30);
 
