@@ -17,16 +17,8 @@ export interface EffectWorkflow {
   readonly runId: string;
 }
 
-export interface EffectRecord extends EffectWorkflow {
-  readonly id: string;
-  readonly alertId: string;
-  readonly effect: string;
-  readonly journey: string;
-  readonly key: string;
-  readonly rule: string;
-  readonly ruleVersion: number;
+export interface EffectRecord extends EffectWorkflow, Omit<PlannedEffect, 'user' | 'cost'> {
   readonly userId: string | null;
-  readonly channel: string;
   /** Which the user may reach first; null for none. */
   readonly goal: string | null;
   readonly state: EffectState;
@@ -34,9 +26,6 @@ export interface EffectRecord extends EffectWorkflow {
   /** Why, in words. */
   readonly detail: string | null;
   readonly attempts: number;
-  readonly isDryRun: boolean;
-  /** Of the match, in event time. */
-  readonly matchedAt: Timestamp;
   readonly plannedAt: Timestamp;
   /** When it may be sent; null while that is not decided. */
   readonly heldUntil: Timestamp | null;

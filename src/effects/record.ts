@@ -81,10 +81,6 @@ export interface PlannedEffect {
 }
 
 /** What is counted by caps, re-entry and budgets: effects of a user that were sent, or are about to be. */
-export interface SentEffect {
-  readonly effect: string;
-  readonly journey: string;
-  readonly rule: string;
-  readonly channel: string;
+export interface SentEffect extends Pick<PlannedEffect, 'effect' | 'journey' | 'rule' | 'channel'> {
   readonly at: Timestamp;
 }
