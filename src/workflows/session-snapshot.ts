@@ -53,10 +53,10 @@ export interface StoredSnapshot {
 export type SnapshotUpgrade = (snapshot: StoredSnapshot) => StoredSnapshot;
 
 /** The first makes format 2 of format 1. */
-const UPGRADES: readonly SnapshotUpgrade[] = [withEventsOnce, withoutTables];
+const UPGRADES: readonly SnapshotUpgrade[] = [withEventsOnce, withoutTables, withEffectsApart];
 
 /** The format that this release writes: the one behind the last upgrade. */
-export const SNAPSHOT_FORMAT = 3;
+export const SNAPSHOT_FORMAT = 4;
 
 /**
  * Reads a snapshot of this release or an earlier one.
@@ -116,4 +116,22 @@ function withEventsOnce(stored: StoredSnapshot): StoredSnapshot {
 /** Format 2: all rules were of a journeys module. A release that knows no others must not lose them. */
 function withoutTables(stored: StoredSnapshot): StoredSnapshot {
   return { ...stored, format: 3 };
+}
+
+type Format3 = Omit<SessionSnapshot, 'format' | 'counts' | 'planned'> & {
+  readonly counts: SessionCounts & { readonly failedEffects?: number };
+  readonly planned: readonly (Omit<PlannedAlert, 'alert'> & {
+    readonly alert: Omit<PlannedAlert['alert'], 'ruleVersion'>;
+  })[];
+};
+
+/** Format 3: sessions ran effects themselves and counted those that failed, and alerts did not know the version of their rule. */
+function withEffectsApart(stored: StoredSnapshot): StoredSnapshot {
+  const { counts: before, planned, ...rest } = stored as unknown as Format3;
+  const { failedEffects: _, ...counts } = before;
+  const told = planned.map(({ alert, effects }) => ({
+    alert: { ruleVersion: 1, ...alert },
+    effects,
+  }));
+  return { ...rest, counts, planned: told, format: 4 } as StoredSnapshot;
 }

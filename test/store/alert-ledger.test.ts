@@ -49,8 +49,9 @@ describe.each(ENGINES)('%s', (engine) => {
     const rows = await alerts();
     expect(rows[0]).toEqual(first);
     expect(rows.map(({ recorded_at, published_at, ...row }) => row)).toEqual(
-      [b, c, a].map(({ userId, userSession, ...row }) => ({
+      [b, c, a].map(({ userId, userSession, ruleVersion, ...row }) => ({
         ...row,
+        rule_version: ruleVersion,
         user_id: userId,
         user_session: userSession,
         shadow: row.shadow ?? false,
