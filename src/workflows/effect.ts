@@ -33,7 +33,7 @@ export const againSignal = defineSignal<[effect: string]>(AGAIN_SIGNAL);
 export const effectsQuery = defineQuery<EffectProgress[]>(EFFECTS_QUERY);
 
 /** A receiver is given its time, and the ledger its own. */
-const LEDGER_MS: Millis = seconds(30);
+const LEDGER_MS: Millis = seconds(15);
 /** Who decides that it is to be held has a clock of its own: not at once again. */
 const HOLD_MIN_MS: Millis = seconds(1);
 const SUMMARY_LENGTH_MAX = 100;
