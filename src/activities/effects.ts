@@ -23,6 +23,7 @@ import {
   type EffectPlan,
   effectWorkflowId,
 } from '../workflows/effect-messages.js';
+import { SUMMARY_LENGTH_MAX } from '../workflows/messages.js';
 
 export interface EffectActivities {
   /**
@@ -59,7 +60,6 @@ export interface EffectDependencies {
   readonly log: Logger;
 }
 
-const SUMMARY_LENGTH_MAX = 100;
 /** What is recorded of an effect that nobody declares any more. */
 const GONE = readEffects({ effects: { gone: { send: { kind: 'gone' } } } }).effects
   .gone as EffectDeclaration;
@@ -164,8 +164,7 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
           'a worker ended while it was being sent: it may have arrived, and must not be sent twice';
         return await ended(found, 'RESULT_UNKNOWN', { message, isUnknown: true });
       }
-      const { cancellationSignal } = Context.current();
-      const signal = AbortSignal.any([cancellationSignal, AbortSignal.timeout(declared.timeout)]);
+      const { cancellationSignal: signal } = Context.current();
       const { attempt } = begun;
       try {
         const answer = await sender.send({

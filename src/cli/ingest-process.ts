@@ -139,7 +139,8 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
   const cleanUp: (() => Promise<unknown> | undefined)[] = [];
   // What is wrong here is known at once; a server that does not answer takes its time.
   const { journeys: ofModule } = await loadJourneys(flags.journeys);
-  const goals = goalsOf(await loadEffects(flags.effects));
+  const effects = await loadEffects(flags.effects);
+  const goals = goalsOf(effects);
   const dataConverter = await dataConverterOf(flags);
   const secret = keySecret();
   const place = flags.withWorker
@@ -239,9 +240,14 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
       }),
       store: store.progress,
       parked: store.parked,
-      goals: new GoalWatch({
-        ...{ goals, ledger: store.effects, tell: temporalGoals(client), log },
-      }),
+      // Asked of every event, where anybody wants to know.
+      ...(Object.keys(effects.goals).length > 0
+        ? {
+            goals: new GoalWatch({
+              ...{ goals, ledger: store.effects, tell: temporalGoals(client), log },
+            }),
+          }
+        : {}),
       owner,
       pause,
       outOfOrdernessMs: flags.outOfOrderness,

@@ -1,4 +1,4 @@
-// The retention example: three weeks of a few customers on the time-skipping server, in seconds. Mails and coupons go to receivers of
+// The retention example: two weeks of a few customers on the time-skipping server, in seconds. Mails and coupons go to receivers of
 // its own on loopback; what became of each effect is read from the ledger.
 
 import { createServer } from 'node:http';

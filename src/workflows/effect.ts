@@ -27,6 +27,7 @@ import {
   GOAL_SIGNAL,
   isOver,
 } from './effect-messages.js';
+import { SUMMARY_LENGTH_MAX } from './messages.js';
 
 export const goalSignal = defineSignal<[goal: string, at: Timestamp]>(GOAL_SIGNAL);
 export const againSignal = defineSignal<[effect: string]>(AGAIN_SIGNAL);
@@ -36,7 +37,6 @@ export const effectsQuery = defineQuery<EffectProgress[]>(EFFECTS_QUERY);
 const LEDGER_MS: Millis = seconds(15);
 /** Who decides that it is to be held has a clock of its own: not at once again. */
 const HOLD_MIN_MS: Millis = seconds(1);
-const SUMMARY_LENGTH_MAX = 100;
 /** As Temporal's own default: 1 s, then twice that, ..., tried for as long as it takes. */
 const ledger = { startToCloseTimeout: LEDGER_MS };
 

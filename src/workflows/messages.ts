@@ -21,6 +21,8 @@ export const TIMELINE_QUERY = 'timeline';
 export const UPDATES = { drop: 'drop', pause: 'pause', resume: 'resume', close: 'close' } as const;
 /** Update that brings what a backtest has left open of a rule. */
 export const TAKE_OVER_UPDATE = 'takeOver';
+/** Temporal's limit for a summary is 400 bytes, of which a character takes up to four. */
+export const SUMMARY_LENGTH_MAX = 100;
 /** Default task queue of the workers. */
 export const TASK_QUEUE = 'temporal-cep';
 

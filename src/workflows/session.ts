@@ -62,6 +62,7 @@ import {
   type SessionSettings,
   type SessionSinks,
   STATE_QUERY,
+  SUMMARY_LENGTH_MAX,
 } from './messages.js';
 import { type Done, Operations } from './operations.js';
 import { changedAttributes } from './search-attributes.js';
@@ -107,8 +108,6 @@ const REREAD_MAX_MS: Millis = 60_000;
 const OPEN_MATCHES_SHOWN = 10;
 /** Open matches of one rule in the answer to a query, which has a limit of some megabytes. */
 const OPEN_MATCHES_ANSWERED = 100;
-/** Temporal's limit for a summary is 400 bytes, of which a character takes up to four. */
-const SUMMARY_LENGTH_MAX = 100;
 /** How long a session waits before it first asks what became of a hand-over; then twice that, ... */
 const HAND_OVER_LOOK_MS: Millis = 5_000;
 /** How long an idle session waits before it first asks whether its offsets are committed; then twice that, ... */

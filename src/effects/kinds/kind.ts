@@ -12,8 +12,9 @@ export interface Delivery {
   /** Counted from 1; it is the same message under the same idempotency key each time. */
   readonly attempt: number;
   readonly now: Timestamp;
+  /** After so long the sender gives the try up by itself. */
   readonly timeoutMs: Millis;
-  /** Aborted when the worker shuts down or the try has taken too long. */
+  /** Aborted when the worker shuts down. */
   readonly signal: AbortSignal;
 }
 
