@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 const NEEDS_SERVER = [
@@ -12,8 +13,35 @@ const NEEDS_SERVER = [
   'test/effects/kinds/sql.test.ts',
 ];
 
+/** Minutes each. What takes long begins first, or it runs alone at the end. */
+const SLOW = [
+  'failpoints',
+  'backtest-live',
+  'cli',
+  'repartition',
+  'kafka-faults',
+  'chaos',
+  'hand-over',
+  'kafka-time',
+  'pack',
+  'kill',
+  'rule-tables',
+  'session',
+].map((name) => `/test/e2e/${name}.test.ts`);
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const index = SLOW.findIndex((path) => moduleId.endsWith(path));
+      return index < 0 ? SLOW.length : index;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFirst },
     globalSetup: 'test/global-setup.ts',
     projects: [
       {

@@ -16,7 +16,7 @@ import type { Alert } from '../../src/rules/rule.js';
 import { type RunningServer, startDevServer } from '../../src/servers/dev-server.js';
 import { runWorker } from '../../src/temporal-runtime.js';
 import type { VectorFile } from '../../src/testing/vectors.js';
-import { formatTimestamp, minutes, seconds } from '../../src/time.js';
+import { formatTimestamp, minutes } from '../../src/time.js';
 import type { SessionState } from '../../src/workflows/session.js';
 import { temporaryFolder, until } from '../servers/helpers.js';
 import { startPostgres } from '../support/postgres.js';
@@ -391,15 +391,14 @@ describe('records that cannot be used', () => {
 
 describe('a file that grows', () => {
   test('--follow: a window ends by its durable timer while the stream goes on; Ctrl-C ends it', async () => {
-    const begunAt = Date.now();
     const click = (userSession: string, eventType: string, eventTime = Date.now()) => ({
       eventTime,
       eventType,
       productId: 'lamp',
       userSession,
-      shop: 'quick',
+      shop: 'short',
     });
-    const path = inFolder('live.ndjson', [click('bob', 'cart'), click('ann', 'cart')]);
+    const path = inFolder('live.ndjson', []);
     const append = (...events: object[]) =>
       appendFileSync(path, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
     const args = ['ingest', 'file', path, '--journeys', LIVE, '--task-queue', LIVE_QUEUE];
@@ -411,8 +410,10 @@ describe('a file that grows', () => {
         .slice(before)
         .map(({ type, key }) => `${type} ${key}`);
 
-    // Bob buys in time. Then others keep the stream going until Ann's two seconds are over.
-    append(click('bob', 'purchase', begunAt + seconds(1)));
+    // Bob buys in time. Then others keep the stream going until Ann's four seconds are over.
+    const begunAt = Date.now();
+    append(click('bob', 'cart'), click('ann', 'cart'));
+    append(click('bob', 'purchase', begunAt + 100));
     await until(
       'both alerts',
       () => {
@@ -426,7 +427,7 @@ describe('a file that grows', () => {
     // The alert is out before the task that published it is done.
     let history: HistoryEvent[] = [];
     await until('the task is done', async () => {
-      history = await eventsOf(client, 'quick/ann');
+      history = await eventsOf(client, 'short/ann');
       return history.some((event) => localActivity(event) === 'publishAlerts');
     });
     const fired = history.findIndex((event) => event.timerFiredEventAttributes);

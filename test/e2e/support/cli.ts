@@ -10,14 +10,14 @@ export const CLI = fileURLToPath(new URL('../../../dist/cli/main.js', import.met
 
 /** The environment without anything that names a Temporal server, and what is added to it. */
 export function environment(added: Record<string, string> = {}): Record<string, string> {
+  // Only what names the server is left out; what was fetched or compiled before may be used.
+  const caches = ['TEMPORAL_CEP_TEST_SERVER', 'TEMPORAL_CEP_BUNDLE_CACHE'];
   const kept = Object.entries(process.env).filter(
-    ([name, value]) => value !== undefined && !name.startsWith('TEMPORAL_'),
+    ([name, value]) =>
+      value !== undefined && (caches.includes(name) || !name.startsWith('TEMPORAL_')),
   ) as [string, string][];
-  // Only what names the server is left out; where it was fetched to may be told.
-  const cache = process.env.TEMPORAL_CEP_TEST_SERVER;
   return {
     ...Object.fromEntries(kept),
-    ...(cache === undefined ? {} : { TEMPORAL_CEP_TEST_SERVER: cache }),
     NO_COLOR: '1',
     ...added,
   };
