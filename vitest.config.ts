@@ -8,8 +8,8 @@ const NEEDS_SERVER = [
   'test/e2e/**/*.test.ts',
   'test/vectors/session*.test.ts',
   'test/kafka/{admin,topic-id,alert-topic,reject-topic}.test.ts',
-  'test/store/{migrations,progress-store,alert-ledger,effect-ledger,effect-report,store,database}.test.ts',
-  'test/rule-store/*.test.ts',
+  'test/store/{migrations,progress-store,alert-ledger,effect-ledger,effect-report,store,database,mysql}.test.ts',
+  'test/{rule-store,analytics-store,console}/*.test.ts',
   'test/effects/kinds/sql.test.ts',
 ];
 

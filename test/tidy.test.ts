@@ -72,15 +72,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows/session-id',
   ],
   'rule-store': ['rules', 'store', 'log', 'type:activities'],
+  'analytics-store': ['analytics', 'store', 'log'],
+  // A page about what the stores hold: it only reads.
+  console: ['analytics-store', 'rules', 'store', 'rule-store', 'log'],
   // Their kinds send, and are a part of their own: what decides knows none of them.
   effects: ['rules', 'automaton/priority-queue', 'type:effects/kinds'],
   'effects/kinds': [
     'effects',
     'rules',
     'log',
-    // The kind `sql` writes to the databases that rules can be in.
-    'rule-store/database',
-    'type:rule-store/schema',
+    // The kind `sql` writes to databases of the user's.
+    'store/sql-database',
     'store/sql-state',
   ],
   'effects-module': ['effects', 'json-file', 'user-module'],

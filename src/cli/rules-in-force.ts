@@ -5,14 +5,15 @@ import type { Registry } from 'prom-client';
 import { CepError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { rulesMetrics } from '../metrics.js';
-import { openRuleDatabase, type RuleDatabase } from '../rule-store/database.js';
 import { RuleDiscoverer } from '../rule-store/discover.js';
 import type { FlinkTable } from '../rule-store/flink-table.js';
 import { openRuleStore, type RuleStore } from '../rule-store/rule-store.js';
+import type { RuleDatabase, RuleSchema } from '../rule-store/schema.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import type { ConditionClasses } from '../rules/conditions.js';
 import { LiveJourneys } from '../rules/live-journeys.js';
 import type { OnChange, RuleRevision } from '../rules/revision.js';
+import { openSqlDatabase } from '../store/sql-database.js';
 import type { Store } from '../store/store.js';
 import { RULES_VARIABLE } from './rule-database.js';
 import type { StorePlace } from './store.js';
@@ -114,7 +115,7 @@ export async function discoverRules(options: {
   if (rules) {
     let tablesIn: RuleDatabase | undefined;
     if (flags.ruleTablesDatabase !== undefined) {
-      tablesIn = await openRuleDatabase(flags.ruleTablesDatabase);
+      tablesIn = await openSqlDatabase<RuleSchema>(flags.ruleTablesDatabase);
     }
     const discoverer = new RuleDiscoverer({
       store: rules,

@@ -16,10 +16,10 @@ import type { Logger } from '../log.js';
 import type { ConditionClasses } from '../rules/conditions.js';
 import type { RuleRevision } from '../rules/revision.js';
 import type { Millis } from '../time.js';
-import type { RuleDatabase } from './database.js';
 import { type FlinkTable, type ReadRow, readFlinkTable } from './flink-table.js';
 import { fingerprintOf, inOrder, Judge, type TableRows } from './judge.js';
 import { contentHash, type RevisionHead, RULE_TABLE, type RuleStore } from './rule-store.js';
+import type { RuleDatabase } from './schema.js';
 import type { RuleFault } from './table-row.js';
 
 export interface DiscovererOptions {

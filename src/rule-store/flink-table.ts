@@ -3,7 +3,8 @@
 
 import { sql } from 'kysely';
 import type { OnChange } from '../rules/revision.js';
-import { type RuleDatabase, read } from './database.js';
+import { read } from '../store/sql-database.js';
+import type { RuleDatabase } from './schema.js';
 import { invalid, type TableRow } from './table-row.js';
 
 /** Such a table, and whose events its rules are about. */

@@ -8,7 +8,7 @@
 
 import type { Generated, Selectable } from 'kysely';
 import { CepError } from '../errors.js';
-import { transact } from './database.js';
+import { transact } from '../store/sql-database.js';
 import { again, appendAll, type RuleEdit, type RuleStore, type StoredRule } from './rule-store.js';
 
 export type HandOverState =

@@ -10,10 +10,10 @@ import { hashOf } from '../rules/alert.js';
 import type { OnChange, RuleInForce, RuleRevision, RuleStart } from '../rules/revision.js';
 import type { Database, DatabaseAddress } from '../store/database.js';
 import { checkMigrated, migrate } from '../store/migrate.js';
+import { openSqlDatabase, read, transact } from '../store/sql-database.js';
 import { isDeadlock, isDuplicate } from '../store/sql-state.js';
-import { openRuleDatabase, type RuleDatabase, read, transact } from './database.js';
 import { ruleMigrations } from './migrations/index.js';
-import type { RuleSchema, RulesTable } from './schema.js';
+import type { RuleDatabase, RuleSchema, RulesTable } from './schema.js';
 import type { RuleContent, RuleFault, RuleState, TableRow } from './table-row.js';
 
 /** The own table, as messages and faults name it. */
@@ -115,7 +115,7 @@ export async function openRuleStore(
   at: DatabaseAddress | Database,
   options: { readonly migrate?: boolean } = {},
 ): Promise<RuleStore> {
-  const database = await openRuleDatabase(at);
+  const database = await openSqlDatabase<RuleSchema>(at);
   try {
     const set = ruleMigrations(database.dialect);
     await (options.migrate ? migrate(database, set) : checkMigrated(database, set));

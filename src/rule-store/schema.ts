@@ -1,7 +1,11 @@
 // The tables of rules as Kysely sees them.
 
 import type { Generated } from 'kysely';
+import type { SqlDatabase } from '../store/sql-database.js';
 import type { HandOversTable, PausesTable } from './hand-overs.js';
+
+/** An open database with rules in it, or with tables of Flink's. */
+export type RuleDatabase = SqlDatabase<RuleSchema>;
 
 export interface RuleSchema {
   cep_rules: RulesTable;

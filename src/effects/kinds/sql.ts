@@ -1,17 +1,19 @@
 // A row in a table of the user's, in PostgreSQL, MySQL or MariaDB: at most one per effect, by a unique column with its id.
 
-import { type Kysely, sql as query } from 'kysely';
+import { sql as query } from 'kysely';
 import { z } from 'zod';
 import { CepError, messageOf } from '../../errors.js';
-import { openRuleDatabase, type RuleDatabase } from '../../rule-store/database.js';
-import type { RuleSchema } from '../../rule-store/schema.js';
 import type { Alert } from '../../rules/rule.js';
+import { openSqlDatabase, type SqlDatabase } from '../../store/sql-database.js';
 import { isDuplicate, sqlStateOf } from '../../store/sql-state.js';
 import type { PlannedEffect } from '../record.js';
 import { DeliveryError, type DeliveryOutcome, type EffectKind } from './kind.js';
 import { hiding, secret, settingOf } from './secret.js';
 import { parseTemplate, variablesOf } from './templates.js';
 import { orAborted, tryFor } from './try-for.js';
+
+/** Whatever tables it has. */
+type UsersDatabase = SqlDatabase<unknown>;
 
 const schema = z.strictObject({
   kind: z.literal('sql'),
@@ -131,11 +133,11 @@ function rows({
 }
 
 /** Opens a database for the first row, and once more where that has failed. */
-function lazily(address: string): { open(): Promise<RuleDatabase>; close(): Promise<void> } {
-  let opening: Promise<RuleDatabase> | null = null;
+function lazily(address: string): { open(): Promise<UsersDatabase>; close(): Promise<void> } {
+  let opening: Promise<UsersDatabase> | null = null;
   return {
     open: async () => {
-      opening ??= openRuleDatabase(address);
+      opening ??= openSqlDatabase<unknown>(address);
       try {
         return await opening;
       } catch (error) {
@@ -152,7 +154,7 @@ function lazily(address: string): { open(): Promise<RuleDatabase>; close(): Prom
 }
 
 /** @returns false when there is one with this id already */
-async function write({ db, dialect }: RuleDatabase, insert: Insert): Promise<boolean> {
+async function write({ db, dialect }: UsersDatabase, insert: Insert): Promise<boolean> {
   const { row, id, signal, onAsk } = insert;
   const table = query.id(...insert.table.split('.'));
   const columns = query.join(Object.keys(row).map((column) => query.id(column)));
@@ -181,7 +183,7 @@ async function write({ db, dialect }: RuleDatabase, insert: Insert): Promise<boo
 }
 
 /** Else a repetition would write a second row. */
-async function mustBeUnique(db: Kysely<RuleSchema>, { table, id }: Insert): Promise<void> {
+async function mustBeUnique(db: UsersDatabase['db'], { table, id }: Insert): Promise<void> {
   const [name, schema] = table.split('.').reverse();
   const { rows } = await query`
     select index_name from information_schema.statistics

@@ -2,7 +2,7 @@
 
 import { sql as query } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { openRuleDatabase, type RuleDatabase } from '../../../src/rule-store/database.js';
+import { openSqlDatabase, type SqlDatabase } from '../../../src/store/sql-database.js';
 import { startMariadb } from '../../support/mariadb.js';
 import { startPostgres } from '../../support/postgres.js';
 import { alert, delivery, failureOf, senderOf } from './support/delivery.js';
@@ -24,10 +24,10 @@ for (const [name, start] of [
 ] as const) {
   describe(name, () => {
     let server: Server;
-    let database: RuleDatabase;
+    let database: SqlDatabase<unknown>;
     beforeAll(async () => {
       server = await start();
-      database = await openRuleDatabase(server.url);
+      database = await openSqlDatabase(server.url);
     });
     afterAll(async () => {
       await database?.close();

@@ -2,9 +2,10 @@
 
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import { openRuleDatabase, type RuleDatabase } from '../../../src/rule-store/database.js';
 import { openRuleStore, type RuleStore } from '../../../src/rule-store/rule-store.js';
+import type { RuleDatabase, RuleSchema } from '../../../src/rule-store/schema.js';
 import { openDatabase } from '../../../src/store/database.js';
+import { openSqlDatabase } from '../../../src/store/sql-database.js';
 import { startMariadb } from '../../support/mariadb.js';
 import { startPostgres } from '../../support/postgres.js';
 
@@ -45,7 +46,7 @@ export function useRules(engine: Engine): TestRules {
     const at = server?.url ?? (await openDatabase({ memory: true }));
     if (typeof at === 'object') cleanUp.unshift(() => at.close());
     store = await openRuleStore(at, { migrate: true });
-    database = await openRuleDatabase(at);
+    database = await openSqlDatabase<RuleSchema>(at);
     cleanUp.unshift(
       () => store.close(),
       () => database.close(),

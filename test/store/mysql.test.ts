@@ -4,9 +4,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { CepError } from '../../src/errors.js';
-import { openRuleDatabase } from '../../src/rule-store/database.js';
 import { openRuleStore } from '../../src/rule-store/rule-store.js';
 import { freePort, LOOPBACK } from '../../src/servers/ports.js';
+import { openSqlDatabase } from '../../src/store/sql-database.js';
 import { startMariadb, type TestMariadb } from '../support/mariadb.js';
 
 let server: TestMariadb;
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => server?.stop());
 
 async function refusal(address: string) {
-  const error = await openRuleDatabase(address).then(
+  const error = await openSqlDatabase(address).then(
     () => null,
     (thrown: unknown) => thrown,
   );
@@ -57,7 +57,7 @@ test('password and database may be wrong', async () => {
 });
 
 test('a user may have no right to make tables', async () => {
-  const { db, close } = await openRuleDatabase(server.url);
+  const { db, close } = await openSqlDatabase(server.url);
   onTestFinished(close);
   await sql`create user guest identified by 'right'`.execute(db);
   await sql`grant select on cep.* to guest`.execute(db);

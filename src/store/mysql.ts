@@ -9,17 +9,16 @@ import {
 } from 'kysely';
 import mysql from 'mysql2';
 import { messageOf } from '../errors.js';
-import { withoutPassword } from '../store/address.js';
+import { withoutPassword } from './address.js';
 import {
   CONNECT_TIMEOUT_MS,
   isNoUrl,
   NO_URL,
   QUERY_TIMEOUT_MS,
   untilItAnswers,
-} from '../store/connect.js';
-import { sqlStateOf } from '../store/sql-state.js';
-import type { RuleDatabase } from './database.js';
-import type { RuleSchema } from './schema.js';
+} from './connect.js';
+import type { SqlDatabase } from './sql-database.js';
+import { sqlStateOf } from './sql-state.js';
 
 /**
  * What every connection begins with. Text is never cut to fit, whatever the server's default; a backslash stays what the driver takes
@@ -29,7 +28,7 @@ const SESSION = `set session lock_wait_timeout = 5, innodb_lock_wait_timeout = 5
   sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'`;
 
 /** @throws CepError `SETTING_INVALID`, `DATABASE_UNREACHABLE` */
-export async function openMysql(address: string): Promise<RuleDatabase> {
+export async function openMysql<Schema>(address: string): Promise<SqlDatabase<Schema>> {
   const name = withoutPassword(address);
   const config = {
     // The driver knows the one name only.
@@ -44,7 +43,7 @@ export async function openMysql(address: string): Promise<RuleDatabase> {
     tryOnce: () => logIn(config),
     objectionOf,
   });
-  const db = new Kysely<RuleSchema>({
+  const db = new Kysely<Schema>({
     dialect: new MysqlDialect({
       pool: forKysely(mysql.createPool(config)),
       onCreateConnection: async (connection) => {
