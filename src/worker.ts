@@ -22,7 +22,7 @@ import {
   type RuleReader,
   type UserDirectory,
 } from './activities/index.js';
-import { type EffectsDocument, withFunctions } from './effects/declaration.js';
+import { type EffectsDocument, requireDeclared, withFunctions } from './effects/declaration.js';
 import type { Effect } from './effects/kinds/function.js';
 import { sendersOf } from './effects/kinds/index.js';
 import type { EffectLedger } from './effects/ledger.js';
@@ -131,16 +131,16 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     ...(onPublished ? { onPublished } : {}),
   });
   const declaration = withFunctions(await loadEffects(declared), Object.keys(activities));
+  requireDeclared(
+    journeys,
+    declaration,
+    (effect) =>
+      `declare it under effects, or pass it to createWorker({ activities: { ${effect} } })`,
+  );
   for (const { journey } of journeys.byId.values()) {
-    for (const { id, pattern, onMatch, onTimeout } of journey.rules) {
+    for (const { id, pattern } of journey.rules) {
       for (const { message } of warningsOf(pattern)) {
         log.warn('pattern may explode', { journey: journey.id, rule: id, reason: message });
-      }
-      for (const effect of [...(onMatch?.effects ?? []), ...(onTimeout?.effects ?? [])]) {
-        if (Object.hasOwn(declaration.effects, effect)) continue;
-        throw invalid(
-          `rule "${id}" of journey "${journey.id}" names the effect "${effect}", which is not registered: declare it under effects, or pass it to createWorker({ activities: { ${effect} } })`,
-        );
       }
     }
   }
@@ -214,10 +214,6 @@ function deploymentOf(options: WorkerDeploymentOptions | undefined): Partial<Wor
   if (!options) return {};
   if (options.useWorkerVersioning) return { workerDeploymentOptions: options };
   return { buildId: options.version.buildId };
-}
-
-function invalid(message: string): CepError {
-  return new CepError('JOURNEYS_INVALID', message);
 }
 
 export { loadDataConverter } from './data-converter.js';

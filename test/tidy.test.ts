@@ -88,6 +88,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'effects-module': ['effects', 'json-file', 'user-module'],
   metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
   backtest: [
+    'effects',
+    'effects-module',
     'ingest',
     'rules',
     'automaton',

@@ -1,6 +1,8 @@
 // A backtest: rules over the events of the past, in process, with the keys shared out between threads.
 
 import { Worker } from 'node:worker_threads';
+import { requireDeclared } from '../effects/declaration.js';
+import { loadEffects } from '../effects-module.js';
 import { CepError } from '../errors.js';
 import { sampleKeyed } from '../ingest/read-topic.js';
 import { createKafka } from '../kafka/settings.js';
@@ -9,6 +11,7 @@ import type { Alert } from '../rules/rule.js';
 import { addCounts, type RuleCounts } from '../rules/session.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, seconds, type Timestamp } from '../time.js';
 import { type ActionCounts, sumOfActions } from './actions.js';
+import { type EffectOutcome, outcomesOf, playEffects } from './effects.js';
 import { loadRules } from './rules.js';
 import type { BacktestInput, ShareNews, ShareOptions, ShareResult, TopicEvents } from './share.js';
 
@@ -19,7 +22,7 @@ export interface BacktestOptions extends BacktestInput {
   readonly endWatermark?: Timestamp | 'last-event';
   /** Default 1. Each one reads all events, and runs its share of the keys. */
   readonly threads?: number;
-  /** Whether the alerts are wanted, and not just how many there were. Default false. */
+  /** Whether the alerts are wanted, and not just how many there were. Default false, but where effects are played. */
   readonly keepsAlerts?: boolean;
   /** Told how many records each thread has read. */
   readonly onProgress?: (records: number) => void;
@@ -44,6 +47,8 @@ export interface BacktestResult {
   readonly busiest: readonly { key: string; events: number }[];
   /** In order of event time; empty unless they are kept. */
   readonly alerts: readonly Alert[];
+  /** What would have become of effects; empty unless they are played. */
+  readonly effects: readonly EffectOutcome[];
   readonly seconds: number;
   readonly eventsPerSecond: number;
   /** Of all threads. */
@@ -58,16 +63,27 @@ const RESOURCES = { maxYoungGenerationSizeMb: 256, maxOldGenerationSizeMb: 16_38
 
 /** @throws CepError for rules and files that can't be used */
 export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
-  const { rules, conditions, events, from, to, threads = 1, onProgress = () => {} } = options;
+  const { rules, conditions, events, from, to, effects, threads = 1 } = options;
+  const { onProgress = () => {} } = options;
   const began = performance.now();
   const cpu = process.cpuUsage();
   const topics = await judged(options);
-  const input: BacktestInput = { rules, conditions, events, topics, from, to };
+  const declared = effects === undefined ? undefined : await loadEffects(effects);
+  if (declared) {
+    const { journeys } = await loadRules(rules, conditions);
+    requireDeclared(
+      journeys,
+      declared,
+      (name) =>
+        `declare it; for a function of your workers with "send": {"kind": "function", "name": "${name}"}`,
+    );
+  }
+  const input: BacktestInput = { rules, conditions, events, topics, from, to, effects };
   const shareOf = (share: number): ShareOptions => ({
     ...input,
     outOfOrdernessMs: options.outOfOrdernessMs ?? seconds(2),
     endWatermark: options.endWatermark ?? MAX_TIMESTAMP,
-    keepsAlerts: options.keepsAlerts ?? false,
+    keepsAlerts: effects !== undefined || (options.keepsAlerts ?? false),
     share,
     shares: threads,
   });
@@ -77,9 +93,11 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
       inThread(shareOf(share), share === 0 ? onProgress : () => {}),
     ),
   );
+  const setOff = shares.flatMap((share) => share.setOff);
+  const played = declared ? playEffects(declared, setOff, shares[0]?.goals ?? []) : [];
   const elapsed = (performance.now() - began) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
-  return merged(shares, elapsed, (user + system) / 1e6);
+  return { ...merged(shares, elapsed, (user + system) / 1e6), effects: outcomesOf(played) };
 }
 
 /** Topics of which it is known whether they are keyed: found out once, so that all threads go by the same. */
@@ -124,7 +142,7 @@ function merged(
   shares: readonly ShareResult[],
   elapsed: number,
   cpuSeconds: number,
-): BacktestResult {
+): Omit<BacktestResult, 'effects'> {
   const [{ read, late, from, to }] = shares as [ShareResult];
   const rules = new Map<string, RuleCounts>();
   const alertCounts: Record<string, number> = {};

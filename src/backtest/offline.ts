@@ -7,7 +7,7 @@ import { EventOrder } from '../ingest/order.js';
 import { patienceOf } from '../ingest/patience.js';
 import type { RawRecord } from '../ingest/record.js';
 import { accepts, keyOf } from '../ingest/route.js';
-import { announce, planAlert } from '../rules/alert.js';
+import { announce, type PlannedAlert, planAlert } from '../rules/alert.js';
 import type { CompiledJourney, CompiledJourneys } from '../rules/compiled.js';
 import type { Journey } from '../rules/journey.js';
 import type { Alert } from '../rules/rule.js';
@@ -31,6 +31,10 @@ export interface OfflineRunOptions {
   readonly onAlert?: (type: string, at: Timestamp) => void;
   /** Whether the result has the alerts; to make them is dear. Default true. */
   readonly keepsAlerts?: boolean;
+  /** Told of each alert that is kept and sets something off, in no order of time. */
+  readonly onSetOff?: (alert: PlannedAlert) => void;
+  /** Told of each event that is not late, in order of time, of whatever key. */
+  readonly onEvent?: (event: CepEvent) => void;
 }
 
 export interface OfflineOptions extends OfflineRunOptions {
@@ -270,7 +274,8 @@ export class OfflineRun {
   }
 
   #route(event: CepEvent): void {
-    const { owns } = this.#options;
+    const { owns, onEvent } = this.#options;
+    onEvent?.(event);
     for (const { key: from, journeys, byKey } of this.#keys) {
       const key = keyOrNone(event, from);
       if (key === null || (owns !== undefined && !owns(key))) continue;
@@ -350,12 +355,15 @@ export class OfflineRun {
 
   /** Who is told of the sessions' matches and timeouts. */
   #teller(): Tell {
-    const { onAlert, keepsAlerts = true } = this.#options;
+    const { onAlert, onSetOff, keepsAlerts = true } = this.#options;
     return (origin, found, ordinal) => {
-      const alert = keepsAlerts ? planAlert(origin, found, ordinal)?.alert : undefined;
-      const type = keepsAlerts ? alert?.type : announce(origin.rule, found)?.outcome.alert;
+      const planned = keepsAlerts ? planAlert(origin, found, ordinal) : null;
+      const type = keepsAlerts ? planned?.alert.type : announce(origin.rule, found)?.outcome.alert;
       if (type === undefined) return;
-      if (alert) this.#alerts.push(alert);
+      if (planned) {
+        this.#alerts.push(planned.alert);
+        if (planned.effects.length > 0) onSetOff?.(planned);
+      }
       this.actions.alert(this.#traffic, found.at);
       onAlert?.(type, found.at);
     };

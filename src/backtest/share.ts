@@ -1,12 +1,17 @@
 // One thread's share of a backtest: all records are read, and the keys that are its own are run.
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { goalsOf } from '../effects/goals.js';
+import type { GoalReached } from '../effects/simulation.js';
+import { loadEffects } from '../effects-module.js';
 import { CepError } from '../errors.js';
+import type { CepEvent } from '../event.js';
 import { fileSource, readFileBatches } from '../ingest/read-file.js';
 import { readTopicRange, requireOwn, type TopicEnd } from '../ingest/read-topic.js';
 import type { RawRecord } from '../ingest/record.js';
 import { createKafka, type KafkaSettings } from '../kafka/settings.js';
 import { createLogger } from '../log.js';
+import type { PlannedAlert } from '../rules/alert.js';
 import type { Alert } from '../rules/rule.js';
 import type { RuleCounts } from '../rules/session.js';
 import type { Millis, Timestamp } from '../time.js';
@@ -34,6 +39,8 @@ export interface BacktestInput {
   /** Events from this time on, and before the other; all by default. */
   readonly from?: Timestamp | undefined;
   readonly to?: Timestamp | undefined;
+  /** Path of a declaration of effects, which are then played. None by default. */
+  readonly effects?: string | undefined;
 }
 
 export interface ShareOptions extends BacktestInput {
@@ -61,6 +68,10 @@ export interface ShareResult {
   /** The keys with most events, as `journey/key`. */
   readonly busiest: readonly [key: string, events: number][];
   readonly alerts: readonly Alert[];
+  /** Those that set something off, and the goals that users have reached, where effects are played. */
+  readonly setOff: readonly PlannedAlert[];
+  /** Of all events: of the first share alone. */
+  readonly goals: readonly GoalReached[];
   readonly actions: ActionCounts;
 }
 
@@ -88,6 +99,8 @@ async function runShare(
     if (known) known[2]++;
     else over.set(`${hour} ${type}`, [type, hour, 1]);
   };
+  const setOff: PlannedAlert[] = [];
+  const goals: GoalReached[] = [];
   const run = new OfflineRun({
     journeys,
     from: options.from,
@@ -96,6 +109,12 @@ async function runShare(
     onAlert,
     keepsAlerts: options.keepsAlerts,
     ...(shares > 1 ? { owns } : {}),
+    ...(options.effects === undefined
+      ? {}
+      : {
+          onSetOff: (alert) => setOff.push(alert),
+          ...(share === 0 ? { onEvent: await goalsInto(goals, options.effects) } : {}),
+        }),
   });
   const take = (record: RawRecord) => {
     run.push(record);
@@ -119,7 +138,19 @@ async function runShare(
     alertsOver: [...over.values()],
     busiest: [...run.taken()].sort((a, b) => b[1] - a[1]).slice(0, BUSIEST),
     alerts,
+    setOff,
+    goals,
     actions: run.actions.counts,
+  };
+}
+
+async function goalsInto(
+  goals: GoalReached[],
+  effects: string,
+): Promise<(event: CepEvent) => void> {
+  const reachedBy = goalsOf(await loadEffects(effects));
+  return ({ data, timestamp: at }) => {
+    for (const { goal, userId: user } of reachedBy(data)) goals.push({ at, user, goal });
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { CepError } from '../errors.js';
+import type { CompiledJourneys } from '../rules/compiled.js';
 import { type Millis, parseDuration } from '../time.js';
 import { isZone, leaveNothingFree } from './calendar.js';
 
@@ -219,4 +220,28 @@ function followUpCycle({ effects }: EffectsDeclaration, name: string): string[] 
 
 function invalid(path: string, message: string): CepError {
   return new CepError('EFFECTS_INVALID', `${path}: ${message}`, { details: { path } });
+}
+
+/**
+ * Makes sure that all effects that rules name are declared.
+ *
+ * @param remedy - what to do about one that is not
+ * @throws CepError `JOURNEYS_INVALID`
+ */
+export function requireDeclared(
+  { byId }: CompiledJourneys,
+  { effects }: EffectsDeclaration,
+  remedy: (effect: string) => string,
+): void {
+  for (const { journey } of byId.values()) {
+    for (const { id, onMatch, onTimeout } of journey.rules) {
+      for (const effect of [...(onMatch?.effects ?? []), ...(onTimeout?.effects ?? [])]) {
+        if (Object.hasOwn(effects, effect)) continue;
+        throw new CepError(
+          'JOURNEYS_INVALID',
+          `rule "${id}" of journey "${journey.id}" names the effect "${effect}", which is not registered: ${remedy(effect)}`,
+        );
+      }
+    }
+  }
 }

@@ -225,3 +225,45 @@ export default defineJourneys({
     expect(stdout).toContain('1 error, 0 warnings');
   });
 });
+
+test('--effects: what the retention example would have sent, as its demo sends it', async () => {
+  const hour = 3_600_000;
+  const start = Date.UTC(2026, 10, 2, 9); // ten o'clock in Berlin
+  const cart = (at: Timestamp, userId: string, boughtAfter?: number) => {
+    const click = { productId: 'lamp', price: 49, userId, email: `${userId}@example.com` };
+    const put = { ...click, eventTime: at, eventType: 'cart' };
+    if (boughtAfter === undefined) return [put];
+    return [put, { ...click, eventTime: at + boughtAfter, eventType: 'purchase' }];
+  };
+  const stories = [
+    ...cart(start, 'ann'),
+    ...cart(start + days(2), 'bob', 25 * 60_000),
+    ...cart(start + days(4) + 5 * hour, 'ann'),
+    ...cart(start + days(6) + 11 * hour, 'cid'),
+    ...cart(start + days(9), 'dot', 5 * hour),
+    ...cart(start + days(11), 'eve'),
+  ];
+  const args = [
+    ...['backtest', '--rules', join(ROOT, 'examples/retention.ts')],
+    ...['--events', file('carts.ndjson', lines(stories)), '--threads', '2'],
+  ];
+  const effects = ['--effects', join(ROOT, 'examples/retention-effects.json')];
+  const asJson = await run([...args, ...effects, '--json'], { cwd: folder });
+  expect(asJson.code, asJson.stderr).toBe(0);
+  const found = JSON.parse(asJson.stdout) as { effects: Record<string, unknown>[] };
+  expect(found.effects.map((row) => Object.values(row))).toEqual([
+    ['cart-coupon', 'sent', null, 2, 2],
+    ['cart-coupon', 'suppressed', 'GOAL_REACHED', 1, 1],
+    ['cart-coupon', 'capped', 'BUDGET', 1, 1],
+    ['cart-reminder', 'sent', null, 4, 4],
+    ['cart-reminder', 'suppressed', 'GOAL_REACHED', 1, 1],
+    ['cart-reminder', 'capped', 'REENTRY', 1, 1],
+  ]);
+  const asText = await run([...args, ...effects], { cwd: folder });
+  expect(asText.stdout).toMatch(/cart-coupon +│? *capped +│? *BUDGET +│? *1/);
+
+  const none = file('none.json', '{"effects": {}}');
+  const refused = await run([...args, '--effects', none], { cwd: folder });
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused.stderr).toMatch(/^temporal-cep: rule "cart-abandonment".*"cart-reminder"/);
+});

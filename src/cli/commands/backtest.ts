@@ -22,6 +22,7 @@ import { CONDITIONS_HELP } from './rules/validate.js';
 interface BacktestFlags extends HandOverFlags {
   readonly against?: string;
   readonly conditions?: string;
+  readonly effects?: string;
   readonly events: string[];
   readonly to?: Timestamp;
   readonly leaveOpen?: boolean;
@@ -57,6 +58,7 @@ export function backtestCommand(): Command {
     .option('--to <time>', 'events before this time', timestamp)
     .option('--against <file>', 'other rules: tells what only they, or only --rules, would alert')
     .option('--conditions <module>', CONDITIONS_HELP)
+    .option('--effects <file>', 'tell what its effects would have come to: as for a worker')
     .option(
       '--out-of-orderness <duration>',
       'how far event times may lag, as for ingest',
@@ -96,7 +98,8 @@ export function backtestCommand(): Command {
       `
 Runs the automaton of the sessions, so that the alerts are those of an ingest of the same events, ids included.
 A topic is read up to where it ended at the start, by each thread; topics are read side by side, after the files.
-Actions are an estimate of what sessions would ask of Temporal; docs/scaling.md says what they lead to.
+With --effects the policies of that declaration are played on the clock of the events, without what suppression lists say; nothing is
+sent. Actions are an estimate of what sessions would ask of Temporal; docs/scaling.md says what they lead to.
 Exits with 1 when a file or topic cannot be read, or a rule is refused.
 
 With --hand-over the rules of the file are on afterwards, as if they had been so all along: ingestors of the --group stand
@@ -121,9 +124,10 @@ async function run(flags: BacktestFlags): Promise<void> {
   if (handOver) return await runHandOver(flags, topicOfHandOver(flags));
   // Measured once: all that is compared has read the same.
   const topics = await topicsOf(flags);
-  const runOf = (rules: string) =>
+  const runOf = (rules: string, effects?: string) =>
     backtest({
       rules,
+      effects,
       conditions: flags.conditions,
       events: flags.events.filter((name) => !name.startsWith(TOPIC)),
       topics,
@@ -135,7 +139,7 @@ async function run(flags: BacktestFlags): Promise<void> {
       ...(flags.leaveOpen ? { endWatermark: 'last-event' as const } : {}),
       onProgress: (records) => progress(`${rules}: ${records.toLocaleString('en')} records`),
     });
-  const result = await runOf(flags.rules);
+  const result = await runOf(flags.rules, flags.effects);
   const comparison = against
     ? compareAlerts((await runOf(against)).alerts, result.alerts)
     : undefined;
@@ -148,15 +152,15 @@ async function run(flags: BacktestFlags): Promise<void> {
 }
 
 /** @throws CepError `SETTING_INVALID` for flags of a backtest that changes nothing */
-function topicOfHandOver({ events, against, to, leaveOpen }: BacktestFlags): string {
+function topicOfHandOver({ events, against, to, leaveOpen, effects }: BacktestFlags): string {
   const [topic = ''] = events;
   const isOne = events.length === 1 && topic.startsWith(TOPIC) && topic.length > TOPIC.length;
-  const isOther = against !== undefined || to !== undefined || leaveOpen === true;
+  const isOther = [against, to, leaveOpen, effects].some((flag) => flag !== undefined);
   if (isOne && !isOther) return topic.slice(TOPIC.length);
   throw new CepError(
     'SETTING_INVALID',
     isOne
-      ? '--hand-over goes on where the topic ends: leave out --against, --to and --leave-open'
+      ? '--hand-over goes on where the topic ends: leave out --against, --effects, --to and --leave-open'
       : '--hand-over needs one topic, which ingestors read: write --events kafka:TOPIC',
   );
 }
@@ -204,6 +208,16 @@ function asText(result: BacktestResult, comparison: Comparison | undefined): str
       Object.entries(result.alertCounts).sort(([, a], [, b]) => b - a),
     ),
     table(['from', 'alerts'], alertsOverTime(result)),
+    ...(result.effects.length === 0
+      ? []
+      : [
+          table(
+            ['effect', 'became', 'because', 'count', 'users'],
+            result.effects.map(({ effect, state, reason, count, users }) => [
+              ...[effect, state, reason ?? '', count, users],
+            ]),
+          ),
+        ]),
     table(
       ['busiest key', 'events'],
       result.busiest.map(({ key, events }) => [key, events]),
