@@ -9,7 +9,7 @@ import { type Click, generateClickstream, Random } from '../../src/demo/clickstr
 import type { IngestCounts } from '../../src/ingest/ingest.js';
 import type { Reject } from '../../src/ingest/rejects.js';
 import type { Alert } from '../../src/rules/rule.js';
-import { minutes, seconds } from '../../src/time.js';
+import { days, minutes, seconds } from '../../src/time.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { loadJourneys } from './support/built.js';
 import { environment, ROOT, run } from './support/cli.js';
@@ -17,6 +17,7 @@ import { type Dev, startDev } from './support/dev.js';
 
 const JOURNEYS = join(ROOT, 'examples/journeys.ts');
 const EVENTS = 20_000;
+const USERS = 200;
 /** Of the command line, where nothing else is said. */
 const OUT_OF_ORDERNESS_MS = seconds(2);
 
@@ -34,9 +35,17 @@ function arrivals(): Click[] {
   const delayMs = () =>
     random.chance(0.01) ? random.integer(minutes(1), minutes(10)) : random.integer(0, 1_900);
   return generateClickstream({ seed: 11, events: EVENTS, endsAt: Date.UTC(2026, 0, 20) })
+    .map(asOfFewer)
     .map((click) => ({ click, at: click.eventTime + delayMs() }))
     .sort((a, b) => a.at - b.at)
     .map(({ click }) => click);
+}
+
+/** A third of the users do it all, and half a week of each is one session: as many events in fewer workflows, each of which costs. */
+function asOfFewer(click: Click): Click {
+  const userId = String(Number(/\d+/.exec(click.userId)?.[0]) % USERS);
+  const userSession = `${userId}-${Math.floor(click.eventTime / days(3.5))}`;
+  return { ...click, userId, userSession };
 }
 
 /** Numbers of those behind the watermark of all before them. */
