@@ -211,9 +211,9 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
 }
 
 /** Starts the workflow that takes care of an alert's effects; one that was started before goes on as it is. */
-export async function startEffects(alert: Alert, effects: readonly string[]): Promise<void> {
+export async function startEffects(input: EffectInput): Promise<void> {
   const { client, info } = Context.current();
-  const input: EffectInput = { alert, effects };
+  const { alert, effects } = input;
   try {
     await client.workflow.start(EFFECT_WORKFLOW, {
       workflowId: effectWorkflowId(alert.id),

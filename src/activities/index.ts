@@ -25,10 +25,12 @@ export interface SessionActivities {
    * changes nothing.
    *
    * @param effects - names, by the id of the alert that sets them off
+   * @param readFrom - the partitions of the session: goals of its user are in them
    */
   publishAlerts(
     alerts: readonly Alert[],
     effects?: Readonly<Record<string, readonly string[]>>,
+    readFrom?: readonly SourcePartition[],
   ): Promise<void>;
   /** Puts events that the session did not take into the late output. */
   publishLate(
@@ -95,7 +97,7 @@ export interface ActivityDependencies {
 export function createActivities(deps: ActivityDependencies): SessionActivities {
   const { progress, ledger, alerts: sink, late, rules, onPublished, progressWaitMs } = deps;
   return {
-    publishAlerts: async (alerts, effects = {}) => {
+    publishAlerts: async (alerts, effects = {}, readFrom = []) => {
       const recorded = await ledger.record(alerts);
       const fresh = recorded.filter(({ shadow }) => !shadow);
       if (fresh.length === 0) return;
@@ -106,7 +108,7 @@ export function createActivities(deps: ActivityDependencies): SessionActivities 
       await Promise.all(
         fresh.map(async (alert) => {
           const names = effects[alert.id];
-          if (names) await startEffects(alert, names);
+          if (names) await startEffects({ alert, effects: names, readFrom });
         }),
       );
       await ledger.published(fresh.map(({ id }) => id));

@@ -66,7 +66,8 @@ function answer(
   const successor = lastSuccessor(snapshot, row);
   if (successor.length === 0) {
     const lowWater = origin ? originLowWater(row.origins, origin) : row.lowWater;
-    return { watermark: row.watermark, lowWater, finished: row.finished };
+    const { watermark, finished, isLive } = row;
+    return { watermark, lowWater, finished, ...(isLive && { isLive }) };
   }
   // K2.
   const reached = Math.min(...successor.map(({ watermark }) => watermark));
@@ -74,6 +75,7 @@ function answer(
     watermark: Math.max(row.watermark, reached),
     lowWater: MAX_TIMESTAMP,
     finished: successor.every(({ finished }) => finished),
+    ...(successor.some(({ isLive }) => isLive) && { isLive: true }),
   };
 }
 

@@ -80,14 +80,14 @@ export function sqlProgressStore({ db }: Pick<Database, 'db'>): SqlProgressStore
     read: async (source, partition, origin) => {
       const row = await db
         .selectFrom('cep_progress')
-        .select(['watermark', 'low_water', 'finished', 'origins'])
+        .select(['watermark', 'low_water', 'finished', 'quiet_since', 'origins'])
         .where('source', '=', source)
         .where('partition', '=', partition)
         .executeTakeFirst();
       if (row === undefined) return null;
-      const { watermark, finished, origins } = row;
+      const { watermark, finished, quiet_since, origins } = row;
       const lowWater = origin ? originLowWater(origins ?? undefined, origin) : row.low_water;
-      return { watermark, lowWater, finished };
+      return { watermark, lowWater, finished, ...(quiet_since !== null && { isLive: true }) };
     },
 
     overview: async () => {
@@ -115,11 +115,15 @@ export function sqlProgressStore({ db }: Pick<Database, 'db'>): SqlProgressStore
       const rows = await db
         .selectFrom('cep_progress')
         .select(['source', 'partition', 'watermark', 'low_water as lowWater', 'finished'])
-        .select(['continued_by as continuedBy', 'origins'])
+        .select(['continued_by as continuedBy', 'quiet_since', 'origins'])
         .orderBy('source')
         .orderBy('partition')
         .execute();
-      return rows.map(({ origins, ...row }) => (origins === null ? row : { ...row, origins }));
+      return rows.map(({ quiet_since, origins, ...row }) => ({
+        ...row,
+        ...(quiet_since !== null && { isLive: true }),
+        ...(origins === null ? {} : { origins }),
+      }));
     },
   };
 }

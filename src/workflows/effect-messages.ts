@@ -2,6 +2,7 @@
 
 import type { Alert } from '../rules/rule.js';
 import type { Millis, Timestamp } from '../time.js';
+import type { SourcePartition } from './messages.js';
 
 /** Workflow type. */
 export const EFFECT_WORKFLOW = 'effect';
@@ -16,6 +17,8 @@ export interface EffectInput {
   readonly alert: Alert;
   /** Names, all at once. */
   readonly effects: readonly string[];
+  /** Partitions that must have been read as far as an effect is due before its goal counts as not reached. None by default. */
+  readonly readFrom?: readonly SourcePartition[];
 }
 
 /** What the workflow has to know of an effect's declaration: it stands in its history, whatever becomes of the declaration. */

@@ -4,6 +4,8 @@
 //   F1. What it has to know of a declaration comes from an activity: a worker with another one replays it all the same.
 //   F2. It decides nothing. What it is told when it asks was decided in one transaction, and is told again to who asks again.
 //   F3. A goal that is missed as a signal is found in the ledger when it is decided.
+//   F4. What has a goal is not decided before ingestors have read as far as it is due: a purchase may wait in Kafka. Only of live
+//       streams: a historic one has been read to its end, or stands for good.
 
 import {
   condition,
@@ -15,9 +17,10 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { EffectActivities } from '../activities/effects.js';
+import type { SessionActivities } from '../activities/index.js';
 import type { Reason } from '../effects/record.js';
 import { messageOf } from '../errors.js';
-import { type Millis, readableTimestamp, seconds, type Timestamp } from '../time.js';
+import { type Millis, minutes, readableTimestamp, seconds, type Timestamp } from '../time.js';
 import {
   AGAIN_SIGNAL,
   EFFECTS_QUERY,
@@ -27,7 +30,7 @@ import {
   GOAL_SIGNAL,
   isOver,
 } from './effect-messages.js';
-import { SUMMARY_LENGTH_MAX } from './messages.js';
+import { type SourcePartition, SUMMARY_LENGTH_MAX } from './messages.js';
 
 export const goalSignal = defineSignal<[goal: string, at: Timestamp]>(GOAL_SIGNAL);
 export const againSignal = defineSignal<[effect: string]>(AGAIN_SIGNAL);
@@ -37,11 +40,15 @@ export const effectsQuery = defineQuery<EffectProgress[]>(EFFECTS_QUERY);
 const LEDGER_MS: Millis = seconds(15);
 /** Who decides that it is to be held has a clock of its own: not at once again. */
 const HOLD_MIN_MS: Millis = seconds(1);
+/** Between two looks at how far ingestors are: twice as long each time, as an outage may last for days. */
+const LOOK_MIN_MS: Millis = seconds(1);
+const LOOK_MAX_MS: Millis = minutes(10);
 /** As Temporal's own default: 1 s, then twice that, ..., tried for as long as it takes. */
 const ledger = { startToCloseTimeout: LEDGER_MS };
 
 const { planEffect, decideEffect, suppressEffect, giveUpEffect } =
   proxyActivities<EffectActivities>(ledger);
+const { readProgress } = proxyActivities<Pick<SessionActivities, 'readProgress'>>(ledger);
 
 /** Takes care of an alert's effects, and of what follows on them, until nothing is left to do. */
 export async function effect(input: EffectInput): Promise<EffectProgress[]> {
@@ -56,6 +63,7 @@ export async function effect(input: EffectInput): Promise<EffectProgress[]> {
 
 class AlertEffects {
   readonly #alert: EffectInput['alert'];
+  readonly #readFrom: readonly SourcePartition[];
   readonly #progress = new Map<string, EffectProgress>();
   /** Goals reached since the match. */
   readonly #goals = new Set<string>();
@@ -63,8 +71,9 @@ class AlertEffects {
   readonly #again = new Set<string>();
   #underWay = 0;
 
-  constructor({ alert }: EffectInput) {
+  constructor({ alert, readFrom = [] }: EffectInput) {
     this.#alert = alert;
+    this.#readFrom = readFrom;
   }
 
   get isDone(): boolean {
@@ -124,8 +133,7 @@ class AlertEffects {
     let until = dueAt;
     let why = 'its delay';
     for (;;) {
-      if (until > Date.now()) this.#tell(name, 'waiting', why, until);
-      if (await this.#goalComesFirst(plan.goal, until)) {
+      if (await this.#goalComesFirst(name, plan.goal, until, why)) {
         await suppressEffect(this.#alert, name, 'GOAL_REACHED');
         return this.#refused(name, 'GOAL_REACHED');
       }
@@ -142,11 +150,36 @@ class AlertEffects {
     }
   }
 
-  async #goalComesFirst(goal: string | null, until: Timestamp): Promise<boolean> {
+  /** Waits, for whatever reason, until then; with a goal, until ingestors have read as far (F4). */
+  async #goalComesFirst(
+    name: string,
+    goal: string | null,
+    until: Timestamp,
+    why: string,
+  ): Promise<boolean> {
     const isReached = () => goal !== null && this.#goals.has(goal);
     const ms = until - Date.now();
-    if (isReached()) return true;
-    return ms > 0 && (await condition(isReached, ms));
+    if (ms > 0) {
+      this.#tell(name, 'waiting', why, until);
+      await condition(isReached, ms);
+    }
+    for (let longer = 1; goal !== null && !isReached(); longer *= 2) {
+      const behindMs = await this.#behind(until);
+      if (behindMs <= 0) break;
+      this.#tell(name, 'waiting', `events up to ${readableTimestamp(until)} are still to be read`);
+      await condition(isReached, Math.min(longer * Math.max(behindMs, LOOK_MIN_MS), LOOK_MAX_MS));
+    }
+    return isReached();
+  }
+
+  /** How far ingestors of live streams are from it. What was done before the match is no goal. */
+  async #behind(until: Timestamp): Promise<Millis> {
+    if (this.#readFrom.length === 0 || until <= this.#alert.at) return 0;
+    const answers = await readProgress(
+      this.#readFrom.map((partition) => ({ ...partition, watermark: until })),
+    );
+    const open = answers.filter((answer) => answer?.isLive && !answer.finished);
+    return Math.max(0, ...open.map((answer) => until - (answer?.watermark ?? until)));
   }
 
   async #try(name: string, { timeoutMs, retry }: EffectPlan): Promise<boolean> {

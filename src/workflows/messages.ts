@@ -96,6 +96,8 @@ export interface PartitionProgress {
   /** Offsets below it are committed. */
   readonly lowWater: number;
   readonly finished: boolean;
+  /** Of a stream of the present: its watermark goes on with the clock, or stands because its ingestor does. */
+  readonly isLive?: boolean;
 }
 
 /** Answer to a {@link ProgressQuestion}. */

@@ -622,6 +622,7 @@ class SessionShell {
     const args: Parameters<typeof publishAlerts> = [planned.map(({ alert }) => alert)];
     if (withEffects.length > 0) {
       args.push(Object.fromEntries(withEffects.map(({ alert, effects }) => [alert.id, effects])));
+      args.push(this.#sources.channels());
     }
     const { sparesTasks = true } = this.#input.settings;
     if (sparesTasks && Date.now() >= this.#localAgainAt) {

@@ -93,6 +93,12 @@ export class Sources {
     return [...this.#partitions.values()].filter(({ finished }) => !finished);
   }
 
+  /** Those of them that have a watermark of their own. */
+  channels(): SourcePartition[] {
+    const known = this.unfinished().map(({ source, partition }) => ({ source, partition }));
+    return [...new Map(known.map((channel) => [keyOf(channel), channel])).values()];
+  }
+
   snapshot(): PartitionSnapshot[] {
     return [...this.#partitions.values()].map((p) => ({ ...p, seen: [...p.seen] }));
   }
