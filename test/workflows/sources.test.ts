@@ -227,3 +227,14 @@ test('R1 to R3 under random calls, with snapshots in between', () => {
     { numRuns: 1_000 },
   );
 });
+
+test('channels: each partition once, whatever origins it brings, without those that have ended', () => {
+  const sources = new Sources();
+  const origin = (partition: number) => ({ source: 'raw', partition });
+  sources.take({ ...p0, origin: origin(0) }, 1);
+  sources.take({ ...p0, origin: origin(1) }, 1);
+  sources.take(p1, 1);
+  expect(sources.channels()).toEqual([p0, p1]);
+  sources.promise(p1, { watermark: 1, lowWater: 2, finished: true });
+  expect(sources.channels()).toEqual([p0]);
+});

@@ -1,0 +1,137 @@
+// A purchase that waits in Kafka while its ingestor is away: an effect that it would cancel waits for it, on the time-skipping server.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Alert } from 'temporal-cep/worker';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTimeSkipping } from '../../src/servers/test-server.js';
+import type { Store } from '../../src/store/index.js';
+import { hours, minutes, type Timestamp } from '../../src/time.js';
+import {
+  EFFECT_WORKFLOW,
+  EFFECTS_QUERY,
+  type EffectInput,
+  type EffectProgress,
+  effectWorkflowId,
+} from '../../src/workflows/effect-messages.js';
+import { TASK_QUEUE } from '../../src/workflows/messages.js';
+import { createWorker, openStore, quietTemporal } from './support/built.js';
+
+const DELAY = minutes(30);
+
+let env: TestWorkflowEnvironment;
+let store: Store;
+let stop: () => Promise<void>;
+const sent: string[] = [];
+
+beforeAll(async () => {
+  quietTemporal();
+  env = await startTimeSkipping();
+  store = await openStore({ memory: true }, { migrate: true });
+  const worker = await createWorker({
+    journeys: new URL('support/journeys.ts', import.meta.url),
+    store,
+    effects: {
+      goals: { bought: { when: "event.eventType == 'purchase'" } },
+      effects: {
+        remind: { send: { kind: 'function', name: 'remind' }, delay: '30m', goal: 'bought' },
+      },
+    },
+    activities: {
+      remind: async ({ id }: Alert) => {
+        sent.push(id);
+      },
+    },
+    progressWaitMs: 0,
+    connection: env.nativeConnection,
+  });
+  const running = worker.run();
+  stop = async () => {
+    worker.shutdown();
+    await running;
+  };
+});
+afterAll(async () => {
+  await stop?.();
+  await store?.close();
+  await env?.teardown();
+});
+
+/** An ingestor of one partition. */
+async function ingestorOf(source: string, isLive: boolean) {
+  const [claim] = await store.progress.claim(source, [0], 'a test');
+  return async (watermark: Timestamp) => {
+    const progress = {
+      ...{ watermark, lowWater: 1, nextOffset: 1, readTo: 1, orderingWatermark: watermark },
+      ...{ finished: false, quietSince: isLive ? watermark : null },
+    };
+    const generation = claim?.generation ?? 0;
+    const refused = await store.progress.publish([{ source, partition: 0, generation, progress }]);
+    expect(refused).toEqual([]);
+    // Workers know it within a second, which is nothing only where time is not skipped.
+    await sleep(1_100);
+  };
+}
+
+/** The effect of an alert of this moment, which is set off by a session of the source. */
+async function setOff(source: string, user: string) {
+  const at = await env.currentTimeMs();
+  const alert: Alert = {
+    ...{ id: `alert-${user}`, journey: 'long', rule: 'cart-abandonment', ruleVersion: 1 },
+    ...{ key: user, userId: user, userSession: user, type: 'LEFT', message: 'left', match: {}, at },
+  };
+  const input: EffectInput = {
+    ...{ alert, effects: ['remind'], readFrom: [{ source, partition: 0 }] },
+  };
+  const options = { workflowId: effectWorkflowId(alert.id), taskQueue: TASK_QUEUE, args: [input] };
+  await env.client.workflow.start(EFFECT_WORKFLOW, options);
+  // The environment's own client would skip time for it.
+  const client = new Client({ connection: env.connection });
+  const handle = client.workflow.getHandle(options.workflowId);
+  const stateOf = async () => {
+    const [record] = await store.effects.ofAlert(alert.id);
+    return [record?.state, record?.reason];
+  };
+  const waitsFor = async () => {
+    const [one] = await handle.query<EffectProgress[]>(EFFECTS_QUERY);
+    return one?.why;
+  };
+  return { at, id: alert.id, handle, stateOf, waitsFor };
+}
+
+test('it is decided when ingest has read as far as it is due: the purchase that was still in Kafka cancels it', async () => {
+  const publish = await ingestorOf('kafka/away', true);
+  const began = await env.currentTimeMs();
+  await publish(began);
+  const ann = await setOff('kafka/away', 'ann');
+  const bob = await setOff('kafka/away', 'bob');
+  await env.sleep(DELAY + hours(5));
+  for (const one of [ann, bob]) {
+    expect(await one.waitsFor()).toMatch(/^events up to .* are still to be read$/);
+    expect(await one.stateOf()).toEqual(['planned', null]);
+  }
+
+  // Back again: the purchase is recorded before the watermark passes it, and its signal is lost on the way.
+  await store.effects.goalReached('ann', 'bought', ann.at + minutes(10));
+  await publish(ann.at + DELAY - 1);
+  await env.sleep(minutes(11));
+  expect(await ann.stateOf()).toEqual(['planned', null]);
+  await publish(ann.at + DELAY + minutes(1));
+  await env.sleep(minutes(11));
+  expect(await ann.stateOf()).toEqual(['suppressed', 'GOAL_REACHED']);
+  expect(await bob.stateOf()).toEqual(['delivered', null]);
+  expect(sent).toEqual([bob.id]);
+
+  // What looked ever more rarely has a short history.
+  const { historyLength } = await bob.handle.describe();
+  expect(historyLength).toBeLessThan(500);
+});
+
+test('a historic stream holds up nothing', async () => {
+  const publish = await ingestorOf('kafka/past', false);
+  await publish((await env.currentTimeMs()) - hours(24));
+  const cid = await setOff('kafka/past', 'cid');
+  await env.sleep(DELAY + minutes(1));
+  expect(await cid.stateOf()).toEqual(['delivered', null]);
+});
