@@ -32,6 +32,7 @@ import type { Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import { MIN_TIMESTAMP, type Millis, seconds } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
+import type { ChangeOptions } from './debezium.js';
 import { isRepartitioned, recordOf, topicSource, withId } from './kafka-record.js';
 import { type KeyedSources, keyedVerdict } from './keyed.js';
 import { Lanes } from './lanes.js';
@@ -70,6 +71,8 @@ export interface ReadKafkaOptions {
   readonly keyed: KeyedSources;
   /** Says that all events of a session lie in one partition, or that they do not; found out by default. */
   readonly isKeyed?: boolean;
+  /** Where values are what Debezium writes, rather than events. */
+  readonly changes?: ChangeOptions | undefined;
   /** Reads for a repartition: then several share a topic that is not keyed. */
   readonly repartitions?: boolean;
   /** Where to begin when neither SQL nor the group knows: at the topic's begin (default) or its end. */
@@ -517,7 +520,7 @@ class Reader implements KafkaReader {
 
   /** K4. */
   async #fetched({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
-    const { topic, log } = this.#options;
+    const { topic, changes, log } = this.#options;
     const { partition } = batch;
     const epoch = this.#epoch;
     const readAt = this.#clock.now();
@@ -542,7 +545,7 @@ class Reader implements KafkaReader {
     this.#lanes.push(
       partition,
       batch.messages.map((message) =>
-        recordOf({ source: this.source, partition, readAt }, message),
+        recordOf({ source: this.source, partition, readAt, changes }, message),
       ),
     );
     this.#positions.set(partition, Number(batch.lastOffset()) + 1);
