@@ -27,6 +27,7 @@ import type {
 import { CepError, messageOf } from '../errors.js';
 import { requireTopic } from '../kafka/admin.js';
 import { groupAssigner, inUse, requireGroup } from '../kafka/consumer-group.js';
+import { readingRefused } from '../kafka/failure.js';
 import { topicIdentity } from '../kafka/topic-id.js';
 import type { Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
@@ -131,7 +132,7 @@ export async function openKafkaReader(options: ReadKafkaOptions): Promise<KafkaR
     await reader.open();
   } catch (error) {
     await reader.close();
-    throw error;
+    throw error instanceof CepError ? error : (readingRefused(options, error) ?? error);
   }
   return reader;
 }
@@ -357,7 +358,7 @@ class Reader implements KafkaReader {
   }
 
   #crashed({ error, restart }: ConsumerCrashEvent['payload']): void {
-    const { log, groupId } = this.#options;
+    const { log, topic, groupId } = this.#options;
     this.#epoch++;
     this.#claims = null;
     this.#positions.clear();
@@ -367,7 +368,7 @@ class Reader implements KafkaReader {
     } else if (/INCONSISTENT_GROUP_PROTOCOL/.test(typeOf(error))) {
       this.#fail(inUse(groupId, 'its members have another protocol'));
     } else {
-      this.#fail(error);
+      this.#fail(readingRefused({ topic, groupId }, error) ?? error);
     }
   }
 

@@ -67,9 +67,13 @@ export function topicFailure(topic: string, action: string, error: unknown): Cep
 
 /** The error for messages that Kafka has not acknowledged. */
 export function notWritten(topic: string, error: unknown): CepError {
+  const failure = rootFailure(error);
+  const remedy = isAuthentication(failure)
+    ? authenticationRemedy(failure)
+    : 'see whether the brokers are up';
   return new CepError(
     'BROKER_UNREACHABLE',
-    `the topic ${topic} could not be written to (${rootFailure(error).message}): see whether the brokers are up`,
+    `the topic ${topic} could not be written to (${failure.message}): ${remedy}`,
     { details: { topic }, cause: error },
   );
 }
@@ -99,6 +103,33 @@ export function brokerUnreachable(settings: Connecting, error: unknown): CepErro
     `Kafka can't be reached at ${brokers} (${what}): ${remedy}`.replaceAll(/\s+/g, ' '),
     { details: { brokers: settings.brokers, reason: what }, cause: error },
   );
+}
+
+/**
+ * What the user can do where the brokers refuse us while we read, or null when they do not. Passwords and rights may be
+ * taken away at any time.
+ */
+export function readingRefused(
+  { topic, groupId }: { topic: string; groupId: string },
+  error: unknown,
+): CepError | null {
+  const failure = rootFailure(error);
+  if (isAuthentication(failure)) {
+    const { what, remedy } = explain({ brokers: [] }, failure);
+    return new CepError(
+      'BROKER_UNREACHABLE',
+      `Kafka lets this client in no longer (${what}): ${remedy}`,
+      { details: { topic, groupId, reason: what }, cause: error },
+    );
+  }
+  if (failure.type === 'GROUP_AUTHORIZATION_FAILED') {
+    return new CepError(
+      'SETTING_INVALID',
+      `the consumer group ${groupId} may not be used by this Kafka user: grant it the access, or set KAFKA_SASL_USERNAME to a user that has it`,
+      { details: { groupId }, cause: error },
+    );
+  }
+  return topicFailure(topic, 'read', error);
 }
 
 /** Whether waiting is of no use: passwords and certificates don't come right by themselves. */

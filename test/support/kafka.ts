@@ -322,7 +322,8 @@ async function formatWithUsers(launcher: string, file: string, env: Environment)
     [
       ...['-XX:TieredStopAtLevel=1', '-cp', join(dirname(launcher), 'lib', '*')],
       ...['kafka.tools.StorageTool', 'format', '--config', file],
-      ...['--cluster-id', randomBytes(16).toString('base64url'), ...users],
+      // In one word: it may begin with a dash.
+      ...[`--cluster-id=${randomBytes(16).toString('base64url')}`, ...users],
     ],
     { env, timeoutMs: minutes(1) },
   );
