@@ -235,7 +235,8 @@ describe('from records to alerts', () => {
       { env },
     );
     const sent = () => readTopic(broker.kafka(), alerts);
-    await until('the alerts are there', async () => (await sent()).length >= 2);
+    await ingest.says(/^Reads .*; Ctrl-C ends it$/m, 90_000);
+    await until('the alerts are there', async () => (await sent()).length >= 2, 90_000);
     const file = join(folder, 'alerts.ndjson');
     const tried = await run(
       [
