@@ -1,7 +1,7 @@
 # temporal-cep as one command, for worker, ingest and all others:
 #
 #   docker build --tag temporal-cep .
-#   docker run --rm --volume "$PWD/examples:/journeys:ro" temporal-cep diagram --journeys /journeys/journeys.ts
+#   docker run --rm --volume "$PWD/examples:/journeys:ro" temporal-cep diagram --pattern /journeys/journeys.ts
 #
 # A journeys module is mounted wherever you like, outside of this image's /app.
 FROM node:22.20.0-bookworm-slim AS build
