@@ -84,7 +84,7 @@ export async function startConnect(options: ConnectOptions): Promise<TestConnect
   void child.exited.then((exit) => {
     ended = describeExit(exit);
   });
-  const deadline = performance.now() + minutes(1);
+  const deadline = performance.now() + minutes(3);
   for (;;) {
     const states = await statesOf(`http://${LOOPBACK}:${port}/connectors/${connector.name}/status`);
     if (states.length === 2 && states.every((state) => state === 'RUNNING')) break;
