@@ -14,6 +14,7 @@ import { ingestKafkaCommand } from '../src/cli/commands/ingest-kafka.js';
 import { setupCommand } from '../src/cli/commands/setup.js';
 import { workerCommand } from '../src/cli/commands/worker.js';
 import { SEARCH_ATTRIBUTES } from '../src/workflows/messages.js';
+import { DEBEZIUM_VERSION } from './support/connect.js';
 
 interface Service {
   readonly image: string;
@@ -208,6 +209,8 @@ describe('docker-compose.yml', () => {
 
   it('has Debezium read the table that MySQL is given, as a user that it has', () => {
     const { mysql, connect } = compose.services;
+    // The one that is tested.
+    expect(connect?.image.split(':')[1]).toBe(DEBEZIUM_VERSION);
     expect(config).toMatchObject({
       'database.hostname': 'mysql',
       'database.include.list': mysql?.environment?.MYSQL_DATABASE,

@@ -11,7 +11,7 @@ import { minutes } from '../../src/time.js';
 import { KAFKA_VERSION, LOGGER } from '../kafka/find-kafka.js';
 import { findJavaServer } from './maven.js';
 
-const DEBEZIUM_VERSION = '3.5.0.Final';
+export const DEBEZIUM_VERSION = '3.5.0.Final';
 
 /** As Connect's REST interface takes it. */
 export interface Connector {
