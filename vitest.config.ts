@@ -7,7 +7,7 @@ const NEEDS_SERVER = [
   'test/servers/**/*.test.ts',
   'test/e2e/**/*.test.ts',
   'test/vectors/session*.test.ts',
-  'test/kafka/{admin,topic-id,alert-topic,reject-topic}.test.ts',
+  'test/kafka/{admin,topic-id,alert-topic,reject-topic,sasl-ssl}.test.ts',
   'test/store/{migrations,progress-store,alert-ledger,effect-ledger,effect-report,store,database,mysql}.test.ts',
   'test/{rule-store,analytics-store,console}/*.test.ts',
   'test/effects/kinds/sql.test.ts',

@@ -40,6 +40,7 @@ export type CepErrorCode =
   | 'EFFECTS_INVALID'
   // records
   | 'RECORD_NOT_JSON'
+  | 'RECORD_NOT_A_CHANGE'
   | 'RECORD_WITHOUT_TIME'
   | 'RECORD_WITHOUT_KEY'
   | 'RECORD_WRONG_TYPE'

@@ -90,6 +90,18 @@ export function ingestMetrics(
     },
   });
   new Counter({
+    name: 'temporal_cep_skipped_changes_total',
+    help: 'Changes of rows that are no events',
+    labelNames: ['change'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [change, count] of Object.entries(read.counts()?.changes ?? {})) {
+        this.inc({ change }, count);
+      }
+    },
+  });
+  new Counter({
     name: 'temporal_cep_partitions_added_total',
     help: 'Partitions that the topic has got since it was first read',
     labelNames: ['source'] as const,

@@ -33,6 +33,8 @@ export interface BacktestResult {
   readonly events: number;
   /** Records that are no events. */
   readonly bad: number;
+  /** Changes of rows that are no events. */
+  readonly changes: number;
   readonly late: number;
   /** Of event times; null where there were no events. */
   readonly span: { readonly from: Timestamp; readonly to: Timestamp } | null;
@@ -63,8 +65,8 @@ const RESOURCES = { maxYoungGenerationSizeMb: 256, maxOldGenerationSizeMb: 16_38
 
 /** @throws CepError for rules and files that can't be used */
 export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
-  const { rules, conditions, events, from, to, effects, threads = 1 } = options;
-  const { onProgress = () => {} } = options;
+  const { rules, conditions, events, changes, from, to, effects } = options;
+  const { threads = 1, onProgress = () => {} } = options;
   const began = performance.now();
   const cpu = process.cpuUsage();
   const topics = await judged(options);
@@ -78,7 +80,7 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
         `declare it; for a function of your workers with "send": {"kind": "function", "name": "${name}"}`,
     );
   }
-  const input: BacktestInput = { rules, conditions, events, topics, from, to, effects };
+  const input: BacktestInput = { rules, conditions, events, topics, changes, from, to, effects };
   const shareOf = (share: number): ShareOptions => ({
     ...input,
     outOfOrdernessMs: options.outOfOrdernessMs ?? seconds(2),
@@ -101,14 +103,19 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
 }
 
 /** Topics of which it is known whether they are keyed: found out once, so that all threads go by the same. */
-async function judged({ rules, conditions, topics = [] }: BacktestInput): Promise<TopicEvents[]> {
+async function judged({
+  rules,
+  conditions,
+  changes,
+  topics = [],
+}: BacktestInput): Promise<TopicEvents[]> {
   if (topics.length === 0) return [];
   const { journeys } = await loadRules(rules, conditions);
   const log = createLogger('error');
   const judge = async (topic: TopicEvents): Promise<TopicEvents> => {
     if (topic.isKeyed !== undefined) return topic;
     const verdict = await sampleKeyed(
-      { ...topic, kafka: createKafka(topic.settings, log) },
+      { ...topic, changes, kafka: createKafka(topic.settings, log) },
       journeys,
     );
     return { ...topic, isKeyed: verdict?.isKeyed ?? false };

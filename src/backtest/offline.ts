@@ -117,7 +117,7 @@ const IDLE = { isIdle: true };
  * on how a topic is keyed, and a key that moved to another partition when the topic grew has its events in order all the same.
  */
 export class OfflineRun {
-  readonly counts = { records: 0, events: 0, bad: 0 };
+  readonly counts = { records: 0, events: 0, bad: 0, changes: 0 };
   /** Of event times. */
   readonly span = { from: MAX_TIMESTAMP, to: MIN_TIMESTAMP };
   readonly actions: ActionEstimate;
@@ -174,6 +174,10 @@ export class OfflineRun {
 
   push(record: RawRecord): void {
     this.counts.records++;
+    if (record.skipped !== undefined) {
+      this.counts.changes++;
+      return;
+    }
     try {
       const { from = MIN_TIMESTAMP, to = MAX_TIMESTAMP, journeys } = this.#options;
       const event = decodeRecord(record, journeys.set);

@@ -6,6 +6,7 @@ import type { GoalReached } from '../effects/simulation.js';
 import { loadEffects } from '../effects-module.js';
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
+import type { ChangeOptions } from '../ingest/debezium.js';
 import { fileSource, readFileBatches } from '../ingest/read-file.js';
 import { readTopicRange, requireOwn, type TopicEnd } from '../ingest/read-topic.js';
 import type { RawRecord } from '../ingest/record.js';
@@ -36,6 +37,8 @@ export interface BacktestInput {
   readonly events: readonly string[];
   /** Topics with events, which are read side by side. None by default. */
   readonly topics?: readonly TopicEvents[] | undefined;
+  /** Where records, but those of CSV, are what Debezium writes. */
+  readonly changes?: ChangeOptions | undefined;
   /** Events from this time on, and before the other; all by default. */
   readonly from?: Timestamp | undefined;
   readonly to?: Timestamp | undefined;
@@ -55,7 +58,7 @@ export interface ShareOptions extends BacktestInput {
 
 export interface ShareResult {
   /** The same in each share. */
-  readonly read: { readonly records: number; readonly events: number; readonly bad: number };
+  readonly read: OfflineRun['counts'];
   readonly late: number;
   readonly from: Timestamp;
   readonly to: Timestamp;
@@ -121,12 +124,12 @@ async function runShare(
     if (run.counts.records % TOLD_EVERY === 0) told(run.counts.records);
   };
   for (const path of options.events) {
-    for await (const reads of readFileBatches({ path })) {
+    for await (const reads of readFileBatches({ path, changes: options.changes })) {
       for (const read of reads) if (!('endOfLog' in read)) take(read);
     }
     run.ended({ source: fileSource(path), partition: 0 });
   }
-  await readTopics(options.topics ?? [], run, take);
+  await readTopics(options, run, take);
   const { rules, sessions, open, late, alerts } = run.end(options.endWatermark);
   return {
     read: run.counts,
@@ -156,7 +159,7 @@ async function goalsInto(
 
 /** All topics at once, in turn: they share an order, and what is far ahead in one would wait for the others. */
 async function readTopics(
-  topics: readonly TopicEvents[],
+  { topics = [], changes }: BacktestInput,
   run: OfflineRun,
   take: (record: RawRecord) => void,
 ): Promise<void> {
@@ -170,6 +173,7 @@ async function readTopics(
       topic: topic.topic,
       batches: readTopicRange({
         ...topic,
+        changes,
         kafka: createKafka(settings, log),
         isAhead: (partition) => run.isAhead(of(partition)),
         onEnd: (partition) => run.ended(of(partition)),

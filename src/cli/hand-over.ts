@@ -15,12 +15,17 @@ import { type DataConverterFlags, dataConverterOf, keySecret, openClient } from 
 import { editsOf, type FileFlags } from './commands/rules/apply.js';
 import { PUBLICATION_INTERVAL_MS } from './ingest-process.js';
 import { connectKafka } from './kafka.js';
+import { changesOf, type RecordFormatFlags } from './record-format.js';
 import { type AuthorFlags, authorOf, withRules } from './rule-database.js';
 import { connectNative } from './server.js';
 import { openPlace, sharedStore } from './store.js';
 import { note, print, table } from './terminal.js';
 
-export interface HandOverFlags extends FileFlags, AuthorFlags, DataConverterFlags {
+export interface HandOverFlags
+  extends FileFlags,
+    AuthorFlags,
+    DataConverterFlags,
+    RecordFormatFlags {
   readonly rules: string;
   readonly events: readonly string[];
   readonly brokers?: string;
@@ -40,6 +45,7 @@ export async function runHandOver(flags: HandOverFlags, topic: string): Promise<
       '--hand-over needs the module of ingestors and workers, which says how events are read: name it by --journeys',
     );
   }
+  const changes = changesOf(flags);
   const log = createLogger('warn');
   const { journeys } = await loadJourneys(flags.journeys);
   const edits = await editsOf([flags.rules], flags);
@@ -70,7 +76,7 @@ export async function runHandOver(flags: HandOverFlags, topic: string): Promise<
         },
         past: {
           end: () => topicEnd(of),
-          read: (range) => ownRecords(readTopicRange({ ...range, kafka, isKeyed }), topic),
+          read: (range) => ownRecords(readTopicRange({ ...range, kafka, isKeyed, changes }), topic),
         },
         isKeyed,
         watermark: async (at) =>

@@ -323,8 +323,14 @@ export function countsAsText(source: string, counts: IngestCounts): string {
   const deadLetters = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
   const again = counts.repeats > 0 ? `, ${counts.repeats} read before` : '';
   return [
-    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters`,
+    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters${skippedChanges(counts)}`,
     `${batches} signals; ${skipped} deliveries skipped (nothing to begin, no session), ${unrouted} events for no journey, ${parked} sessions parked`,
     `Event time reached ${formatTimestamp(watermark)}`,
   ].join('\n');
+}
+
+/** Changes of rows that are no events, where there were any: `; no events: 2 update, 1 delete`. */
+export function skippedChanges({ changes }: IngestCounts): string {
+  const counted = Object.entries(changes).map(([change, count]) => `${count} ${change}`);
+  return counted.length === 0 ? '' : `; no events: ${counted.join(', ')}`;
 }

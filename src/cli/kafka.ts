@@ -7,7 +7,8 @@ import type { Logger } from '../log.js';
 
 export const KAFKA_HELP = `
 The brokers are those of --brokers or KAFKA_BROKERS (host:port, separated by commas); KAFKA_SSL, KAFKA_SSL_CA,
-KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD say how to be let in.`;
+KAFKA_SSL_CERT, KAFKA_SSL_KEY, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD say how to
+be let in.`;
 
 /**
  * A client of brokers that answer.

@@ -19,10 +19,11 @@ type Format = Pick<JourneySet, 'eventTime' | 'eventId' | 'fields'>;
 /**
  * Makes an event of a record. The event time field becomes ms since the epoch; all others stay.
  *
- * @throws DecodeError `RECORD_NOT_JSON`, `RECORD_TOO_LONG`, `RECORD_WITHOUT_TIME`, `RECORD_WRONG_TYPE`,
+ * @throws DecodeError the record's own fault, `RECORD_NOT_JSON`, `RECORD_TOO_LONG`, `RECORD_WITHOUT_TIME`, `RECORD_WRONG_TYPE`,
  *   `RECORD_TIME_AHEAD`
  */
 export function decodeRecord(record: RawRecord, format: Format): CepEvent {
+  if (record.fault instanceof DecodeError) throw record.fault;
   if (record.fault !== undefined) throw new DecodeError('RECORD_NOT_JSON', record.fault);
   if (record.value === null) throw new DecodeError('RECORD_NOT_JSON', 'the record has no value');
   const isText = typeof record.value === 'string';
@@ -47,7 +48,7 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
   if (data[format.eventTime] !== timestamp) data[format.eventTime] = timestamp;
   const named =
     format.eventId === undefined ? undefined : idOf(data[format.eventId], format.eventId);
-  const id = named ?? record.id;
+  const id = idOfChange(named ?? record.id, record.position);
   const { source, partition, offset } = record;
   return id === undefined
     ? { timestamp, source, partition, offset, data }
@@ -118,6 +119,12 @@ function idOf(value: unknown, field: string): string | undefined {
     `field "${field}" should hold the record's id (text or a number), found ${JSON.stringify(value)?.slice(0, 80)}`,
     { details: { field } },
   );
+}
+
+/** Each update of a row is an event of its own, and the row's id alone would make repeats of them. */
+function idOfChange(id: string | undefined, position: RawRecord['position']): string | undefined {
+  if (position === undefined || id === undefined) return id;
+  return position === null ? undefined : `${id}@${position}`;
 }
 
 /** The value in its declared type. Text is converted where all values are text, as in CSV. */

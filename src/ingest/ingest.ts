@@ -1,8 +1,8 @@
 // The ingestor: record -> event -> event-time order -> sessions -> batches -> signals.
 //
 // Every record ends in exactly one of these ways: accepted by all its sessions, skipped (it could begin
-// nothing and no session ran), unrouted (no journey accepts it), late, a dead letter, a tombstone, or a
-// repeat of one that had ended so before a restart.
+// nothing and no session ran), unrouted (no journey accepts it), late, a dead letter, a tombstone, a change that is no event, or
+// a repeat of one that had ended so before a restart.
 
 import { CepError, DecodeError, messageOf } from '../errors.js';
 import type { CepEvent } from '../event.js';
@@ -29,6 +29,7 @@ import {
   type Flow,
   type RawRecord,
   type Read,
+  type SkippedChange,
   systemClock,
 } from './record.js';
 import { loggedRejects, type RejectSink } from './rejects.js';
@@ -117,6 +118,8 @@ export interface IngestCounts {
   repeats: number;
   /** Records that say a key is gone. */
   tombstones: number;
+  /** Changes of rows that are no events, by what they are. */
+  changes: Partial<Record<SkippedChange, number>>;
   /** Signals accepted. */
   batches: number;
   /** Different sessions that accepted events; only counted where the input ends. */
@@ -178,6 +181,7 @@ export class Ingestor {
     skipped: 0,
     repeats: 0,
     tombstones: 0,
+    changes: {},
     batches: 0,
     sessions: 0,
     parked: 0,
@@ -411,7 +415,9 @@ export class Ingestor {
     this.#counts.read++;
     const tracking = tracker.read(record.offset, order.watermarkOf(partition));
     if (record.value === null) {
-      this.#counts.tombstones++;
+      const { changes } = this.#counts;
+      if (record.skipped === undefined) this.#counts.tombstones++;
+      else changes[record.skipped] = (changes[record.skipped] ?? 0) + 1;
       tracker.settle(tracking);
       partition.heard(null);
       return;
@@ -421,7 +427,7 @@ export class Ingestor {
       event = decodeRecord(record, this.#options.journeys.set);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      this.#dead(error.code, messageOf(error), record, record.value)
+      this.#dead(error.code, messageOf(error), record, record.envelope ?? record.value)
         .then(() => tracker.settle(tracking))
         .catch((failure) => this.#fail(failure));
       partition.heard(null);
@@ -883,6 +889,7 @@ export class Ingestor {
     return {
       ...this.#counts,
       dead: { ...this.#counts.dead },
+      changes: { ...this.#counts.changes },
       batches,
       skipped,
       parked,

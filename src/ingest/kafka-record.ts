@@ -1,6 +1,7 @@
 // A Kafka message as a record.
 
 import type { KafkaMessage } from 'kafkajs';
+import { type ChangeOptions, readChange } from './debezium.js';
 import { idOfKey } from './keyed.js';
 import type { RawRecord } from './record.js';
 import { FORMAT_HEADER } from './repartition-format.js';
@@ -11,14 +12,16 @@ export interface ReadFrom {
   readonly partition: number;
   /** In ms since the epoch. */
   readonly readAt: number;
+  /** Where values are what Debezium writes. */
+  readonly changes?: ChangeOptions | undefined;
 }
 
 export function recordOf(
-  { source, partition, readAt }: ReadFrom,
+  { source, partition, readAt, changes }: ReadFrom,
   message: KafkaMessage,
 ): RawRecord {
   const { key, value, timestamp, offset, headers = {} } = message;
-  return {
+  const record: RawRecord = {
     source,
     partition,
     offset: Number(offset),
@@ -28,6 +31,7 @@ export function recordOf(
     value: value === null ? null : value.toString(),
     ...(isRepartitioned(message) ? { headers: textOf(headers) } : {}),
   };
+  return readChange(record, changes);
 }
 
 /** Whether `repartition` has written it. */
@@ -38,7 +42,7 @@ export function isRepartitioned({ headers }: KafkaMessage): boolean {
 /** The record with the id that its key gives it. Where all events of a session have one record key, the key names no event. */
 export function withId(record: RawRecord, isKeyed: boolean): RawRecord {
   if (isKeyed || record.headers) return record;
-  const id = idOfKey(record.key);
+  const id = idOfKey(record.key, record.envelope !== undefined);
   return id === undefined ? record : { ...record, id };
 }
 

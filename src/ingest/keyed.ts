@@ -3,7 +3,9 @@
 
 import { DecodeError } from '../errors.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
+import { isPacked } from './connect-values.js';
 import { decodeRecord } from './decode.js';
+import { parseExact } from './exact-json.js';
 import type { RawRecord } from './record.js';
 import { routeEvent } from './route.js';
 
@@ -64,10 +66,11 @@ function isKeyOf(recordKey: string | null, key: string, field: string | null): b
   return String(fields[names[0] as string]) === key;
 }
 
-/** A record's key as an object: `{"id": 7}`, or `"a"` as `{"": "a"}`; null where it is no JSON. */
+/** A record's key as an object: `{"id": 7}`, or `"a"` as `{"": "a"}`, with or without a schema; null where it is no JSON. */
 function keyFields(key: string): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(key);
+    const parsed = parseExact(key);
+    const value = isPacked(parsed) ? parsed.payload : parsed;
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
     return { '': value };
   } catch {
@@ -79,15 +82,28 @@ function keyFields(key: string): Record<string, unknown> | null {
  * The id that a record's key gives its event, as upsert-kafka and Debezium write it: `{"id": 7}`. Records of
  * one id are repeats of one event.
  *
+ * @param isRow - whether the record is of a database's row: several fields are then its primary key, and name it together
  * @returns undefined where the key names no record: no object with the one field `id`
  */
-export function idOfKey(key: string | null | undefined): string | undefined {
+export function idOfKey(key: string | null | undefined, isRow = false): string | undefined {
   if (key === null || key === undefined || !key.startsWith('{')) return undefined;
   const fields = keyFields(key);
-  if (fields === null || !('id' in fields) || Object.keys(fields).length !== 1) return undefined;
+  if (fields === null) return undefined;
+  const names = Object.keys(fields);
+  if (names.length > 1) return isRow ? idOfColumns(fields, names.sort()) : undefined;
   const { id } = fields;
   // '' says nothing: all events of that id would be repeats of one.
   return (typeof id === 'string' && id !== '') || typeof id === 'number' ? String(id) : undefined;
+}
+
+function idOfColumns(
+  columns: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): string | undefined {
+  const isNamed = names.every((name) =>
+    ['string', 'number', 'boolean'].includes(typeof columns[name]),
+  );
+  return isNamed ? JSON.stringify(names.map((name) => [name, columns[name]])) : undefined;
 }
 
 /** Remembers of sources what ingestors have to know before they have seen a record. */

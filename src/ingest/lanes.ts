@@ -122,6 +122,7 @@ export class Lanes {
   }
 }
 
-function lengthOf({ value }: RawRecord): number {
-  return typeof value === 'string' ? value.length : 0;
+function lengthOf({ value, envelope }: RawRecord): number {
+  const text = envelope ?? value;
+  return typeof text === 'string' ? text.length : 0;
 }

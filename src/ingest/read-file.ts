@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CepError, messageOf } from '../errors.js';
 import type { Millis, Timestamp } from '../time.js';
 import { type Row, RowParser } from './csv.js';
+import { type ChangeOptions, readChange } from './debezium.js';
 import { RECORD_LENGTH_MAX } from './decode.js';
 import { type Line, LineCutter } from './lines.js';
 import { type Clock, type EndOfLog, type RawRecord, systemClock } from './record.js';
@@ -19,6 +20,8 @@ export interface ReadFileOptions {
   readonly path: string;
   /** By the file's extension when absent: `.csv` is CSV, anything else NDJSON. */
   readonly format?: FileFormat;
+  /** Where each line of NDJSON is the value of a record that Debezium has written. */
+  readonly changes?: ChangeOptions | undefined;
   /** Reads on as the file grows, until `signal` ends it. */
   readonly follow?: boolean;
   /** Default `file:<name of the file>`, or `stdin`. */
@@ -61,19 +64,23 @@ export async function* readFileBatches(
   options: ReadFileOptions,
 ): AsyncGenerator<Iterable<RawRecord | EndOfLog>> {
   const { path, signal, clock = systemClock } = options;
-  const { source = fileSource(path) } = options;
+  const { source = fileSource(path), changes } = options;
   const format = options.format ?? (/\.csv$/i.test(path) ? 'csv' : 'ndjson');
   const cutter = new LineCutter(RECORD_LENGTH_MAX);
   const records = format === 'csv' ? csvRecords(path) : jsonRecords();
   const chunks = path === '-' ? pipeChunks(options, clock) : fileChunks(options, clock);
   const partition = 0;
   // A generator for each step of a line would cost as much as to parse it.
-  const recordsAt = (recordTime: Timestamp, found: readonly Found[]): RawRecord[] =>
-    found.map(({ offset, value, fault }) =>
+  const recordsAt = (recordTime: Timestamp, found: readonly Found[]): RawRecord[] => {
+    const records = found.map(({ offset, value, fault }) =>
       fault === undefined
         ? { source, partition, offset, recordTime, value }
         : { source, partition, offset, recordTime, value, fault },
     );
+    return format === 'ndjson' && changes !== undefined
+      ? records.map((each) => readChange(each, changes))
+      : records;
+  };
   for await (const { bytes, ...look } of chunks) {
     if (bytes === null) {
       // Half a record is a sign of more to come.

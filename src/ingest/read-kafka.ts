@@ -27,11 +27,13 @@ import type {
 import { CepError, messageOf } from '../errors.js';
 import { requireTopic } from '../kafka/admin.js';
 import { groupAssigner, inUse, requireGroup } from '../kafka/consumer-group.js';
+import { readingRefused } from '../kafka/failure.js';
 import { topicIdentity } from '../kafka/topic-id.js';
 import type { Logger } from '../log.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import { MIN_TIMESTAMP, type Millis, seconds } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
+import type { ChangeOptions } from './debezium.js';
 import { isRepartitioned, recordOf, topicSource, withId } from './kafka-record.js';
 import { type KeyedSources, keyedVerdict } from './keyed.js';
 import { Lanes } from './lanes.js';
@@ -70,6 +72,8 @@ export interface ReadKafkaOptions {
   readonly keyed: KeyedSources;
   /** Says that all events of a session lie in one partition, or that they do not; found out by default. */
   readonly isKeyed?: boolean;
+  /** Where values are what Debezium writes, rather than events. */
+  readonly changes?: ChangeOptions | undefined;
   /** Reads for a repartition: then several share a topic that is not keyed. */
   readonly repartitions?: boolean;
   /** Where to begin when neither SQL nor the group knows: at the topic's begin (default) or its end. */
@@ -128,7 +132,7 @@ export async function openKafkaReader(options: ReadKafkaOptions): Promise<KafkaR
     await reader.open();
   } catch (error) {
     await reader.close();
-    throw error;
+    throw error instanceof CepError ? error : (readingRefused(options, error) ?? error);
   }
   return reader;
 }
@@ -354,7 +358,7 @@ class Reader implements KafkaReader {
   }
 
   #crashed({ error, restart }: ConsumerCrashEvent['payload']): void {
-    const { log, groupId } = this.#options;
+    const { log, topic, groupId } = this.#options;
     this.#epoch++;
     this.#claims = null;
     this.#positions.clear();
@@ -364,7 +368,7 @@ class Reader implements KafkaReader {
     } else if (/INCONSISTENT_GROUP_PROTOCOL/.test(typeOf(error))) {
       this.#fail(inUse(groupId, 'its members have another protocol'));
     } else {
-      this.#fail(error);
+      this.#fail(readingRefused({ topic, groupId }, error) ?? error);
     }
   }
 
@@ -517,7 +521,7 @@ class Reader implements KafkaReader {
 
   /** K4. */
   async #fetched({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
-    const { topic, log } = this.#options;
+    const { topic, changes, log } = this.#options;
     const { partition } = batch;
     const epoch = this.#epoch;
     const readAt = this.#clock.now();
@@ -542,7 +546,7 @@ class Reader implements KafkaReader {
     this.#lanes.push(
       partition,
       batch.messages.map((message) =>
-        recordOf({ source: this.source, partition, readAt }, message),
+        recordOf({ source: this.source, partition, readAt, changes }, message),
       ),
     );
     this.#positions.set(partition, Number(batch.lastOffset()) + 1);

@@ -18,6 +18,7 @@ import { notRead, rootFailure, topicFailure } from '../kafka/failure.js';
 import { topicIdentity } from '../kafka/topic-id.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
 import { type Millis, seconds } from '../time.js';
+import type { ChangeOptions } from './debezium.js';
 import { recordOf, topicSource, withId } from './kafka-record.js';
 import { type KeyedVerdict, keyedVerdict } from './keyed.js';
 import type { RawRecord } from './record.js';
@@ -100,6 +101,8 @@ export interface ReadTopicOptions extends TopicEnd {
   readonly kafka: Kafka;
   /** Whether all events of a session have one record key: then the key names no event. Default false. */
   readonly isKeyed?: boolean;
+  /** Where values are what Debezium writes, rather than events. */
+  readonly changes?: ChangeOptions | undefined;
   /** Whether more of this partition would only wait for others: then those are read first. */
   readonly isAhead?: (partition: number) => boolean;
   /** Told of each partition when its last record has been taken; of an empty one at once. */
@@ -125,7 +128,7 @@ export async function* readTopicRange(options: ReadTopicOptions): AsyncGenerator
 
 /** Whether a topic is keyed by the journeys' key, by its first records; null when they say nothing. */
 export async function sampleKeyed(
-  options: TopicEnd & { readonly kafka: Kafka },
+  options: Pick<ReadTopicOptions, keyof TopicEnd | 'kafka' | 'changes'>,
   journeys: CompiledJourneys,
 ): Promise<KeyedVerdict | null> {
   const partitions = options.partitions.map((range) => ({
@@ -275,13 +278,13 @@ class RangeReader {
   }
 
   #fetched(lanes: readonly Lane[], of: FetchedPartition, readAt: number): Fetched {
-    const { topic, source } = this.#options;
+    const { topic, source, changes } = this.#options;
     const { partition, highWatermark, lastStableOffset = highWatermark, messages } = of;
     const lane = lanes.find((each) => each.partition === partition) as Lane;
     const batch = new Batch(topic, String(lane.position), of);
     const records = batch.messages
       .filter(({ offset }) => Number(offset) < lane.end)
-      .map((message) => recordOf({ source, partition, readAt }, message));
+      .map((message) => recordOf({ source, partition, readAt, changes }, message));
     const next = messages.length === 0 ? lane.position : Number(batch.lastOffset()) + 1;
     return { lane, records, next, stable: Number(lastStableOffset) };
   }

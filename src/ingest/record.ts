@@ -1,6 +1,10 @@
+import type { DecodeError } from '../errors.js';
 import type { Timestamp } from '../time.js';
 import type { SourcePartition } from '../workflows/messages.js';
 import type { Claim } from './progress.js';
+
+/** What a change of a row was that is no event. */
+export type SkippedChange = 'update' | 'delete' | 'truncate' | 'message' | 'other';
 
 /** A record as a reader found it: bytes with coordinates. */
 export interface RawRecord extends SourcePartition {
@@ -16,8 +20,14 @@ export interface RawRecord extends SourcePartition {
   readonly id?: string;
   /** Its headers, where `repartition` has written it. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What Debezium had said, where `value` is the row of a change. */
+  readonly envelope?: string;
+  /** Of an update that is an event: where it stands in the database's log; null where that is not known. */
+  readonly position?: string | null;
+  /** Of a change that is no event, and has no `value`. */
+  readonly skipped?: SkippedChange;
   /** Why the reader could make no sense of it; `value` is then what it read. */
-  readonly fault?: string;
+  readonly fault?: string | DecodeError;
 }
 
 /** A reader looked, and there was nothing more: evidence that the partition is quiet. */

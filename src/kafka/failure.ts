@@ -67,9 +67,13 @@ export function topicFailure(topic: string, action: string, error: unknown): Cep
 
 /** The error for messages that Kafka has not acknowledged. */
 export function notWritten(topic: string, error: unknown): CepError {
+  const failure = rootFailure(error);
+  const remedy = isAuthentication(failure)
+    ? authenticationRemedy(failure)
+    : 'see whether the brokers are up';
   return new CepError(
     'BROKER_UNREACHABLE',
-    `the topic ${topic} could not be written to (${rootFailure(error).message}): see whether the brokers are up`,
+    `the topic ${topic} could not be written to (${failure.message}): ${remedy}`,
     { details: { topic }, cause: error },
   );
 }
@@ -86,7 +90,7 @@ export function notRead(topic: string, error: unknown): CepError {
 /** The settings that a failure to connect is judged by. */
 interface Connecting {
   readonly brokers: readonly string[];
-  readonly ssl?: unknown;
+  readonly ssl?: true | { readonly cert?: unknown };
   readonly sasl?: unknown;
 }
 
@@ -101,6 +105,33 @@ export function brokerUnreachable(settings: Connecting, error: unknown): CepErro
   );
 }
 
+/**
+ * What the user can do where the brokers refuse us while we read, or null when they do not. Passwords and rights may be
+ * taken away at any time.
+ */
+export function readingRefused(
+  { topic, groupId }: { topic: string; groupId: string },
+  error: unknown,
+): CepError | null {
+  const failure = rootFailure(error);
+  if (isAuthentication(failure)) {
+    const { what, remedy } = explain({ brokers: [] }, failure);
+    return new CepError(
+      'BROKER_UNREACHABLE',
+      `Kafka lets this client in no longer (${what}): ${remedy}`,
+      { details: { topic, groupId, reason: what }, cause: error },
+    );
+  }
+  if (failure.type === 'GROUP_AUTHORIZATION_FAILED') {
+    return new CepError(
+      'SETTING_INVALID',
+      `the consumer group ${groupId} may not be used by this Kafka user: grant it the access, or set KAFKA_SASL_USERNAME to a user that has it`,
+      { details: { groupId }, cause: error },
+    );
+  }
+  return topicFailure(topic, 'read', error);
+}
+
 /** Whether waiting is of no use: passwords and certificates don't come right by themselves. */
 export function isFinal(error: unknown): boolean {
   const failure = rootFailure(error);
@@ -111,20 +142,21 @@ function explain(
   { brokers, ssl, sasl }: Connecting,
   failure: KafkaFailure,
 ): { what: string; remedy: string } {
+  const what = failure.message.replace(/^Connection error: /, '').trim();
   if (isAuthentication(failure)) {
     return {
-      what: `authentication failed: ${failure.message}`,
-      remedy: 'check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD',
+      what: `authentication failed: ${what.replace(/^SASL [A-Z0-9 ]+ authentication failed: /, '')}`,
+      remedy: authenticationRemedy(failure),
     };
   }
   if (isTls(failure)) {
+    // What the other side complains of, without where in OpenSSL it was read.
+    const [, alert] = /\balert ([a-z ]+)/.exec(what) ?? [];
     return {
-      what: `TLS failed: ${failure.message}`,
-      remedy:
-        'unset KAFKA_SSL if this port speaks no TLS, or set KAFKA_SSL_CA to the certificate of its authority',
+      what: `TLS failed: ${alert === undefined ? what : `the broker answered "${alert}"`}`,
+      remedy: tlsRemedy(String(failure.code), alert !== undefined, ssl),
     };
   }
-  const what = failure.message.replace(/^Connection error: /, '');
   if (failure.broker !== undefined && !brokers.includes(failure.broker)) {
     // It is never ours when the brokers sent us there: they say how they want to be called.
     return {
@@ -145,6 +177,38 @@ function explain(
   return { what, remedy: 'start Kafka, or correct KAFKA_BROKERS' };
 }
 
+function authenticationRemedy({ type }: KafkaFailure): string {
+  switch (type) {
+    case 'UNSUPPORTED_SASL_MECHANISM':
+      return 'set KAFKA_SASL_MECHANISM to one that the brokers offer at this port';
+    case 'ILLEGAL_SASL_STATE':
+      return 'this port asks for no password: unset KAFKA_SASL_MECHANISM, or name the port that does';
+    default:
+      return 'check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD';
+  }
+}
+
+function tlsRemedy(code: string, isAlert: boolean, ssl: Connecting['ssl']): string {
+  if (isAlert && /CERT|_CA$/.test(code)) {
+    return typeof ssl === 'object' && ssl.cert !== undefined
+      ? 'set KAFKA_SSL_CERT and KAFKA_SSL_KEY to a certificate that the brokers trust and that has not expired'
+      : 'this port asks its clients for a certificate: set KAFKA_SSL_CERT and KAFKA_SSL_KEY';
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return "call the brokers by a name in their certificate, in KAFKA_BROKERS and in the brokers' advertised.listeners";
+  }
+  if (/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(code)) {
+    return "renew the brokers' certificate, or correct the clock of this machine";
+  }
+  if (IS_CERTIFICATE.test(code)) {
+    return "set KAFKA_SSL_CA to the certificate of the authority that signed the brokers'";
+  }
+  return 'unset KAFKA_SSL if this port speaks no TLS, or name the port that does';
+}
+
+/** OpenSSL's complaints of a certificate. */
+const IS_CERTIFICATE = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_)/;
+
 function isAuthentication({ name, type }: KafkaFailure): boolean {
   return (
     name === 'KafkaJSSASLAuthenticationError' ||
@@ -156,7 +220,8 @@ function isAuthentication({ name, type }: KafkaFailure): boolean {
 
 function isTls({ code, message }: KafkaFailure): boolean {
   return (
-    /^(EPROTO|ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(String(code)) ||
+    /^(EPROTO|ERR_SSL|ERR_TLS)/.test(String(code)) ||
+    IS_CERTIFICATE.test(String(code)) ||
     message.includes('secure TLS connection')
   );
 }

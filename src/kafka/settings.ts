@@ -1,6 +1,6 @@
 // What the command line and the environment say about Kafka, and the kafkajs client made of it.
 
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   Kafka,
@@ -20,7 +20,8 @@ export interface KafkaSettings {
   /** Each `host:port`. */
   readonly brokers: string[];
   readonly clientId: string;
-  readonly ssl?: true | { readonly ca: string };
+  /** Each in PEM. Without `ca` the authorities that Node knows are trusted. */
+  readonly ssl?: true | { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly sasl?: Extract<SASLOptions, { readonly mechanism: (typeof MECHANISMS)[number] }>;
 }
 
@@ -33,9 +34,10 @@ export interface KafkaOverrides {
 
 /**
  * Reads KAFKA_BROKERS (`host:port`, comma separated; required), KAFKA_CLIENT_ID (`temporal-cep`),
- * KAFKA_SSL (`true` or `false`), KAFKA_SSL_CA (path of a PEM file; means KAFKA_SSL=true),
- * KAFKA_SASL_MECHANISM (`plain`, `scram-sha-256` or `scram-sha-512`), KAFKA_SASL_USERNAME and
- * KAFKA_SASL_PASSWORD. A variable that is set to nothing counts as not set.
+ * KAFKA_SSL (`true` or `false`), KAFKA_SSL_CA (whom to trust), KAFKA_SSL_CERT and KAFKA_SSL_KEY (who we
+ * are, where brokers ask for a certificate; each of the three the path of a PEM file, and each means
+ * KAFKA_SSL=true), KAFKA_SASL_MECHANISM (`plain`, `scram-sha-256` or `scram-sha-512`),
+ * KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD. A variable that is set to nothing counts as not set.
  *
  * @throws CepError `SETTING_INVALID`, one line that names the variable and the remedy
  */
@@ -74,22 +76,50 @@ function brokersOf(text: string | undefined): string[] {
 }
 
 function sslOf(env: Readonly<Record<string, string | undefined>>): KafkaSettings['ssl'] {
-  const { KAFKA_SSL: wanted, KAFKA_SSL_CA: path } = env;
+  const { KAFKA_SSL: wanted } = env;
   if (wanted && wanted !== 'true' && wanted !== 'false') {
     throw invalid(`KAFKA_SSL is ${JSON.stringify(wanted)}: set it to true or false`);
   }
-  if (!path) return wanted === 'true' ? true : undefined;
+  const files = ['KAFKA_SSL_CA', 'KAFKA_SSL_CERT', 'KAFKA_SSL_KEY'].filter((name) => env[name]);
+  if (files.length === 0) return wanted === 'true' ? true : undefined;
   if (wanted === 'false') {
-    throw invalid('KAFKA_SSL_CA is set, but KAFKA_SSL is false: unset one of them');
+    throw invalid(`${files[0]} is set, but KAFKA_SSL is false: unset one of them`);
   }
+  // TLS itself ignores a file that holds no certificate, and then trusts nobody.
+  const ca = pemOf(env, 'KAFKA_SSL_CA', 'certificate', (pem) => new X509Certificate(pem));
+  const cert = pemOf(env, 'KAFKA_SSL_CERT', 'certificate', (pem) => new X509Certificate(pem));
+  const key = pemOf(env, 'KAFKA_SSL_KEY', 'private key without a password', createPrivateKey);
+  if ((cert === null) !== (key === null)) {
+    const [is, isNot] = cert === null ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
+    throw invalid(`KAFKA_SSL_${is} is set, but KAFKA_SSL_${isNot} is not: set it as well`);
+  }
+  if (cert && key && !cert.read.checkPrivateKey(key.read)) {
+    throw invalid(
+      'KAFKA_SSL_KEY is not the key of the certificate of KAFKA_SSL_CERT: name the two that belong together',
+    );
+  }
+  return {
+    ...(ca === null ? {} : { ca: ca.pem }),
+    ...(cert === null ? {} : { cert: cert.pem }),
+    ...(key === null ? {} : { key: key.pem }),
+  };
+}
+
+/** The file that a variable names, as it is and as read; null where the variable is not set. */
+function pemOf<T extends X509Certificate | KeyObject>(
+  env: Readonly<Record<string, string | undefined>>,
+  variable: string,
+  what: string,
+  read: (pem: string) => T,
+): { pem: string; read: T } | null {
+  const path = env[variable];
+  if (!path) return null;
   try {
-    const ca = readFileSync(path, 'utf8');
-    // TLS itself ignores a file that holds no certificate, and then trusts nobody.
-    new X509Certificate(ca);
-    return { ca };
+    const pem = readFileSync(path, 'utf8');
+    return { pem, read: read(pem) };
   } catch (cause) {
     throw invalid(
-      `KAFKA_SSL_CA names ${path}, which holds no certificate that can be read (${messageOf(cause)}): name a PEM file`,
+      `${variable} names ${path}, which holds no ${what} that can be read (${messageOf(cause)}): name a PEM file`,
       cause,
     );
   }
@@ -144,8 +174,11 @@ export function createKafka(
   log: Logger,
   overrides: Pick<KafkaConfig, 'retry' | 'requestTimeout'> = {},
 ): Kafka {
+  const { sasl, ...others } = settings;
   return new Kafka({
-    ...settings,
+    ...others,
+    // A copy, because kafkajs puts a function into it, and settings are handed to threads.
+    ...(sasl === undefined ? {} : { sasl: { ...sasl } }),
     connectionTimeout: 5_000,
     requestTimeout: 15_000,
     retry: RETRY,

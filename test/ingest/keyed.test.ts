@@ -35,6 +35,12 @@ describe('keyed by the journey', () => {
     ['JSON text', '"s1"', { userSession: 's1' }],
     ['a JSON object of the one field', '{"userSession": "s1"}', { userSession: 's1' }],
     ['a JSON object with a number', '{"userSession":17}', { userSession: 17 }],
+    [
+      'such an object with its schema',
+      '{"schema":{"type":"struct"},"payload":{"userSession":"s1"}}',
+      { userSession: 's1' },
+    ],
+    ['text with its schema', '{"schema":{"type":"string"},"payload":"s1"}', { userSession: 's1' }],
     ['text that looks like a JSON object', '{"id": 7}', { userSession: '{"id": 7}' }],
   ])('%s', (_, key, value) => {
     expect(keyedVerdict(keyed([key, value]), journeys)).toEqual({ isKeyed: true });
@@ -139,6 +145,12 @@ describe('records that say nothing', () => {
 test.each([
   ['{"id": 7}', '7'],
   ['{"id":"a b"}', 'a b'],
+  ['{"schema": {"type": "struct"}, "payload": {"id": 7}}', '7'],
+  ['{"schema": null, "payload": {"id": 7}}', '7'],
+  ['{"schema": {"type": "int64"}, "payload": 7}', undefined],
+  // No double holds these two, which are not one.
+  ['{"id": 9007199254740993}', '9007199254740993'],
+  ['{"id": 9007199254740992}', '9007199254740992'],
   ['{"id": 7, "version": 1}', undefined],
   ['{"userSession": "s1"}', undefined],
   ['{"id": {"x": 1}}', undefined],
@@ -155,4 +167,16 @@ test.each([
   [undefined, undefined],
 ])('the id that the key %s gives is %s', (key, id) => {
   expect(idOfKey(key)).toBe(id);
+});
+
+test.each([
+  ['{"id": 7, "version": 1}', '[["id",7],["version",1]]'],
+  ['{"version": 1, "id": 7}', '[["id",7],["version",1]]'],
+  ['{"schema": {}, "payload": {"a": "x", "b": true}}', '[["a","x"],["b",true]]'],
+  ['{"id": 7}', '7'],
+  ['{"userSession": "s1"}', undefined],
+  ['{"a": 1, "b": null}', undefined],
+  ['{"a": 1, "b": [2]}', undefined],
+])('the id that the primary key %s of a row gives is %s', (key, id) => {
+  expect(idOfKey(key, true)).toBe(id);
 });

@@ -77,7 +77,7 @@ describe('checkBrokers', () => {
     const start = performance.now();
     await expect(check(settings([broker.saslBroker], { sasl }))).rejects.toEqual(
       unreachable(
-        `Kafka can't be reached at ${broker.saslBroker} (authentication failed: SASL PLAIN authentication failed: Authentication failed: Invalid username or password): check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD`,
+        `Kafka can't be reached at ${broker.saslBroker} (authentication failed: Authentication failed: Invalid username or password): check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD`,
       ),
     );
     expect(performance.now() - start).toBeLessThan(5_000);
@@ -87,7 +87,7 @@ describe('checkBrokers', () => {
     const sasl = { mechanism: 'scram-sha-256', ...SASL_USER } as const;
     await expect(check(settings([broker.saslBroker], { sasl }))).rejects.toEqual(
       unreachable(
-        `Kafka can't be reached at ${broker.saslBroker} (authentication failed: The broker does not support the requested SASL mechanism): check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD`,
+        `Kafka can't be reached at ${broker.saslBroker} (authentication failed: The broker does not support the requested SASL mechanism): set KAFKA_SASL_MECHANISM to one that the brokers offer at this port`,
       ),
     );
   });
@@ -103,7 +103,7 @@ describe('checkBrokers', () => {
   it('says that a port speaks no TLS', async () => {
     await expect(check(settings(broker.brokers, { ssl: true }))).rejects.toEqual(
       unreachable(
-        `Kafka can't be reached at ${broker.brokers} (TLS failed: Connection error: Client network socket disconnected before secure TLS connection was established): unset KAFKA_SSL if this port speaks no TLS, or set KAFKA_SSL_CA to the certificate of its authority`,
+        `Kafka can't be reached at ${broker.brokers} (TLS failed: Client network socket disconnected before secure TLS connection was established): unset KAFKA_SSL if this port speaks no TLS, or name the port that does`,
       ),
     );
   });

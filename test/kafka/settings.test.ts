@@ -1,13 +1,14 @@
 // Every variable about Kafka, alone and in what it must not be combined with; and what becomes of
 // kafkajs' own log. No broker is needed: nothing listens on the port that is tried.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKafka, kafkaSettingsFromEnv } from '../../src/kafka/settings.js';
 import { freePort } from '../../src/servers/ports.js';
+import { type Authority, type Certificate, createAuthority } from '../support/authority.js';
 import { recordingLogger } from './helpers.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'temporal-cep-test-'));
@@ -119,6 +120,61 @@ describe('kafkaSettingsFromEnv', () => {
       );
     },
   );
+});
+
+describe('the certificate of a client', () => {
+  let authority: Authority;
+  let client: Certificate;
+  let other: Certificate;
+  beforeAll(async () => {
+    authority = await createAuthority('authority');
+    client = await authority.sign('client', ['DNS:client']);
+    other = await authority.sign('other', ['DNS:other']);
+  });
+  afterAll(() => authority?.remove());
+
+  it('is read with its key', () => {
+    const { certificate: KAFKA_SSL_CERT, key: KAFKA_SSL_KEY } = client;
+    expect(kafkaSettingsFromEnv({ KAFKA_BROKERS, KAFKA_SSL_CERT, KAFKA_SSL_KEY }).ssl).toEqual({
+      cert: readFileSync(client.certificate, 'utf8'),
+      key: readFileSync(client.key, 'utf8'),
+    });
+  });
+
+  it.each<[string, () => Record<string, string>, RegExp]>([
+    [
+      'without its key',
+      () => ({ KAFKA_SSL_CERT: client.certificate }),
+      /^KAFKA_SSL_CERT is set, but KAFKA_SSL_KEY is not: set it as well$/,
+    ],
+    [
+      'that is left out',
+      () => ({ KAFKA_SSL_KEY: client.key }),
+      /^KAFKA_SSL_KEY is set, but KAFKA_SSL_CERT is not: set it as well$/,
+    ],
+    [
+      'with the key of another one',
+      () => ({ KAFKA_SSL_CERT: client.certificate, KAFKA_SSL_KEY: other.key }),
+      /^KAFKA_SSL_KEY is not the key of the certificate of KAFKA_SSL_CERT: name the two that belong together$/,
+    ],
+    [
+      'in the place of the key',
+      () => ({ KAFKA_SSL_CERT: client.certificate, KAFKA_SSL_KEY: client.certificate }),
+      /^KAFKA_SSL_KEY names \S+, which holds no private key without a password that can be read \([^\n]+\): name a PEM file$/,
+    ],
+    [
+      'where TLS is off',
+      () => ({ KAFKA_SSL: 'false', KAFKA_SSL_CERT: client.certificate }),
+      /^KAFKA_SSL_CERT is set, but KAFKA_SSL is false: unset one of them$/,
+    ],
+  ])('is refused %s', (_, variables, message) => {
+    expect(() => kafkaSettingsFromEnv({ KAFKA_BROKERS, ...variables() })).toThrow(
+      expect.objectContaining({
+        code: 'SETTING_INVALID',
+        message: expect.stringMatching(message),
+      }),
+    );
+  });
 });
 
 describe('createKafka', () => {

@@ -7,20 +7,23 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { freePort, LOOPBACK, waitForPort } from '../../src/servers/ports.js';
 import {
   describeExit,
+  describeFailure,
   type Environment,
   type GuardedProcess,
+  run,
   startGuarded,
 } from '../../src/servers/process.js';
 import { minutes, seconds } from '../../src/time.js';
 import { findKafka } from '../kafka/find-kafka.js';
+import { type Authority, type Certificate, pemOf } from './authority.js';
 
-/** User and password of {@link TestKafka.saslBroker}. */
+/** User and password of {@link TestKafka.saslBroker} and {@link TlsBrokers}, whatever the mechanism. */
 export const SASL_USER = { username: 'temporal-cep', password: 'open-sesame' };
 
 /** How {@link startKafka} starts a broker. */
@@ -29,7 +32,24 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** Adds `saslBroker` and `misleadingBroker`. */
   readonly moreListeners?: boolean;
+  /** Adds `tls`, whose certificates it signs. */
+  readonly authority?: Authority;
 }
+
+/** The addresses at which a broker speaks TLS. */
+export interface TlsBrokers {
+  /** SASL_SSL with PLAIN alone. */
+  readonly plain: string;
+  /** SASL_SSL with SCRAM-SHA-256 and SCRAM-SHA-512. */
+  readonly scram: string;
+  /** SASL_SSL with PLAIN and a certificate that is {@link OTHER_HOST}'s. */
+  readonly otherHost: string;
+  /** SSL for clients with a certificate. */
+  readonly mutual: string;
+}
+
+/** Whom the certificate of {@link TlsBrokers.otherHost} is for. */
+export const OTHER_HOST = 'kafka.example';
 
 /** A running broker. What shows or changes more than a client can refuses when the brokers are not ours. */
 export interface TestKafka {
@@ -41,14 +61,20 @@ export interface TestKafka {
   readonly misleadingBroker: string;
   /** An address where nobody listens. */
   readonly nowhere: string;
+  /** Where an authority was given. */
+  readonly tls: TlsBrokers;
   /** Where it keeps its data. */
   readonly folder: string;
   /** A new client that says nothing. */
   kafka(): Kafka;
   /** SIGKILL. The data stay. */
   kill(): Promise<void>;
-  /** Starts it again after `kill`, on the same port with the same data, and waits until it answers. */
-  start(): Promise<void>;
+  /**
+   * Starts it again after `kill`, on the same port with the same data, and waits until it answers.
+   *
+   * @param changed - lines of its properties that are others from now on
+   */
+  start(changed?: Readonly<Record<string, string>>): Promise<void>;
   /** SIGSTOP: connections stay open, and nothing is answered. */
   freeze(): void;
   /** SIGCONT. */
@@ -85,6 +111,9 @@ async function foreignKafka(brokers: string[]): Promise<TestKafka> {
     get nowhere() {
       return refuse();
     },
+    get tls() {
+      return refuse();
+    },
     get folder() {
       return refuse();
     },
@@ -99,7 +128,7 @@ async function foreignKafka(brokers: string[]): Promise<TestKafka> {
 
 async function startBroker(
   launcher: string,
-  { properties = {}, moreListeners = false }: KafkaOptions,
+  { properties = {}, moreListeners = false, authority }: KafkaOptions,
   env: Environment = process.env,
 ): Promise<TestKafka> {
   const folder = await mkdtemp(join(tmpdir(), 'temporal-cep-kafka-'));
@@ -109,15 +138,25 @@ async function startBroker(
   const brokers = [plain];
   const controller = await address();
   const more = { sasl: await address(), misleading: await address(), nowhere: await address() };
-  const config = {
-    ...propertiesOf({ data, plain, controller }),
-    ...(moreListeners ? listenersOf({ plain, controller, ...more }) : {}),
-    ...properties,
+  const tls = {
+    plain: await address(),
+    scram: await address(),
+    otherHost: await address(),
+    mutual: await address(),
   };
+  const config = joined(
+    propertiesOf({ data, plain, controller }),
+    moreListeners ? listenersOf(more) : {},
+    authority ? tlsListenersOf(tls, await certificatesOf(authority, folder)) : {},
+    properties,
+  );
   const file = join(folder, 'server.properties');
-  const lines = Object.entries(config).map(([name, value]) => `${name}=${value}\n`);
-  await writeFile(file, lines.join(''));
-  await format(data);
+  const configure = async (changed: Readonly<Record<string, string>> = {}) => {
+    const lines = Object.entries({ ...config, ...changed }).map(([k, v]) => `${k}=${v}\n`);
+    await writeFile(file, lines.join(''));
+  };
+  await configure();
+  await (authority ? formatWithUsers(launcher, file, env) : format(data));
 
   let broker: Running | null = await launch(launcher, { file, brokers, env });
   const signal = (name: NodeJS.Signals) => {
@@ -128,6 +167,7 @@ async function startBroker(
     saslBroker: more.sasl,
     misleadingBroker: more.misleading,
     nowhere: more.nowhere,
+    tls,
     folder: data,
     kafka: () => quietKafka(brokers),
     async kill() {
@@ -135,7 +175,8 @@ async function startBroker(
       await broker?.child.exited;
       broker = null;
     },
-    async start() {
+    async start(changed) {
+      if (changed) await configure(changed);
       broker ??= await launch(launcher, { file, brokers, env });
     },
     freeze: () => signal('SIGSTOP'),
@@ -156,6 +197,8 @@ function propertiesOf(of: { data: string; plain: string; controller: string }) {
     'node.id': '1',
     'controller.quorum.voters': `1@${of.controller}`,
     listeners: `PLAINTEXT://${of.plain},CONTROLLER://${of.controller}`,
+    'advertised.listeners': `PLAINTEXT://${of.plain}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': of.data,
@@ -177,25 +220,83 @@ function propertiesOf(of: { data: string; plain: string; controller: string }) {
   };
 }
 
-interface Addresses {
-  readonly plain: string;
-  readonly controller: string;
-  readonly sasl: string;
-  readonly misleading: string;
-  readonly nowhere: string;
+type Properties = Readonly<Record<string, string>>;
+
+/** Properties that several parts add to, each with what it adds, by commas; of any other the last one holds. */
+const LISTS = ['listeners', 'advertised.listeners', 'listener.security.protocol.map'];
+
+function joined(...parts: readonly Properties[]): Properties {
+  const all: Record<string, string> = {};
+  for (const [name, value] of parts.flatMap((part) => Object.entries(part))) {
+    const before = LISTS.includes(name) ? all[name] : undefined;
+    all[name] = before === undefined ? value : `${before},${value}`;
+  }
+  return all;
 }
 
-function listenersOf({ plain, controller, sasl, misleading, nowhere }: Addresses) {
-  const { username, password } = SASL_USER;
-  const same = `PLAINTEXT://${plain},SASL://${sasl}`;
+function listenersOf(of: { sasl: string; misleading: string; nowhere: string }): Properties {
+  return {
+    listeners: `SASL://${of.sasl},MISLEADING://${of.misleading}`,
+    'advertised.listeners': `SASL://${of.sasl},MISLEADING://${of.nowhere}`,
+    'listener.security.protocol.map': 'MISLEADING:PLAINTEXT,SASL:SASL_PLAINTEXT',
+    ...plainUsers('sasl'),
+  };
+}
+
+/** Who is let in by PLAIN: {@link SASL_USER}, with this password. */
+export function plainUsers(listener: string, password = SASL_USER.password): Properties {
+  const { username } = SASL_USER;
   const jaas = 'org.apache.kafka.common.security.plain.PlainLoginModule';
   return {
-    listeners: `${same},MISLEADING://${misleading},CONTROLLER://${controller}`,
-    'advertised.listeners': `${same},MISLEADING://${nowhere}`,
+    [`listener.name.${listener}.sasl.enabled.mechanisms`]: 'PLAIN',
+    [`listener.name.${listener}.plain.sasl.jaas.config`]: `${jaas} required user_${username}="${password}";`,
+  };
+}
+
+/** Paths of what a broker shows its clients, and of what it trusts. */
+interface BrokerCertificates {
+  readonly own: string;
+  readonly otherHost: string;
+  readonly authority: string;
+}
+
+async function certificatesOf(authority: Authority, folder: string): Promise<BrokerCertificates> {
+  const keep = async (certificate: Certificate, name: string) => {
+    const file = join(folder, name);
+    await writeFile(file, await pemOf(certificate));
+    return file;
+  };
+  return {
+    own: await keep(await authority.sign('broker', [`IP:${LOOPBACK}`]), 'broker.pem'),
+    otherHost: await keep(await authority.sign('other', [`DNS:${OTHER_HOST}`]), 'other.pem'),
+    authority: authority.certificate,
+  };
+}
+
+function tlsListenersOf(
+  { plain, scram, otherHost, mutual }: TlsBrokers,
+  certificates: BrokerCertificates,
+): Properties {
+  const at = `TLSPLAIN://${plain},TLSSCRAM://${scram},TLSOTHER://${otherHost},TLSMUTUAL://${mutual}`;
+  const of = (listener: string) => `listener.name.${listener}`;
+  const scramModule = 'org.apache.kafka.common.security.scram.ScramLoginModule required;';
+  return {
+    listeners: at,
+    'advertised.listeners': at,
     'listener.security.protocol.map':
-      'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,MISLEADING:PLAINTEXT,SASL:SASL_PLAINTEXT',
-    'listener.name.sasl.sasl.enabled.mechanisms': 'PLAIN',
-    'listener.name.sasl.plain.sasl.jaas.config': `${jaas} required user_${username}="${password}";`,
+      'TLSPLAIN:SASL_SSL,TLSSCRAM:SASL_SSL,TLSOTHER:SASL_SSL,TLSMUTUAL:SSL',
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': certificates.own,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': certificates.authority,
+    ...plainUsers('tlsplain'),
+    ...plainUsers('tlsother'),
+    [`${of('tlsother')}.ssl.keystore.type`]: 'PEM',
+    [`${of('tlsother')}.ssl.keystore.location`]: certificates.otherHost,
+    [`${of('tlsscram')}.sasl.enabled.mechanisms`]: 'SCRAM-SHA-256,SCRAM-SHA-512',
+    [`${of('tlsscram')}.scram-sha-256.sasl.jaas.config`]: scramModule,
+    [`${of('tlsscram')}.scram-sha-512.sasl.jaas.config`]: scramModule,
+    [`${of('tlsmutual')}.ssl.client.auth`]: 'required',
   };
 }
 
@@ -206,6 +307,27 @@ async function format(data: string): Promise<void> {
   await mkdir(data);
   const lines = Object.entries(meta).map(([name, value]) => `${name}=${value}\n`);
   await writeFile(join(data, 'meta.properties'), lines.join(''));
+}
+
+/** The same by the StorageTool itself, which alone can write users with SCRAM before the first start. */
+async function formatWithUsers(launcher: string, file: string, env: Environment): Promise<void> {
+  const { username, password } = SASL_USER;
+  const users = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=${username},password=${password}]`,
+  ]);
+  const java = env.JAVA_HOME ? join(env.JAVA_HOME, 'bin', 'java') : 'java';
+  const outcome = await run(
+    java,
+    [
+      ...['-XX:TieredStopAtLevel=1', '-cp', join(dirname(launcher), 'lib', '*')],
+      ...['kafka.tools.StorageTool', 'format', '--config', file],
+      // In one word: it may begin with a dash.
+      ...[`--cluster-id=${randomBytes(16).toString('base64url')}`, ...users],
+    ],
+    { env, timeoutMs: minutes(1) },
+  );
+  if (outcome.code !== 0) throw new Error(`kafka.tools.StorageTool: ${describeFailure(outcome)}`);
 }
 
 interface Running {

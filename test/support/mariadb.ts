@@ -29,8 +29,14 @@ export interface TestMariadb {
   stop(): Promise<void>;
 }
 
+/** How {@link startMariadb} starts a server. */
+export interface MariadbOptions {
+  /** Writes the log of changes that replicas, and Debezium, read. */
+  readonly hasBinlog?: boolean;
+}
+
 /** @throws Error with a way to get MariaDB when there is none */
-export async function startMariadb(): Promise<TestMariadb> {
+export async function startMariadb(settings: MariadbOptions = {}): Promise<TestMariadb> {
   const { server: program, install } = await findPrograms();
   const folder = await mkdtemp(join(tmpdir(), 'cep-mariadb-'));
   const asUser = asAccount('mysql', folder);
@@ -43,6 +49,10 @@ export async function startMariadb(): Promise<TestMariadb> {
     options.push(`--pid-file=${join(folder, 'pid')}`, '--skip-name-resolve');
     // What is written has to outlive the server, which is killed, but not this machine.
     options.push('--innodb-flush-log-at-trx-commit=2', '--innodb-buffer-pool-size=32M');
+    if (settings.hasBinlog) {
+      options.push(`--log-bin=${join(data, 'binlog')}`, '--server-id=1');
+      options.push('--binlog-format=ROW', '--binlog-row-image=FULL');
+    }
     server = await started(...asUser(program, ...options), folder, {
       name: 'mariadbd',
       ready: 'ready for connections',

@@ -15,6 +15,7 @@ import { comparisonLines } from '../comparison-text.js';
 import { type HandOverFlags, runHandOver } from '../hand-over.js';
 import { answeringBrokers, KAFKA_HELP } from '../kafka.js';
 import { duration, positiveNumber, timestamp } from '../option-values.js';
+import { addRecordFormatOptions, changesOf } from '../record-format.js';
 import { addAuthorOptions } from '../rule-database.js';
 import { print, progress, table } from '../terminal.js';
 import { CONDITIONS_HELP } from './rules/validate.js';
@@ -92,7 +93,7 @@ export function backtestCommand(): Command {
       '--database <address>',
       'of a hand-over: shared with workers and ingestors (default: the environment)',
     );
-  return addAuthorOptions(addDataConverterOption(command))
+  return addAuthorOptions(addDataConverterOption(addRecordFormatOptions(command)))
     .addHelpText(
       'after',
       `
@@ -121,6 +122,7 @@ const TOPIC = 'kafka:';
 
 async function run(flags: BacktestFlags): Promise<void> {
   const { against, threads, handOver } = flags;
+  const changes = changesOf(flags);
   if (handOver) return await runHandOver(flags, topicOfHandOver(flags));
   // Measured once: all that is compared has read the same.
   const topics = await topicsOf(flags);
@@ -134,6 +136,7 @@ async function run(flags: BacktestFlags): Promise<void> {
       from: flags.from,
       to: flags.to,
       threads,
+      changes,
       outOfOrdernessMs: flags.outOfOrderness,
       keepsAlerts: flags.alerts !== undefined || against !== undefined,
       ...(flags.leaveOpen ? { endWatermark: 'last-event' as const } : {}),
@@ -184,13 +187,13 @@ async function topicsOf({ events, brokers, group }: BacktestFlags): Promise<Topi
 }
 
 function asText(result: BacktestResult, comparison: Comparison | undefined): string {
-  const { events, records, bad, late, span, sessions, open, actions } = result;
+  const { events, records, bad, changes, late, span, sessions, open, actions } = result;
   const whole = (value: number) => Math.round(value).toLocaleString('en');
   const total = Object.values(actions).reduce((sum, each) => sum + each, 0);
   const lines = [
     `${whole(events)} events of ${whole(records)} records in ${result.seconds.toFixed(1)} s: ${whole(result.eventsPerSecond)} a second, ${result.cpuSeconds.toFixed(1)} s of CPU`,
     ...(span ? [`from ${formatTimestamp(span.from)} to ${formatTimestamp(span.to)}`] : []),
-    `${whole(bad)} bad records, ${whole(late)} late events; ${whole(sessions)} sessions, ${whole(open)} of them with something open`,
+    `${whole(bad)} bad records, ${changes > 0 ? `${whole(changes)} changes that are no events, ` : ''}${whole(late)} late events; ${whole(sessions)} sessions, ${whole(open)} of them with something open`,
     '',
     table(
       ['rule', 'matches', 'timeouts', 'errors', 'failures', 'dropped'],

@@ -1,14 +1,21 @@
-import { Command, Option } from 'commander';
-import { type FileFormat, fileSource, readFileRecords } from '../../ingest/read-file.js';
+import { Command } from 'commander';
+import {
+  type FileFormat,
+  fileSource,
+  type ReadFileOptions,
+  readFileRecords,
+} from '../../ingest/read-file.js';
 import { PRIVACY_HELP } from '../client.js';
 import { addIngestOptions, countsAsText, type IngestFlags, runIngest } from '../ingest-process.js';
 import { KAFKA_HELP } from '../kafka.js';
+import { addRecordFormatOptions, changesOf } from '../record-format.js';
 import { SERVER_HELP } from '../server.js';
 import { DATABASE_HELP } from '../store.js';
 import { exitInterrupted, note, print, stopSignal } from '../terminal.js';
 
 interface IngestFileFlags extends IngestFlags {
-  readonly format?: FileFormat;
+  readonly format?: FileFormat | 'debezium';
+  readonly updates?: boolean;
   readonly source?: string;
   readonly follow?: boolean;
   readonly leaveOpen?: boolean;
@@ -18,18 +25,13 @@ export function ingestFileCommand(): Command {
   const command = new Command('file')
     .description('feed sessions from an NDJSON or CSV file, or from standard input')
     .argument('<path>', 'the file, or - for standard input')
-    .addOption(
-      new Option('--format <format>', "default: by the file's extension").choices([
-        'ndjson',
-        'csv',
-      ]),
-    )
     .option(
       '--source <name>',
       "name of the source in alerts' identity (default: file:<name>, or one of its own for a pipe)",
     )
     .option('--follow', 'read on as the file grows, as a live stream')
     .option('--leave-open', 'leave windows open at the end, instead of ending them all');
+  addRecordFormatOptions(command, ['ndjson', 'csv'], "default: by the file's extension");
   return addIngestOptions(command)
     .addHelpText(
       'after',
@@ -49,11 +51,12 @@ change nothing about that.`,
 
 async function run(path: string, flags: IngestFileFlags): Promise<void> {
   const signal = stopSignal();
-  const { follow = false, format } = flags;
+  const { follow = false } = flags;
+  const input = inputOf(path, flags);
   // A pipe never brings again what an earlier one has brought.
   const source =
     flags.source ?? (path === '-' ? `pipe:${new Date().toISOString()}` : fileSource(path));
-  if (path !== '-') await checkInput(path, flags);
+  if (path !== '-') await checkInput(input);
   try {
     const counts = await runIngest({
       flags,
@@ -62,7 +65,7 @@ async function run(path: string, flags: IngestFileFlags): Promise<void> {
         if (path === '-') note('Reads standard input; Ctrl-C ends it early');
         else if (follow) note(`Follows ${path}; Ctrl-C ends it`);
         return {
-          records: readFileRecords({ path, source, follow, signal, ...(format ? { format } : {}) }),
+          records: readFileRecords({ ...input, source, follow, signal }),
           endWatermark: flags.leaveOpen || follow ? 'none' : Number.MAX_SAFE_INTEGER,
           // A file that is read as fast as it goes makes large batches by itself.
           ...(follow ? {} : { dispatch: { hotGapMs: 0 } }),
@@ -82,9 +85,16 @@ async function run(path: string, flags: IngestFileFlags): Promise<void> {
   }
 }
 
+/** The lines of a file of Debezium's are its records' values. */
+function inputOf(path: string, { format, updates = false }: IngestFileFlags): ReadFileOptions {
+  const changes = changesOf({ updates, ...(format ? { format } : {}) });
+  if (format === 'debezium') return { path, format: 'ndjson', changes };
+  return { path, ...(format ? { format } : {}) };
+}
+
 /** Opens the input once, so that one that cannot be read is known before a server is asked for. */
-async function checkInput(path: string, { format }: IngestFileFlags): Promise<void> {
-  const records = readFileRecords({ path, ...(format ? { format } : {}) });
+async function checkInput(input: ReadFileOptions): Promise<void> {
+  const records = readFileRecords(input);
   await records.next();
   await records.return(undefined);
 }

@@ -7,11 +7,12 @@ import { PRIVACY_HELP } from '../client.js';
 import { addIngestOptions, countsAsText, type IngestFlags, runIngest } from '../ingest-process.js';
 import { KAFKA_HELP } from '../kafka.js';
 import { duration } from '../option-values.js';
+import { addRecordFormatOptions, changesOf, type RecordFormatFlags } from '../record-format.js';
 import { SERVER_HELP } from '../server.js';
 import { DATABASE_HELP } from '../store.js';
 import { note, print, stopSignal } from '../terminal.js';
 
-interface IngestKafkaFlags extends IngestFlags {
+interface IngestKafkaFlags extends IngestFlags, RecordFormatFlags {
   readonly group: string;
   readonly from: 'earliest' | 'latest';
   readonly keyed?: boolean;
@@ -43,7 +44,7 @@ export function ingestKafkaCommand(): Command {
       duration,
       seconds(30),
     );
-  return addIngestOptions(command)
+  return addIngestOptions(addRecordFormatOptions(command))
     .addHelpText(
       'after',
       `${SERVER_HELP}
@@ -52,7 +53,8 @@ ${KAFKA_HELP}
 ${PRIVACY_HELP}
 
 A record's value is a JSON object; its key may be {"id": ...}, as upsert-kafka connectors write it, and then
-names the event: records of one id are one event. A record without a value is a tombstone, and passed over.
+names the event: records of one id are one event. A record without a value is a tombstone, and passed over. With
+--format debezium it is a change of a row, whose new state is the event; docs/change-data-capture.md says the rest.
 Runs until Ctrl-C or SIGTERM, delivers what it has read, and exits with 0; with 1 when Temporal did not take
 all of it: the next ingest of the group reads it again.`,
     )
@@ -61,6 +63,7 @@ all of it: the next ingest of the group reads it again.`,
 
 async function run(topic: string, flags: IngestKafkaFlags): Promise<void> {
   const signal = stopSignal();
+  const changes = changesOf(flags);
   let source = topic;
   const counts = await runIngest({
     flags,
@@ -73,6 +76,7 @@ async function run(topic: string, flags: IngestKafkaFlags): Promise<void> {
         topic,
         groupId: flags.group,
         journeys,
+        changes,
         progress: store.progress,
         keyed: store.sources,
         ...(flags.keyed === undefined ? {} : { isKeyed: flags.keyed }),

@@ -9,13 +9,14 @@ import { rejectTopic } from '../../kafka/reject-topic.js';
 import { createLogger } from '../../log.js';
 import { ingestMetrics } from '../../metrics.js';
 import { type Millis, seconds } from '../../time.js';
-import { ownerName, showMetrics } from '../ingest-process.js';
+import { ownerName, showMetrics, skippedChanges } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
 import { duration, portNumber } from '../option-values.js';
+import { addRecordFormatOptions, changesOf, type RecordFormatFlags } from '../record-format.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, print, progress, stopSignal } from '../terminal.js';
 
-interface RepartitionFlags {
+interface RepartitionFlags extends RecordFormatFlags {
   readonly to: string;
   readonly journeys: string;
   readonly group: string;
@@ -34,7 +35,7 @@ interface RepartitionFlags {
 }
 
 export function repartitionCommand(): Command {
-  return new Command('repartition')
+  const command = new Command('repartition')
     .description("write a Kafka topic into another one, keyed by the journeys' keys")
     .argument('<topic>', 'the topic, with JSON values')
     .requiredOption('--to <topic>', 'the topic that ingest reads; nobody else may write to it')
@@ -75,7 +76,8 @@ export function repartitionCommand(): Command {
       'publish records that cannot be used to this Kafka topic',
     )
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
-    .option('--json', 'print the counts as JSON')
+    .option('--json', 'print the counts as JSON');
+  return addRecordFormatOptions(command)
     .addHelpText(
       'after',
       `${DATABASE_HELP}
@@ -90,6 +92,7 @@ decided here. Runs until Ctrl-C or SIGTERM.`,
 
 async function run(topic: string, flags: RepartitionFlags): Promise<void> {
   const signal = stopSignal();
+  const changes = changesOf(flags);
   const log = createLogger('info');
   const cleanUp: (() => Promise<unknown> | undefined)[] = [];
   const { journeys } = await loadJourneys(flags.journeys);
@@ -110,7 +113,7 @@ async function run(topic: string, flags: RepartitionFlags): Promise<void> {
     const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
     const owner = ownerName();
     const reader = await openKafkaReader({
-      ...{ kafka, topic, groupId: flags.group, journeys, from: flags.from },
+      ...{ kafka, topic, changes, groupId: flags.group, journeys, from: flags.from },
       ...{ progress: store.progress, keyed: store.sources, repartitions: true },
       ...{ sessionTimeoutMs: flags.sessionTimeout, owner, log, signal },
     });
@@ -153,7 +156,7 @@ function asText(source: string, counts: IngestCounts): string {
   const deadLetters = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
   const again = repeats > 0 ? `, ${repeats} read before` : '';
   return [
-    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters`,
+    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters${skippedChanges(counts)}`,
     `${batches} records written; ${unrouted} events for no journey`,
   ].join('\n');
 }
