@@ -40,11 +40,7 @@ describe('keyed by the journey', () => {
       '{"schema":{"type":"struct"},"payload":{"userSession":"s1"}}',
       { userSession: 's1' },
     ],
-    [
-      'text with its schema',
-      '{"schema":{"type":"string"},"payload":"s1"}',
-      { userSession: 's1' },
-    ],
+    ['text with its schema', '{"schema":{"type":"string"},"payload":"s1"}', { userSession: 's1' }],
     ['text that looks like a JSON object', '{"id": 7}', { userSession: '{"id": 7}' }],
   ])('%s', (_, key, value) => {
     expect(keyedVerdict(keyed([key, value]), journeys)).toEqual({ isKeyed: true });
