@@ -11,7 +11,7 @@ import { ensureTopics } from '../../src/kafka/admin.js';
 import type { Alert } from '../../src/rules/rule.js';
 import { days, minutes, seconds } from '../../src/time.js';
 import { temporaryFolder } from '../servers/helpers.js';
-import { type Connector, offsetsFile, startConnect } from '../support/connect.js';
+import { type Connector, findConnect, offsetsFile, startConnect } from '../support/connect.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { startMariadb } from '../support/mariadb.js';
 import { environment, ROOT, run, start } from './support/cli.js';
@@ -54,6 +54,7 @@ beforeAll(async () => {
     startDev().then((started) => {
       dev = started;
     }),
+    findConnect(),
   ]);
   cleanUp.push(() => mariadb.stop());
   const { hostname: host, port } = new URL(mariadb.url);
