@@ -38,12 +38,12 @@ const NO_SCHEMA: Plan = { isChange: null, row: null };
 const PLANS_MAX = 1_000;
 const PLANS = new Map<string, Plan>();
 
-const SKIPPED: Readonly<Record<string, SkippedChange>> = {
-  u: 'update',
-  d: 'delete',
-  t: 'truncate',
-  m: 'message',
-};
+const SKIPPED: ReadonlyMap<string, SkippedChange> = new Map([
+  ['u', 'update'],
+  ['d', 'delete'],
+  ['t', 'truncate'],
+  ['m', 'message'],
+]);
 
 /**
  * Makes the row of a change the record's value. A change that is no event has none, and says what it was as `skipped`; a tombstone
@@ -64,7 +64,7 @@ export function decodeChange(
   const op = isChange ? payload.op : opOfRow(payload);
   if (typeof op !== 'string') throw noChange(`it says no "op", but ${shown(op)}`);
   if (op !== 'c' && op !== 'r' && !(op === 'u' && updates)) {
-    return { ...record, value: null, skipped: SKIPPED[op] ?? 'other' };
+    return { ...record, value: null, skipped: SKIPPED.get(op) ?? 'other' };
   }
   const row = isChange ? payload.after : payload;
   if (!isFields(row)) throw noChange(`its op is "${op}", and "after" is no row: ${shown(row)}`);

@@ -37,7 +37,7 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
     // To write a field costs more than all else here.
     if (typedValue !== value) data[field] = typedValue;
   }
-  const timestamp = timeOf(data[format.eventTime], format.eventTime);
+  const timestamp = timeOf(data, format.eventTime);
   if (timestamp > record.recordTime + AHEAD_MAX_MS) {
     throw new DecodeError(
       'RECORD_TIME_AHEAD',
@@ -148,7 +148,8 @@ const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 const DATE_TIME =
   /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|UTC|[+-]\d{2}:?\d{2})?$/;
 
-function timeOf(value: unknown, field: string): Timestamp {
+function timeOf(data: EventData, field: string): Timestamp {
+  const value = data[field];
   let timestamp = Number.NaN;
   if (typeof value === 'number') timestamp = value;
   else if (typeof value === 'string') {
@@ -165,9 +166,14 @@ function timeOf(value: unknown, field: string): Timestamp {
   }
   throw new DecodeError(
     'RECORD_WITHOUT_TIME',
-    `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z; from 1970 on), found ${JSON.stringify(value)?.slice(0, 80) ?? 'nothing'}`,
+    `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z; from 1970 on), found ${JSON.stringify(value)?.slice(0, 80) ?? nothingIn(data)}`,
     { details: { field } },
   );
+}
+
+function nothingIn(data: EventData): string {
+  const isChange = ('schema' in data && 'payload' in data) || ('op' in data && 'after' in data);
+  return isChange ? 'a change as Debezium writes it: read that with --format debezium' : 'nothing';
 }
 
 /** Whether the calendar has the day: `Date.parse` makes the first of March of a 30th of February. */

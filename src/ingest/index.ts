@@ -1,3 +1,4 @@
+export { type ChangeOptions, decodeChange } from './debezium.js';
 export { type SessionGateway, SessionRefused } from './gateway.js';
 export { type IngestCounts, type IngestOptions, ingest } from './ingest.js';
 export type { ParkedSession, ParkedSessions } from './parked.js';

@@ -11,10 +11,10 @@ import { ensureTopics } from '../../src/kafka/admin.js';
 import type { Alert } from '../../src/rules/rule.js';
 import { days, minutes, seconds } from '../../src/time.js';
 import { temporaryFolder } from '../servers/helpers.js';
-import { type Connector, offsetsFile, startConnect } from '../support/connect.js';
+import { type Connector, findConnect, offsetsFile, startConnect } from '../support/connect.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { startMariadb } from '../support/mariadb.js';
-import { environment, ROOT, start } from './support/cli.js';
+import { environment, ROOT, run, start } from './support/cli.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { ALERTS_BY_TYPE, byType, expectFlinksAlerts } from './support/flink-rows.js';
 import { interrupt } from './support/shop.js';
@@ -32,6 +32,7 @@ const ROWS = read('examples/data/sample-rows.ndjson')
 /** In the table before Debezium first looks: they come by its snapshot, the others by the binlog. */
 const IN_SNAPSHOT = 10;
 const SAMPLES = 20;
+const LITERAL = join(ROOT, 'examples/literal-journeys.ts');
 const PASSWORD = 'open-sesame';
 
 const folder = temporaryFolder();
@@ -53,6 +54,7 @@ beforeAll(async () => {
     startDev().then((started) => {
       dev = started;
     }),
+    findConnect(),
   ]);
   cleanUp.push(() => mariadb.stop());
   const { hostname: host, port } = new URL(mariadb.url);
@@ -154,7 +156,7 @@ test(
     const ingestor = start(
       [
         ...['ingest', 'kafka', topic, '--format', 'debezium', '--group', prefix, '--json'],
-        ...['--journeys', join(ROOT, 'examples/literal-journeys.ts'), '--with-worker'],
+        ...['--journeys', LITERAL, '--with-worker'],
         ...['--data-folder', join(folder, 'data'), '--alerts-topic', alertsTopic],
       ],
       { env },
@@ -222,6 +224,22 @@ test(
     // What came twice is late, or a repeat to its session: no event more.
     const came = ROWS.length + samples + (ROWS.length - IN_SNAPSHOT);
     expect(counts.events + counts.late + counts.repeats).toBe(came);
+
+    // The same topic, in process: the same alerts, ids included.
+    const file = join(folder, 'alerts.ndjson');
+    const { code, stdout, stderr } = await run(
+      [
+        ...['backtest', '--rules', LITERAL, '--events', `kafka:${topic}`, '--group', prefix],
+        ...['--format', 'debezium', '--leave-open', '--threads', '1', '--alerts', file, '--json'],
+      ],
+      { env },
+    );
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ records: counts.read, changes: 4, bad: 2 });
+    const idsOf = (of: readonly Alert[]) => of.map(({ id }) => id).sort();
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    expect(idsOf(lines.map((line) => JSON.parse(line)))).toEqual(idsOf(alerts));
+
     const sorted = latencies.sort((a, b) => a - b).map((ms) => Math.round(ms));
     const median = sorted[Math.floor(sorted.length / 2)];
     console.log(

@@ -540,6 +540,7 @@ test.concurrent(
       skipped: 0,
       repeats: 0,
       tombstones: 1,
+      changes: {},
       batches: expect.any(Number),
       sessions: 0,
       parked: expect.any(Number),

@@ -380,6 +380,7 @@ describe('envelopes', () => {
     ['t', 'truncate'],
     ['m', 'message'],
     ['x', 'other'],
+    ['constructor', 'other'],
   ])('op %s is no event', (op, skipped) => {
     const text = JSON.stringify({ before: null, after: op === 'u' ? after : null, source, op });
     expect(decodeChange(record(0, text))).toMatchObject({ value: null, skipped });

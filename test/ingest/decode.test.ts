@@ -116,3 +116,12 @@ test('the event time needs no type of its own', () => {
   const of = { ...format, fields: { t: 'number' as const } };
   expect(decode('{"t": "2020-01-01 00:01:00"}', of).timestamp).toBe(1_577_836_860_000);
 });
+
+test.each([
+  '{"schema": {}, "payload": {"t": 1}}',
+  '{"before": null, "after": {"t": 1}, "op": "c"}',
+])('what Debezium writes, read as an event, says so: %s', (value) => {
+  expect(() => decode(value)).toThrow(
+    /found a change as Debezium writes it: read that with --format debezium$/,
+  );
+});

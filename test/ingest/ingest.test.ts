@@ -69,6 +69,7 @@ describe('each record has one end', () => {
       parked: 0,
       repeats: 0,
       tombstones: 1,
+      changes: {},
       watermark: MAX_TIMESTAMP,
       partitions: [
         { source: 'test', partition: 0, watermark: MAX_TIMESTAMP, lowWater: 12, isLive: false },

@@ -38,10 +38,9 @@ export function offsetsFile(folder: string): string {
   return join(folder, 'offsets');
 }
 
-/** Starts Connect, which ends with this process, and waits until its connector runs. */
-export async function startConnect(options: ConnectOptions): Promise<TestConnect> {
-  const { brokers, folder, connector, env = {} } = options;
-  const launcher = await findJavaServer({
+/** Its launcher, which {@link startConnect} fetches too: the first time that takes a while. */
+export async function findConnect(): Promise<string> {
+  return await findJavaServer({
     what: 'Kafka Connect with Debezium',
     name: 'connect',
     folder: `connect-${KAFKA_VERSION}-debezium-${DEBEZIUM_VERSION}`,
@@ -54,6 +53,12 @@ export async function startConnect(options: ConnectOptions): Promise<TestConnect
     main: 'org.apache.kafka.connect.cli.ConnectStandalone',
     remedy: 'Install Java 17 or later and Maven, so that `java` and `mvn` are on PATH.',
   });
+}
+
+/** Starts Connect, which ends with this process, and waits until its connector runs. */
+export async function startConnect(options: ConnectOptions): Promise<TestConnect> {
+  const { brokers, folder, connector, env = {} } = options;
+  const launcher = await findConnect();
   const port = await freePort();
   const files = {
     worker: join(folder, 'worker.properties'),
