@@ -57,3 +57,18 @@ export async function read<Schema, T>(
 ): Promise<T> {
   return await (database.dialect === 'mysql' ? query(database.db) : transact(database, query));
 }
+
+/** Reads in a transaction that can change nothing, all of it as of one moment. */
+export async function readOnly<Schema, T>(
+  { db, dialect }: Pick<SqlDatabase<Schema>, 'db' | 'dialect'>,
+  query: (db: Kysely<Schema>) => Promise<T>,
+): Promise<T> {
+  return await db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (transaction) => {
+      if (dialect === 'postgres') await sql`set local lock_timeout = '5s'`.execute(transaction);
+      return await query(transaction);
+    });
+}
