@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   parked: async () => (await import('./commands/parked.js')).parkedCommand(),
   dead: async () => (await import('./commands/dead.js')).deadCommand(),
   suppress: async () => (await import('./commands/suppress.js')).suppressCommand(),
+  console: async () => (await import('./commands/console.js')).consoleCommand(),
   report: async () => (await import('./commands/report.js')).reportCommand(),
   diagram: async () => (await import('./commands/diagram.js')).diagramCommand(),
   explain: async () => (await import('./commands/explain.js')).explainCommand(),

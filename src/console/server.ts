@@ -12,6 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CepError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
 import { type Millis, seconds } from '../time.js';
 import type { Access } from './access.js';
 import type { Feed } from './feed.js';
@@ -65,6 +66,7 @@ const FOR_ALL = ['/login', '/page.css', '/icon.svg'];
 export interface ConsoleOptions {
   readonly feed: Feed;
   readonly access: Access;
+  readonly log: Logger;
   readonly host: string;
   /** 0 for any. */
   readonly port: number;
@@ -86,7 +88,7 @@ export interface RunningConsole {
  * @throws CepError `PORT_OCCUPIED`, `SETTING_INVALID` for an address that is not this machine's
  */
 export async function serveConsole(options: ConsoleOptions): Promise<RunningConsole> {
-  const { feed, access, host, port } = options;
+  const { feed, access, log, host, port } = options;
   const { heartbeatMs = HEARTBEAT_MS, stallMs = STALL_MS } = options;
   const files = readFiles();
   const listeners = new Set<Listener>();
@@ -115,7 +117,11 @@ export async function serveConsole(options: ConsoleOptions): Promise<RunningCons
       // Who types the address is asked for the token; a script is told.
       if (path === '/' && headers.authorization === undefined) return redirect(response, '/login');
       response.setHeader('www-authenticate', 'Bearer');
-      return say(response, 401, 'the console wants its token: Authorization: Bearer ..., or /login');
+      return say(
+        response,
+        401,
+        'the console wants its token: Authorization: Bearer ..., or /login',
+      );
     }
     if (path === '/events') return listen(request, response);
     const file = files.get(path);
@@ -139,7 +145,7 @@ export async function serveConsole(options: ConsoleOptions): Promise<RunningCons
     const cookie = access.logIn(token.trim(), request);
     if (cookie === null) {
       response.setHeader('cache-control', 'no-store');
-      return redirect(response, '/login?wrong');
+      return redirect(response, '/login#wrong');
     }
     response.setHeader('set-cookie', cookie);
     redirect(response, '/');
@@ -147,7 +153,8 @@ export async function serveConsole(options: ConsoleOptions): Promise<RunningCons
 
   const listen = (request: IncomingMessage, response: ServerResponse): void => {
     if (isClosing || listeners.size >= LISTENERS_MAX) {
-      return say(response, 503, 'too many pages listen: close some');
+      say(response, 503, 'too many pages listen: close some');
+      return;
     }
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
@@ -171,8 +178,9 @@ export async function serveConsole(options: ConsoleOptions): Promise<RunningCons
 
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => {
+      log.error('request failed', { path: request.url, error: messageOf(error) });
       if (response.headersSent) response.destroy();
-      else say(response, 500, messageOf(error));
+      else say(response, 500, 'something went wrong here: the log of the console says what');
     });
   });
   const heartbeat = setInterval(() => {

@@ -82,40 +82,52 @@ export interface AlertsOfMinute {
   readonly journey: string;
   readonly rule: string;
   readonly shadow: boolean;
-  /** Since the epoch, by the database's clock, of the time at which they were recorded. */
+  /** In which they were recorded, since the epoch. */
   readonly minute: number;
   readonly matches: number;
   readonly timeouts: number;
 }
 
+/** What {@link alertsByMinute} found. Minutes are counted since the epoch. */
+export interface MinutesRead {
+  /** The present one. */
+  readonly now: number;
+  /** The first one that was read. */
+  readonly from: number;
+  /** Nothing for minutes without alerts. */
+  readonly rows: readonly AlertsOfMinute[];
+}
+
 /**
- * Alerts by rule and minute.
+ * Alerts by rule and minute, up to the present one.
  *
- * @param minutes - how many, the present one included
- * @returns the present minute as well, and nothing for minutes without alerts
+ * @param wanted.minutes - how many at most
+ * @param wanted.from - the first one that is of interest; null for all of them
  */
 export async function alertsByMinute(
   { db }: Pick<Database, 'db'>,
-  minutes: number,
-): Promise<{ readonly now: number; readonly rows: AlertsOfMinute[] }> {
+  wanted: { readonly minutes: number; readonly from: number | null },
+): Promise<MinutesRead> {
   const minuteOf = (time: string) => sql`floor(extract(epoch from ${sql.raw(time)}) / 60)::bigint`;
   const { rows: clock } = await sql<{ now: number }>`
     select ${minuteOf('current_timestamp')} as now`.execute(db);
   const now = Number(clock[0]?.now);
+  const from = Math.max(now - wanted.minutes + 1, wanted.from ?? 0);
   const { rows } = await sql<AlertsOfMinute>`
     select journey, rule, shadow, ${minuteOf('recorded_at')} as minute,
       count(*) filter (where not timed_out) as matches,
       count(*) filter (where timed_out) as timeouts
     from cep_alerts
-    where recorded_at >= to_timestamp(${(now - minutes + 1) * 60})
+    where recorded_at >= to_timestamp(${from * 60})
     group by 1, 2, 3, 4`.execute(db);
   return {
     now,
-    rows: rows.map((row) => ({
-      ...row,
-      minute: Number(row.minute),
-      matches: Number(row.matches),
-      timeouts: Number(row.timeouts),
+    from,
+    rows: rows.map(({ minute, matches, timeouts, ...rule }) => ({
+      ...rule,
+      minute: Number(minute),
+      matches: Number(matches),
+      timeouts: Number(timeouts),
     })),
   };
 }
