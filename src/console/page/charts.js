@@ -18,7 +18,8 @@ dark.addEventListener('change', () => {
 /**
  * @param {HTMLCanvasElement} canvas - its label is what those hear who do not see it
  * @param {{ type: 'line' | 'bar', stacked?: boolean, ticks?: number, format?: (value: number) => string }} options
- * @returns what sets labels, series (each with the name of a colour) and the label of the whole
+ * @returns what sets labels, series (each with the name of a colour), the label of the whole, and which labels the axis shows:
+ *   by default as many as there is room for
  */
 export function chartIn(canvas, { type, stacked = false, ticks = 8, format = String }) {
   const chart = new Chart(canvas, {
@@ -32,7 +33,7 @@ export function chartIn(canvas, { type, stacked = false, ticks = 8, format = Str
           stacked,
           border: { display: false },
           grid: { display: false },
-          ticks: { maxRotation: 0, autoSkip: true, autoSkipPadding: 16, maxTicksLimit: ticks },
+          ticks: { maxRotation: 0, autoSkipPadding: 16, maxTicksLimit: ticks },
         },
         y: {
           stacked,
@@ -84,9 +85,13 @@ export function chartIn(canvas, { type, stacked = false, ticks = 8, format = Str
   };
   charts.add(paint);
 
-  return ({ labels, series: wanted, label }) => {
+  return ({ labels, series: wanted, label, isMarked = null }) => {
     series = wanted;
     chart.data.labels = labels;
+    Object.assign(chart.options.scales.x.ticks, {
+      autoSkip: isMarked === null,
+      callback: (_, i) => (isMarked === null || isMarked(labels[i]) ? labels[i] : null),
+    });
     chart.data.datasets = series.map(({ name, values, fill = false }) => ({
       label: name,
       data: values,

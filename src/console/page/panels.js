@@ -39,6 +39,7 @@ export function visits({ days, minutes }) {
   const sum = (of) => minutes.reduce((total, minute) => total + minute[of], 0);
   minutesChart({
     labels: minutes.map(({ minute }) => minute),
+    isMarked: (minute) => /[03]0$/.test(minute),
     series: [
       { name: 'Page views', values: minutes.map(({ pv }) => pv), colour: '--series-1', fill: true },
       { name: 'New visitors', values: minutes.map(({ uv }) => uv), colour: '--series-2' },
@@ -134,7 +135,7 @@ export function alerts(list) {
 
 function alertItem(alert, isFresh) {
   const { id, type, message, rule, journey, key, at, recordedAt } = alert;
-  const item = element(
+  return element(
     'li',
     { 'data-id': id, ...(isFresh && { class: 'fresh' }) },
     element(
@@ -150,16 +151,30 @@ function alertItem(alert, isFresh) {
       'p',
       { class: 'origin' },
       element('span', {}, `${journey} / ${rule}`),
-      element('span', { class: 'key' }, key),
-      element('span', {}, 'event time ', at === null ? 'the end of the stream' : timeOf(at)),
+      element('span', { class: 'key', title: key }, key),
+      element(
+        'span',
+        { class: 'at' },
+        at === null ? 'at the end of the stream' : 'event time ',
+        ...(at === null ? [] : [timeOf(at)]),
+      ),
       element('span', { class: 'id', title: id }, id.slice(0, 8)),
-      link(alert.session, 'Session', `Session of ${key} in the Temporal UI`),
-      ...(alert.effects
-        ? [link(alert.effects, 'Effects', `Effects of alert ${id.slice(0, 8)} in the Temporal UI`)]
-        : []),
+      element(
+        'span',
+        { class: 'links' },
+        link(alert.session, 'Session', `Session of ${key} in the Temporal UI`),
+        ...(alert.effects
+          ? [
+              link(
+                alert.effects,
+                'Effects',
+                `Effects of alert ${id.slice(0, 8)} in the Temporal UI`,
+              ),
+            ]
+          : []),
+      ),
     ),
   );
-  return item;
 }
 
 let ratesNow = null;
@@ -236,6 +251,8 @@ function drawRates() {
   const total = (of) => points.reduce((sum, point) => sum + point[of], 0);
   ratesChart({
     labels: points.map(({ at }) => hourMinute(at)),
+    isMarked: (label) =>
+      span === 'minutes' ? label.endsWith('0') : Number(label.slice(0, 2)) % 4 === 0,
     series: [
       { name: 'Matches', values: points.map(({ matches }) => matches), colour: '--series-1' },
       { name: 'Timeouts', values: points.map(({ timeouts }) => timeouts), colour: '--series-3' },
