@@ -86,7 +86,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'store/sql-state',
   ],
   'effects-module': ['effects', 'json-file', 'user-module'],
-  metrics: ['rules', 'type:ingest', 'type:workflows/messages'],
+  metrics: ['rules', 'type:analytics-store', 'type:ingest', 'type:workflows/messages'],
   backtest: [
     'ingest',
     'rules',
