@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   worker: async () => (await import('./commands/worker.js')).workerCommand(),
   ingest: async () => (await import('./commands/ingest.js')).ingestCommand(),
   repartition: async () => (await import('./commands/repartition.js')).repartitionCommand(),
+  analytics: async () => (await import('./commands/analytics/analytics.js')).analyticsCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   find: async () => (await import('./commands/find.js')).findCommand(),
   session: async () => (await import('./commands/session.js')).sessionCommand(),
