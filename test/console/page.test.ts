@@ -246,6 +246,8 @@ test('the keyboard reaches everything, and does everything', async () => {
     if (id.startsWith('Skip')) {
       await page.keyboard.press('Enter');
       expect((await focused()).id).toBe('main');
+      // Back before it: the button is next.
+      await page.keyboard.press('Shift+Tab');
       await page.keyboard.press('Shift+Tab');
     }
     if (reached.length > 1 && id === 'progress-table') break;
