@@ -18,7 +18,7 @@ import { startPostgres } from '../support/postgres.js';
 import { sourcesOf, startConsole } from './support.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** Visits come in slots of two hours; so many shops, each a little later, are open at all times. */
+/** Visits come at the beginnings of slots of two hours: of so many shops, each a little later, some are visited at all times. */
 const SHOPS = 8;
 const AGGREGATES = {
   aggregates: {
@@ -83,9 +83,16 @@ try {
   const endsAt = Date.now();
   const clicks = file('clicks.ndjson', generateClickstream({ seed: 1, endsAt }));
   const shops = Array.from({ length: SHOPS }, (_, i) =>
-    generateClickstream({ seed: i, events: 8_000, endsAt: endsAt - (i * minutes(120)) / SHOPS }),
+    generateClickstream({
+      ...{ seed: i, events: 8_000 },
+      // Into the future: the last slot of a stream is empty but for its end.
+      endsAt: endsAt + minutes(120) + (i * minutes(120)) / SHOPS,
+    }),
   );
-  const all = shops.flat().sort((a, b) => a.eventTime - b.eventTime);
+  const all = shops
+    .flat()
+    .filter(({ eventTime }) => eventTime <= endsAt)
+    .sort((a, b) => a.eventTime - b.eventTime);
   const visits = file('visits.ndjson', all);
   const aggregates = join(folder, 'aggregates.json');
   writeFileSync(aggregates, JSON.stringify(AGGREGATES));

@@ -583,14 +583,6 @@ test('a database that is away is said to be, and so is its return', async () => 
   await shows('alerts', 'speaks again', ({ state }) => state === 'ok');
 });
 
-test('it can write nothing', async () => {
-  const { readOnly } = await import('../../src/store/sql-database.js');
-  const write = readOnly({ db: store.database.db, dialect: 'postgres' }, (db) =>
-    db.deleteFrom('cep_alerts').execute(),
-  );
-  await expect(write).rejects.toMatchObject({ code: '25006' });
-});
-
 describe('the command', () => {
   const env = (added: Record<string, string> = {}) => environment(added);
 
