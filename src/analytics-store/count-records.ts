@@ -20,7 +20,7 @@ const BATCHES_AHEAD = 2;
 
 export interface CountOptions {
   readonly store: AnalyticsStore;
-  /** A partition of which no assignment has told begins at 0. */
+  /** Where no assignment says what is read, it is one partition from its beginning: what is counted of it is passed over. */
   readonly reads: AsyncIterable<Read>;
   /** Makes of a record as it is read the one that is meant, such as the row in a change's envelope; null for none, which is passed over. */
   readonly unwrap?: (record: RawRecord) => RawRecord | null;
@@ -120,6 +120,8 @@ class Counter {
   /** Makes events of records while the database is at work. */
   async #read(): Promise<void> {
     const { reads, store, unwrap, signal } = this.#options;
+    let source: string | null = null;
+    let counted = 0;
     for await (const read of reads) {
       if ('endOfLog' in read) continue;
       let item: Waiting;
@@ -127,16 +129,41 @@ class Counter {
         const starts = read.assigned.map(
           ({ partition, progress }) => [partition, progress?.lowWater ?? 0] as const,
         );
-        const source = read.assigned[0]?.source ?? '';
+        source = read.assigned[0]?.source ?? '';
+        counted = 0;
         item = { source, starts: new Map(starts) };
       } else {
+        if (source === null) {
+          ({ source } = read);
+          counted = await this.#countedOf(read);
+          const starts = new Map([[read.partition, counted]]);
+          this.#backlog.offer({ source, starts });
+        }
         this.#counts.read++;
+        if (read.offset < counted) {
+          this.#passOver();
+          continue;
+        }
         const meant = unwrap ? unwrap(read) : read;
         item = { record: read, prepared: meant && prepare(meant, store.aggregates) };
       }
       while (!this.#backlog.offer(item)) if (!(await this.#backlog.room())) return;
       if (signal.aborted) return;
     }
+  }
+
+  /** Up to where all aggregates have counted a partition. */
+  async #countedOf({ source, partition }: RawRecord): Promise<number> {
+    const { store } = this.#options;
+    const reached = await this.#untilItWorks(() => store.reached(source));
+    const known = reached.get(partition);
+    return known?.isComplete ? known.next : 0;
+  }
+
+  /** What was counted need not be read. */
+  #passOver(): void {
+    this.#counted++;
+    for (const tally of Object.values(this.#counts.aggregates)) tally.repeats++;
   }
 
   /** In batches of one source each. */
@@ -155,13 +182,6 @@ class Counter {
         await this.#begin(next.starts);
         continue;
       }
-      const { source, partition } = next.record;
-      if (source !== this.#source) {
-        await flush();
-        this.#positions.clear();
-        this.#source = source;
-      }
-      if (!this.#positions.has(partition)) await this.#begin(new Map([[partition, 0]]));
       items.push(next);
       if (items.length === batch) await flush();
     }

@@ -14,8 +14,8 @@ import { loggedRejects } from '../ingest/rejects.js';
 import { naming, readJson } from '../json-file.js';
 import { createLogger, type Logger } from '../log.js';
 import { analyticsMetrics } from '../metrics.js';
-import { showMetrics } from './ingest-process.js';
 import { connectKafka } from './kafka.js';
+import { showMetrics } from './observed.js';
 import { portNumber, positiveNumber } from './option-values.js';
 import {
   addRejectOptions,

@@ -1,7 +1,5 @@
 // What the ingest commands share: their options, the process around the ingest, and what it says at its end.
 
-import { hostname } from 'node:os';
-import { pid } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
@@ -17,7 +15,7 @@ import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
 import { temporalGateway, temporalGoals } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
 import { createLogger, type Logger } from '../log.js';
-import { ingestMetrics, serveMetrics } from '../metrics.js';
+import { ingestMetrics } from '../metrics.js';
 import { HandOverWatch } from '../rule-store/hand-over-watch.js';
 import { revisionReader } from '../rule-store/revision-reader.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
@@ -34,6 +32,7 @@ import {
   openClient,
 } from './client.js';
 import { connectKafka } from './kafka.js';
+import { ownerName, showMetrics } from './observed.js';
 import { duration, portNumber } from './option-values.js';
 import {
   addRejectOptions,
@@ -292,19 +291,6 @@ async function effectsSent(client: Client, taskQueue: string, signal: AbortSigna
       `The effects of ${waiting} alerts wait for their time: a worker with --effects sends them`,
     );
   }
-}
-
-/** Serves metrics where a port is given. @returns a function that ends it */
-export async function showMetrics(registry: Registry, port?: number): Promise<() => Promise<void>> {
-  if (port === undefined) return async () => {};
-  const metrics = await serveMetrics(registry, { port });
-  note(`Metrics at http://localhost:${metrics.port}/metrics`);
-  return () => metrics.close();
-}
-
-/** Who we are, for people: host and process. */
-export function ownerName(): string {
-  return `${hostname()}:${pid}`;
 }
 
 /** The counts for people. */

@@ -5,8 +5,8 @@ import type { Claim, ProgressStore, StoredProgress } from '../../../ingest/progr
 import { openKafkaReader, type ReadKafkaOptions } from '../../../ingest/read-kafka.js';
 import { MIN_TIMESTAMP, type Millis, seconds } from '../../../time.js';
 import { type AnalyticsFlags, addAnalyticsOptions, runAnalytics } from '../../analytics-process.js';
-import { ownerName } from '../../ingest-process.js';
 import { KAFKA_HELP } from '../../kafka.js';
+import { ownerName } from '../../observed.js';
 import { duration } from '../../option-values.js';
 import { note, stopSignal } from '../../terminal.js';
 
