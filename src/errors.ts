@@ -38,6 +38,7 @@ export type CepErrorCode =
   | 'RULE_UNKNOWN'
   | 'JOURNEYS_INVALID'
   | 'EFFECTS_INVALID'
+  | 'AGGREGATES_INVALID'
   // records
   | 'RECORD_NOT_JSON'
   | 'RECORD_NOT_A_CHANGE'

@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { AnalyticsCounts } from './analytics-store/count-records.js';
 import { CepError, messageOf } from './errors.js';
 import type { IngestCounts } from './ingest/ingest.js';
 import type { Lag, PartitionCount } from './ingest/read-kafka.js';
@@ -149,6 +150,10 @@ export function ingestMetrics(
       }
     },
   });
+  lagGauge(registry, () => read.lags());
+}
+
+function lagGauge(registry: Registry, lags: () => readonly Lag[]): void {
   new Gauge({
     name: 'temporal_cep_lag_records',
     help: 'Records between what is settled and the end of the partition',
@@ -156,11 +161,48 @@ export function ingestMetrics(
     registers: [registry],
     collect() {
       this.reset();
-      for (const { source, partition, records } of read.lags()) {
+      for (const { source, partition, records } of lags()) {
         this.set({ source, partition }, records);
       }
     },
   });
+}
+
+/** What a process that counts aggregates has done; read at the moment that somebody asks. */
+export function analyticsMetrics(
+  registry: Registry,
+  read: { counts(): AnalyticsCounts | null; lags(): readonly Lag[] },
+): void {
+  const counter = (name: string, help: string, of: (counts: AnalyticsCounts) => number) =>
+    new Counter({
+      name: `temporal_cep_analytics_${name}_total`,
+      help,
+      registers: [registry],
+      collect() {
+        const counts = read.counts();
+        this.reset();
+        if (counts) this.inc(of(counts));
+      },
+    });
+  counter('records', 'Records read', ({ read }) => read);
+  counter('transactions', 'Transactions', ({ transactions }) => transactions);
+  counter('retries', 'Transactions that were done again', ({ retries }) => retries);
+  new Counter({
+    name: 'temporal_cep_analytics_events_total',
+    help: 'What became of records: counted, late, skipped, repeats, or the code of a dead letter',
+    labelNames: ['aggregate', 'outcome'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [aggregate, tally] of Object.entries(read.counts()?.aggregates ?? {})) {
+        const { dead, ...others } = tally;
+        for (const [outcome, count] of Object.entries({ ...others, ...dead })) {
+          this.inc({ aggregate, outcome }, count);
+        }
+      }
+    },
+  });
+  lagGauge(registry, () => read.lags());
 }
 
 /** Gauges of what an ingestor knows of the rules in tables. */

@@ -1,4 +1,4 @@
-import { CepError } from './errors.js';
+import { CepError, DecodeError } from './errors.js';
 
 declare const brand: unique symbol;
 type Brand<T, Name extends string> = T & { readonly [brand]?: Name };
@@ -79,4 +79,47 @@ export function formatTimestamp(timestamp: Timestamp): string {
 export function readableTimestamp(timestamp: Timestamp): string {
   const text = formatTimestamp(timestamp);
   return text.endsWith('Z') ? `${text.slice(0, 19).replace('T', ' ')} UTC` : text;
+}
+
+/** From 1970, because a negative time is Kafka's way of saying none, to the last year that JSON dates can hold. */
+const READ_MIN: Timestamp = 0;
+const READ_MAX: Timestamp = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+const NUMBER = /^[+-]?\d+(\.\d+)?$/;
+const DATE_TIME =
+  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|UTC|[+-]\d{2}:?\d{2})?$/;
+
+/**
+ * The time that a field of a record says: ms since the epoch as a number or text, or a date and time of day.
+ *
+ * @param instantOf - when a clock shows what the text says, if that names no zone; as a clock of UTC by default
+ * @throws DecodeError `RECORD_WITHOUT_TIME` for anything else, and for times before 1970 or after 9999
+ */
+export function eventTimeOf(
+  value: unknown,
+  field: string,
+  instantOf?: (shown: Timestamp) => Timestamp,
+): Timestamp {
+  let timestamp = Number.NaN;
+  if (typeof value === 'number') timestamp = value;
+  else if (typeof value === 'string') {
+    const text = value.trim();
+    const [, date, time, zone] = DATE_TIME.exec(text) ?? [];
+    if (NUMBER.test(text)) timestamp = Number(text);
+    else if (date !== undefined && isDate(date)) {
+      timestamp = Date.parse(`${date}T${time}${zone === undefined || zone === 'UTC' ? 'Z' : zone}`);
+      if (zone === undefined && instantOf) timestamp = instantOf(timestamp);
+    }
+  }
+  if (timestamp >= READ_MIN && timestamp <= READ_MAX) return Math.trunc(timestamp);
+  throw new DecodeError(
+    'RECORD_WITHOUT_TIME',
+    `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z; from 1970 on), found ${JSON.stringify(value)?.slice(0, 80) ?? 'nothing'}`,
+    { details: { field } },
+  );
+}
+
+/** Whether the calendar has the day, written `2026-01-31`: `Date.parse` makes the first of March of a 30th of February. */
+export function isDate(text: string): boolean {
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
 }

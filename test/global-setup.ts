@@ -2,7 +2,7 @@
 // dist must be what src says. The many workers of the tests share what they compile.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,10 +10,12 @@ import { fileURLToPath } from 'node:url';
 
 export default function setup(): () => void {
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const root = fileURLToPath(new URL('..', import.meta.url));
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    cwd: root,
     stdio: 'inherit',
   });
+  cpSync(join(root, 'src/console/page'), join(root, 'dist/console/page'), { recursive: true });
   const cache = mkdtempSync(join(tmpdir(), 'temporal-cep-bundles-'));
   process.env.TEMPORAL_CEP_BUNDLE_CACHE = cache;
   return () => rmSync(cache, { recursive: true, force: true });

@@ -1,7 +1,5 @@
 // What the ingest commands share: their options, the process around the ingest, and what it says at its end.
 
-import { hostname } from 'node:os';
-import { pid } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
@@ -14,12 +12,10 @@ import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.
 import { patienceOf } from '../ingest/patience.js';
 import { IngestPause } from '../ingest/pause.js';
 import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
-import { fileRejects, type RejectSink } from '../ingest/rejects.js';
 import { temporalGateway, temporalGoals } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
-import { rejectTopic } from '../kafka/reject-topic.js';
 import { createLogger, type Logger } from '../log.js';
-import { ingestMetrics, serveMetrics } from '../metrics.js';
+import { ingestMetrics } from '../metrics.js';
 import { HandOverWatch } from '../rule-store/hand-over-watch.js';
 import { revisionReader } from '../rule-store/revision-reader.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
@@ -36,7 +32,15 @@ import {
   openClient,
 } from './client.js';
 import { connectKafka } from './kafka.js';
+import { ownerName, showMetrics } from './observed.js';
 import { duration, portNumber } from './option-values.js';
+import {
+  addRejectOptions,
+  namesRejectTopic,
+  openRejects,
+  type RejectFlags,
+  rejectFiles,
+} from './rejects.js';
 import {
   addRuleTablesOptions,
   discoverRules,
@@ -55,7 +59,7 @@ const EFFECTS_MS: Millis = seconds(5);
 /** How long a publication may be under way, as sessions are told. */
 export const PUBLICATION_INTERVAL_MS: Millis = seconds(2);
 
-export interface IngestFlags extends AlertFlags, DataConverterFlags, RuleTablesFlags {
+export interface IngestFlags extends AlertFlags, DataConverterFlags, RejectFlags, RuleTablesFlags {
   readonly journeys: string;
   readonly effects?: string;
   readonly taskQueue: string;
@@ -65,10 +69,6 @@ export interface IngestFlags extends AlertFlags, DataConverterFlags, RuleTablesF
   readonly brokers?: string;
   readonly outOfOrderness: Millis;
   readonly patience?: Millis;
-  readonly late?: string;
-  readonly lateTopic?: string;
-  readonly deadLetters?: string;
-  readonly deadLettersTopic?: string;
   readonly metricsPort?: number;
   readonly json?: boolean;
 }
@@ -92,18 +92,11 @@ export function addIngestOptions(command: Command): Command {
       'how long an event that can complete no match may wait for others of its session, which holds back timeouts (default: a hundredth of the shortest window, 30 s at most)',
       duration,
     )
-    .option('--late <file>', 'append late events here (default: the log)')
-    .option('--late-topic <topic>', 'publish late events to this Kafka topic')
-    .option('--dead-letters <file>', 'append records that cannot be used here (default: the log)')
-    .option(
-      '--dead-letters-topic <topic>',
-      'publish records that cannot be used to this Kafka topic',
-    )
     .option('--effects <file>', EFFECTS_HELP)
     .option('--task-queue <name>', 'task queue of the workers', TASK_QUEUE)
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
     .option('--json', 'print the counts as JSON');
-  return addAlertOptions(addDataConverterOption(addRuleTablesOptions(command)));
+  return addAlertOptions(addDataConverterOption(addRuleTablesOptions(addRejectOptions(command))));
 }
 
 /** What an ingest reads, made when everything around it is there. */
@@ -147,12 +140,10 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
     ? ownStore(flags.database, flags.dataFolder)
     : sharedStore(flags.database);
   try {
-    const late = flags.late === undefined ? undefined : fileRejects(flags.late);
-    const dead = flags.deadLetters === undefined ? undefined : fileRejects(flags.deadLetters);
+    const files = rejectFiles(flags);
     const isKafkaNeeded =
       source !== undefined ||
-      flags.lateTopic !== undefined ||
-      flags.deadLettersTopic !== undefined ||
+      namesRejectTopic(flags) ||
       (flags.withWorker === true && needsKafka(flags));
     const kafka = isKafkaNeeded ? await connectKafka(flags.brokers, log) : null;
     const { connection, namespace } = await connectNative();
@@ -184,14 +175,12 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
       });
       cleanUp.push(() => worker.stop());
     }
-    const toTopic = (topic: string | undefined): RejectSink | undefined => {
-      if (topic === undefined || !kafka) return undefined;
-      const rejects = rejectTopic({ kafka, topic, log });
-      cleanUp.push(() => rejects.close());
-      return (reject) => rejects.put(reject);
-    };
-    const lateSink = toTopic(flags.lateTopic) ?? late;
-    const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
+    const {
+      late: lateSink,
+      deadLetters,
+      close: closeRejects,
+    } = openRejects(flags, files, kafka, log);
+    cleanUp.push(closeRejects);
     const owner = ownerName();
     const { lags, partitions, close, ...input } = await process.open({
       journeys,
@@ -302,19 +291,6 @@ async function effectsSent(client: Client, taskQueue: string, signal: AbortSigna
       `The effects of ${waiting} alerts wait for their time: a worker with --effects sends them`,
     );
   }
-}
-
-/** Serves metrics where a port is given. @returns a function that ends it */
-export async function showMetrics(registry: Registry, port?: number): Promise<() => Promise<void>> {
-  if (port === undefined) return async () => {};
-  const metrics = await serveMetrics(registry, { port });
-  note(`Metrics at http://localhost:${metrics.port}/metrics`);
-  return () => metrics.close();
-}
-
-/** Who we are, for people: host and process. */
-export function ownerName(): string {
-  return `${hostname()}:${pid}`;
 }
 
 /** The counts for people. */

@@ -30,20 +30,6 @@ const MINUTES_OF_DAY = 1_440;
 /** How many answers are remembered before all are forgotten. */
 const REMEMBERED_MAX = 50_000;
 
-/** Whether it is a name of the IANA's, such as `Europe/Berlin`, or an offset, such as `+02:00`. */
-export function isZone(name: string): boolean {
-  return isKnown(name, 0);
-}
-
-const isKnown = remembered((name) => {
-  try {
-    new ZonedTime.ZonedDateTime(0n, name);
-    return true;
-  } catch {
-    return false;
-  }
-});
-
 /** The calendar day of the zone that a time lies in: Z3. */
 export function dayOf(zone: string, at: Timestamp): Day {
   for (const date of datesAround(zone, at)) {

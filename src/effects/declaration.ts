@@ -2,24 +2,11 @@
 // made by defineEffects() says. Rules name effects by the names it gives them.
 
 import { z } from 'zod';
+import { duration, faultOf, zone } from '../document-parts.js';
 import { CepError } from '../errors.js';
 import type { CompiledJourneys } from '../rules/compiled.js';
-import { type Millis, parseDuration } from '../time.js';
-import { isZone, leaveNothingFree } from './calendar.js';
+import { leaveNothingFree } from './calendar.js';
 
-/** `30m`, `12h`, `7d`; in ms once it is read. */
-export const duration = z.string().transform((text, context): Millis => {
-  try {
-    return parseDuration(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message });
-    return z.NEVER;
-  }
-});
-/** A name of the IANA's, such as `Europe/Berlin`. */
-const zone = z.string().refine(isZone, {
-  message: 'no time zone of this name: write one of the IANA’s, such as Europe/Berlin',
-});
 /** Minutes since midnight, written `HH:MM`. */
 const clock = z
   .string()
@@ -156,8 +143,8 @@ export function defineEffects(json: EffectsDocument): EffectsDocument {
 export function readEffects(json: EffectsDocument): EffectsDeclaration {
   const parsed = document.safeParse(json);
   if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0] as z.core.$ZodIssue;
-    throw invalid(`$${path.map((part) => `.${String(part)}`).join('')}`, message);
+    const { path, message } = faultOf(parsed.error);
+    throw invalid(path, message);
   }
   const { data } = parsed;
   for (const [name, { goal, followUp, quietHours }] of Object.entries(data.effects)) {

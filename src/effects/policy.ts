@@ -7,11 +7,12 @@
 //   P3. An amount, a cap and a window are met exactly: what fills a budget is sent, and who was sent something `per` ago counts no more.
 
 import { assert } from '../assert.js';
+import { amountOf, formatAmount } from '../money.js';
 import { formatDuration, MIN_TIMESTAMP, readableTimestamp, type Timestamp } from '../time.js';
-import { dayOf, isZone, quietUntil } from './calendar.js';
+import { isZone } from '../zone.js';
+import { dayOf, quietUntil } from './calendar.js';
 import { isInControlGroup, SALT_OF_ALL, saltOf } from './control-group.js';
 import type { Cap, EffectDeclaration, EffectsDeclaration } from './declaration.js';
-import { amountOf, formatAmount } from './money.js';
 import type { PlannedEffect, Reason, SentEffect } from './record.js';
 
 export interface Declared {

@@ -13,9 +13,9 @@
 //   E3. What was sent, and what a dry run would have sent, counts from that moment on, the latter for dry runs alone.
 
 import { PriorityQueue } from '../automaton/priority-queue.js';
+import { type Amount, amountOf, formatAmount } from '../money.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Millis, type Timestamp } from '../time.js';
 import type { EffectsDeclaration } from './declaration.js';
-import { type Amount, amountOf, formatAmount } from './money.js';
 import { planFollowUp } from './plan.js';
 import { type Decision, type Declared, decide, type Facts } from './policy.js';
 import type { EffectState, PlannedEffect, Reason, SentEffect } from './record.js';

@@ -3,16 +3,13 @@
 import { DecodeError, messageOf } from '../errors.js';
 import type { CepEvent, EventData } from '../event.js';
 import type { FieldType, JourneySet } from '../rules/journey.js';
-import { formatTimestamp, minutes, type Timestamp } from '../time.js';
+import { eventTimeOf, formatTimestamp, minutes, type Timestamp } from '../time.js';
 import type { RawRecord } from './record.js';
 
 /** How far an event time may lie ahead of its record's own timestamp. */
 const AHEAD_MAX_MS = minutes(5);
 /** Longest record, in characters or bytes. A session's payload is limited to about 2 MB. */
 export const RECORD_LENGTH_MAX = 1_000_000;
-/** From 1970, because a negative time is Kafka's way of saying none, to the last year that JSON dates can hold. */
-const TIME_MIN = 0;
-const TIME_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 type Format = Pick<JourneySet, 'eventTime' | 'eventId' | 'fields'>;
 
@@ -23,11 +20,8 @@ type Format = Pick<JourneySet, 'eventTime' | 'eventId' | 'fields'>;
  *   `RECORD_TIME_AHEAD`
  */
 export function decodeRecord(record: RawRecord, format: Format): CepEvent {
-  if (record.fault instanceof DecodeError) throw record.fault;
-  if (record.fault !== undefined) throw new DecodeError('RECORD_NOT_JSON', record.fault);
-  if (record.value === null) throw new DecodeError('RECORD_NOT_JSON', 'the record has no value');
+  const data = dataOf(record);
   const isText = typeof record.value === 'string';
-  const data: EventData = isText ? parse(record.value as string) : copy(record.value as EventData);
   // Where the reader has taken the record apart, as of CSV, all values may be text.
   for (const [field, type] of typesOf(format.fields)) {
     const value = data[field];
@@ -38,13 +32,7 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
     if (typedValue !== value) data[field] = typedValue;
   }
   const timestamp = timeOf(data, format.eventTime);
-  if (timestamp > record.recordTime + AHEAD_MAX_MS) {
-    throw new DecodeError(
-      'RECORD_TIME_AHEAD',
-      `event time ${formatTimestamp(timestamp)} is more than 5 min ahead of the record's own ${formatTimestamp(record.recordTime)}: check the clock of the producer and the unit (ms)`,
-      { details: { timestamp, recordTime: record.recordTime } },
-    );
-  }
+  checkNotAhead(timestamp, record);
   if (data[format.eventTime] !== timestamp) data[format.eventTime] = timestamp;
   const named =
     format.eventId === undefined ? undefined : idOf(data[format.eventId], format.eventId);
@@ -53,6 +41,28 @@ export function decodeRecord(record: RawRecord, format: Format): CepEvent {
   return id === undefined
     ? { timestamp, source, partition, offset, data }
     : { timestamp, source, partition, offset, id, data };
+}
+
+/**
+ * What a record holds: an object of one's own.
+ *
+ * @throws DecodeError `RECORD_NOT_JSON`, `RECORD_TOO_LONG`
+ */
+export function dataOf({ fault, value }: RawRecord): EventData {
+  if (fault instanceof DecodeError) throw fault;
+  if (fault !== undefined) throw new DecodeError('RECORD_NOT_JSON', fault);
+  if (value === null) throw new DecodeError('RECORD_NOT_JSON', 'the record has no value');
+  return typeof value === 'string' ? parse(value) : copy(value);
+}
+
+/** @throws DecodeError `RECORD_TIME_AHEAD` */
+export function checkNotAhead(timestamp: Timestamp, { recordTime }: RawRecord): void {
+  if (timestamp <= recordTime + AHEAD_MAX_MS) return;
+  throw new DecodeError(
+    'RECORD_TIME_AHEAD',
+    `event time ${formatTimestamp(timestamp)} is more than 5 min ahead of the record's own ${formatTimestamp(recordTime)}: check the clock of the producer and the unit (ms)`,
+    { details: { timestamp, recordTime } },
+  );
 }
 
 const TYPES = new WeakMap<Format['fields'], [field: string, type: FieldType][]>();
@@ -144,40 +154,16 @@ function typed(field: string, value: unknown, type: FieldType, convert: boolean)
   );
 }
 
-const NUMBER = /^[+-]?\d+(\.\d+)?$/;
-const DATE_TIME =
-  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|UTC|[+-]\d{2}:?\d{2})?$/;
-
 function timeOf(data: EventData, field: string): Timestamp {
   const value = data[field];
-  let timestamp = Number.NaN;
-  if (typeof value === 'number') timestamp = value;
-  else if (typeof value === 'string') {
-    const text = value.trim();
-    const parts = DATE_TIME.exec(text);
-    if (NUMBER.test(text)) timestamp = Number(text);
-    else if (parts && isDate(parts[1] as string)) {
-      const zone = parts[3] === undefined || parts[3] === 'UTC' ? 'Z' : parts[3];
-      timestamp = Date.parse(`${parts[1]}T${parts[2]}${zone}`);
-    }
-  }
-  if (Number.isFinite(timestamp) && timestamp >= TIME_MIN && timestamp <= TIME_MAX) {
-    return Math.trunc(timestamp);
-  }
+  if (value !== undefined || !isChange(data)) return eventTimeOf(value, field);
   throw new DecodeError(
     'RECORD_WITHOUT_TIME',
-    `field "${field}" should hold the event time (ms since the epoch, or such as 2026-01-31T12:00:00Z; from 1970 on), found ${JSON.stringify(value)?.slice(0, 80) ?? nothingIn(data)}`,
+    `there is no field "${field}" for the event time, but a change as Debezium writes it: read that with --format debezium`,
     { details: { field } },
   );
 }
 
-function nothingIn(data: EventData): string {
-  const isChange = ('schema' in data && 'payload' in data) || ('op' in data && 'after' in data);
-  return isChange ? 'a change as Debezium writes it: read that with --format debezium' : 'nothing';
-}
-
-/** Whether the calendar has the day: `Date.parse` makes the first of March of a 30th of February. */
-function isDate(text: string): boolean {
-  const at = Date.parse(text);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
+function isChange(data: EventData): boolean {
+  return ('schema' in data && 'payload' in data) || ('op' in data && 'after' in data);
 }

@@ -50,7 +50,12 @@ function textOf(headers: NonNullable<KafkaMessage['headers']>): Record<string, s
   return Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)]));
 }
 
-/** The name of a topic's events for a group. The topic's id tells it from another of the same name that was there before. */
-export function topicSource(groupId: string, topic: string, id: string | null): string {
-  return id === null ? `${groupId}/${topic}` : `${groupId}/${topic}@${id}`;
+/**
+ * The name of a topic's events. The topic's id tells it from another of the same name that was there before.
+ *
+ * @param groupId - for one group; null for all
+ */
+export function topicSource(groupId: string | null, topic: string, id: string | null): string {
+  const name = groupId === null ? topic : `${groupId}/${topic}`;
+  return id === null ? name : `${name}@${id}`;
 }

@@ -67,8 +67,8 @@ export interface ReadKafkaOptions {
   readonly topic: string;
   readonly groupId: string;
   /** To see whether the topic is keyed by their key. */
-  readonly journeys: CompiledJourneys;
-  readonly progress: ProgressStore;
+  readonly journeys?: CompiledJourneys;
+  readonly progress: Pick<ProgressStore, 'claim'>;
   readonly keyed: KeyedSources;
   /** Says that all events of a session lie in one partition, or that they do not; found out by default. */
   readonly isKeyed?: boolean;
@@ -76,6 +76,8 @@ export interface ReadKafkaOptions {
   readonly changes?: ChangeOptions | undefined;
   /** Reads for a repartition: then several share a topic that is not keyed. */
   readonly repartitions?: boolean;
+  /** Reads for whom each partition stands for itself, keyed or not, and SQL alone says where to begin, whatever the group has committed. */
+  readonly countsAlone?: boolean;
   /** Where to begin when neither SQL nor the group knows: at the topic's begin (default) or its end. */
   readonly from?: 'earliest' | 'latest';
   /** How long a member of the group may be silent before its partitions go to others. Default 30 s. */
@@ -182,7 +184,7 @@ class Reader implements KafkaReader {
       partitionAssigners: [
         groupAssigner((cluster) => {
           this.#cluster = cluster;
-        }),
+        }, this.#protocol),
       ],
     });
     this.#lanes = new Lanes({
@@ -192,13 +194,25 @@ class Reader implements KafkaReader {
     });
   }
 
+  /** Those who count are a group of their own: in one with ingestors each would lack what the others have read. */
+  get #protocol(): string {
+    return this.#options.countsAlone ? 'temporal-cep-analytics' : 'temporal-cep';
+  }
+
+  /** Who counts counts each record once, in whatever group; ingestors of another group know nothing of it. */
+  #sourceOf(id: string | null): string {
+    const { topic, groupId, countsAlone } = this.#options;
+    return countsAlone ? topicSource(null, topic, id) : topicSource(groupId, topic, id);
+  }
+
   // ---- start
 
   async open(): Promise<void> {
-    const { topic, groupId, keyed, isKeyed, log } = this.#options;
+    const { topic, groupId, keyed, countsAlone, log } = this.#options;
+    const isKeyed = countsAlone ? true : this.#options.isKeyed;
     await this.#admin.connect();
     this.#allPartitions = await requireTopic(this.#admin, topic);
-    let members = await requireGroup(this.#admin, groupId, topic);
+    let members = await requireGroup(this.#admin, groupId, topic, this.#protocol);
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topic, fromBeginning: true });
     await this.#identify();
@@ -234,7 +248,7 @@ class Reader implements KafkaReader {
       },
     );
     for (;;) {
-      const members = await requireGroup(this.#admin, groupId, topic);
+      const members = await requireGroup(this.#admin, groupId, topic, this.#protocol);
       if (members === 0 || signal.aborted) return members;
       if (this.#clock.monotonic() > until) throw this.#notKeyed();
       await sleep(seconds(1));
@@ -250,7 +264,7 @@ class Reader implements KafkaReader {
         { topic },
       );
     }
-    this.source = topicSource(groupId, topic, identity?.id ?? null);
+    this.source = this.#sourceOf(identity?.id ?? null);
   }
 
   /** K6. */
@@ -263,7 +277,8 @@ class Reader implements KafkaReader {
   }
 
   #sayKeyed(how: 'found' | 'told', example?: string): void {
-    const { log, topic, repartitions } = this.#options;
+    const { log, topic, repartitions, countsAlone } = this.#options;
+    if (countsAlone) return;
     if (repartitions) {
       if (this.#isKeyed) {
         log.warn("the topic is keyed by the journeys' key already: ingest can read it as it is", {
@@ -416,7 +431,7 @@ class Reader implements KafkaReader {
     claims: readonly Claim[],
     bounds: ReadonlyMap<number, { low: number; high: number }>,
   ): Promise<Map<number, number>> {
-    const { topic, groupId, from = 'earliest' } = this.#options;
+    const { topic, groupId, from = 'earliest', countsAlone } = this.#options;
     const known = await this.#admin.fetchOffsets({ groupId, topics: [topic] });
     const committed = new Map(
       known.flatMap(({ partitions }) => partitions.map((p) => [p.partition, Number(p.offset)])),
@@ -424,7 +439,7 @@ class Reader implements KafkaReader {
     return new Map(
       claims.map(({ partition, progress }) => {
         const { low, high } = bounds.get(partition) ?? { low: 0, high: 0 };
-        const inGroup = committed.get(partition) ?? -1;
+        const inGroup = countsAlone ? -1 : (committed.get(partition) ?? -1);
         // K6.
         const isFromLow = from === 'earliest' || partition >= this.#firstPartitions;
         const otherwise = inGroup >= 0 ? inGroup : isFromLow ? low : high;
@@ -507,7 +522,7 @@ class Reader implements KafkaReader {
   async #findKeyed(): Promise<void> {
     const { journeys, keyed, topic, log } = this.#options;
     const sample = [...this.#lanes.sample(SAMPLE_MAX)];
-    const verdict = keyedVerdict(sample, journeys);
+    const verdict = journeys ? keyedVerdict(sample, journeys) : null;
     this.#isSampled = sample.length > 0;
     try {
       this.#isKeyed = verdict?.isKeyed ?? (await keyed.keyedOf(this.source));
@@ -582,10 +597,11 @@ class Reader implements KafkaReader {
    * @param partition - asks the leader of this partition, whose records are never newer than what it says
    */
   async #isSameTopic(partition?: number): Promise<boolean> {
-    const { topic, groupId, isKeyed = null, log } = this.#options;
+    const { topic, groupId, log } = this.#options;
+    const isKeyed = this.#options.countsAlone ? true : (this.#options.isKeyed ?? null);
     const epoch = this.#epoch;
     const identity = await topicIdentity(this.#cluster as Cluster, topic, partition);
-    const source = topicSource(groupId, topic, identity?.id ?? null);
+    const source = this.#sourceOf(identity?.id ?? null);
     if (source === this.source) return true;
     const partitions = await requireTopic(this.#admin, topic);
     if (epoch !== this.#epoch) return false;

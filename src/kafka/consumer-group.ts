@@ -10,21 +10,23 @@ import {
 } from 'kafkajs';
 import { CepError } from '../errors.js';
 
-const PROTOCOL = 'temporal-cep';
-
 /**
- * kafkajs' round robin under our name.
+ * kafkajs' round robin under a name of ours.
  *
  * @param onCluster - is given the consumer's cluster, which kafkajs shows to assigners alone
+ * @param protocol - who else may be a member
  */
-export function groupAssigner(onCluster: (cluster: Cluster) => void): PartitionAssigner {
+export function groupAssigner(
+  onCluster: (cluster: Cluster) => void,
+  protocol: string,
+): PartitionAssigner {
   return (config) => {
     onCluster(config.cluster);
     return {
       ...PartitionAssigners.roundRobin(config),
-      name: PROTOCOL,
+      name: protocol,
       protocol: ({ topics }) => ({
-        name: PROTOCOL,
+        name: protocol,
         metadata: AssignerProtocol.MemberMetadata.encode({
           version: 0,
           topics,
@@ -41,7 +43,12 @@ export function groupAssigner(onCluster: (cluster: Cluster) => void): PartitionA
  * @returns how many members it has at this moment
  * @throws CepError `SETTING_INVALID` when it belongs to another program, or to ingestors of another topic
  */
-export async function requireGroup(admin: Admin, groupId: string, topic: string): Promise<number> {
+export async function requireGroup(
+  admin: Admin,
+  groupId: string,
+  topic: string,
+  protocol: string,
+): Promise<number> {
   const { groups } = await admin.describeGroups([groupId]);
   const group = groups[0];
   if (!group || group.members.length === 0) {
@@ -52,7 +59,7 @@ export async function requireGroup(admin: Admin, groupId: string, topic: string)
     return 0;
   }
   // While it rebalances it has no protocol yet.
-  if (group.protocol !== '' && group.protocol !== PROTOCOL) {
+  if (group.protocol !== '' && group.protocol !== protocol) {
     const who = group.members.map(({ clientId, clientHost }) => `${clientId} at ${clientHost}`);
     throw inUse(groupId, `${who.join(', ')} (protocol ${group.protocol})`);
   }

@@ -88,6 +88,7 @@ export function planAlert(
     message: text ?? writer.render(String(outcome.message), match, undefined, { escape: String }),
     at: output.at,
     match,
+    ...(output.type === 'timeout' && { timedOut: true }),
     ...(origin.isShadow && { shadow: true }),
   };
   return { alert: fitted(alert), effects: origin.isShadow ? [] : (outcome.effects ?? []) };

@@ -65,6 +65,8 @@ export interface Alert {
   readonly match: MatchedEvents;
   /** How many events `match` lacks, by stage, where all would not fit into one alert. */
   readonly omitted?: Readonly<Record<string, number>>;
+  /** Says that the window ended before the match was complete; absent for a match. */
+  readonly timedOut?: true;
   /** Found by a rule in the shadow: recorded, and published nowhere. */
   readonly shadow?: true;
 }

@@ -9,7 +9,7 @@ import type { Alert } from '../rules/rule.js';
 import type { Database } from './database.js';
 import { storableJson, storableText } from './text.js';
 
-/** PostgreSQL takes 65,535 parameters in a statement; an alert has eleven. */
+/** PostgreSQL takes 65,535 parameters in a statement; an alert has a dozen. */
 const ROWS_MAX = 1_000;
 
 /** Keeps the ledger in the table `cep_alerts`. Many processes may use it at once. */
@@ -72,6 +72,7 @@ function rowOf(id: string, alert: Alert) {
     at: alert.at,
     match: storableJson(alert.match),
     shadow: alert.shadow ?? false,
+    timed_out: alert.timedOut ?? false,
   };
 }
 

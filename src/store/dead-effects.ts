@@ -40,3 +40,14 @@ export async function deadEffects(
     .execute();
   return rows.map(recordOf);
 }
+
+/** How many there are that nobody has discarded. */
+export async function countDeadEffects({ db }: Pick<Database, 'db'>): Promise<number> {
+  const { count } = await db
+    .selectFrom('cep_effects')
+    .select(({ fn }) => fn.countAll<number | string>().as('count'))
+    .where('state', '=', 'dead')
+    .where('discarded', '=', false)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}

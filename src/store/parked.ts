@@ -1,4 +1,4 @@
-import type { KeptSignals, ParkedSessions } from '../ingest/parked.js';
+import type { KeptSignals, ParkedSession, ParkedSessions } from '../ingest/parked.js';
 import type { EventBatch, SessionRef } from '../workflows/messages.js';
 import { sessionWorkflowId } from '../workflows/session-id.js';
 import type { Database } from './database.js';
@@ -100,6 +100,22 @@ export function sqlParkedSessions({ db }: Pick<Database, 'db'>): ParkedSessions 
       return rows.map((row) => ({ ...row, signals: Number(row.signals) }));
     },
   };
+}
+
+/** A parked session, and what waits for it. */
+export interface ParkedOverview extends ParkedSession {
+  /** How many signals are kept for it. */
+  readonly signals: number;
+}
+
+/** Those parked, longest first. */
+export async function parkedOverview(
+  parked: Pick<ParkedSessions & KeptSignals, 'list' | 'counts'>,
+): Promise<ParkedOverview[]> {
+  const nameOf = ({ journey, key }: SessionRef) => JSON.stringify([journey, key]);
+  const counts = new Map((await parked.counts()).map((each) => [nameOf(each), each.signals]));
+  const sessions = await parked.list();
+  return sessions.map((each) => ({ ...each, signals: counts.get(nameOf(each)) ?? 0 }));
 }
 
 function idOf(ref: SessionRef): string {

@@ -44,6 +44,22 @@ export interface ProgressOverview extends ProgressRow {
   readonly publishedAt: Date | null;
 }
 
+/** What kind of stream it is, in words: `live`, `historic`, `ended`, `made anew` or `repartitioned, ...`. */
+export function streamOf({ finished, continuedBy, origins, isLive }: ProgressOverview): string {
+  if (finished) return 'ended';
+  if (continuedBy !== null) return 'made anew';
+  if (origins) return `repartitioned${behindOf(origins)}`;
+  return isLive ? 'live' : 'historic';
+}
+
+/** The source partition that the others wait for. */
+function behindOf({ partitions }: OriginsState): string {
+  const silent = partitions.indexOf(null);
+  if (silent >= 0) return `, waits for source partition ${silent}`;
+  const watermarks = partitions.map((known) => known?.watermark ?? MIN_TIMESTAMP);
+  return `, least source partition ${watermarks.indexOf(Math.min(...watermarks))}`;
+}
+
 /** Keeps progress in the table `cep_progress`. Many processes may use it at once. */
 export function sqlProgressStore({ db }: Pick<Database, 'db'>): SqlProgressStore {
   return {

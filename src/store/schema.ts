@@ -62,6 +62,8 @@ export interface AlertsTable {
   recorded_at: Generated<Date>;
   /** Of a rule in the shadow: published nowhere. */
   shadow: Generated<boolean>;
+  /** Whether the window ended first; false for what was recorded before anybody wrote it down. */
+  timed_out: Generated<boolean>;
   /** When the sink had taken it; null before. */
   published_at: Date | null;
 }

@@ -1,6 +1,6 @@
 // PostgreSQL, MySQL, MariaDB, or the embedded database of one process: for tables that any of them can hold.
 
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type IsolationLevel, type Kysely, sql, type Transaction } from 'kysely';
 import { type Database, type DatabaseAddress, openDatabase } from './database.js';
 import { openMysql } from './mysql.js';
 
@@ -39,12 +39,17 @@ function postgres<Schema>({ db, name, close }: Database): SqlDatabase<Schema> {
 /**
  * Runs queries in a transaction that waits five seconds for a lock and no longer. For MySQL and MariaDB that is said once per
  * connection; for PostgreSQL here, because a pooler in between takes it nowhere else.
+ *
+ * @param isolation - the database's own by default
  */
 export async function transact<Schema, T>(
   { db, dialect }: SqlDatabase<Schema>,
   act: (transaction: Transaction<Schema>) => Promise<T>,
+  isolation?: IsolationLevel,
 ): Promise<T> {
-  return await db.transaction().execute(async (transaction) => {
+  const begin = db.transaction();
+  const isolated = isolation === undefined ? begin : begin.setIsolationLevel(isolation);
+  return await isolated.execute(async (transaction) => {
     if (dialect === 'postgres') await sql`set local lock_timeout = '5s'`.execute(transaction);
     return await act(transaction);
   });
@@ -56,4 +61,19 @@ export async function read<Schema, T>(
   query: (db: Kysely<Schema>) => Promise<T>,
 ): Promise<T> {
   return await (database.dialect === 'mysql' ? query(database.db) : transact(database, query));
+}
+
+/** Reads in a transaction that can change nothing, all of it as of one moment. */
+export async function readOnly<Schema, T>(
+  { db, dialect }: Pick<SqlDatabase<Schema>, 'db' | 'dialect'>,
+  query: (db: Kysely<Schema>) => Promise<T>,
+): Promise<T> {
+  return await db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (transaction) => {
+      if (dialect === 'postgres') await sql`set local lock_timeout = '5s'`.execute(transaction);
+      return await query(transaction);
+    });
 }

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { dayOf, isZone, leaveNothingFree, quietUntil } from '../../src/effects/calendar.js';
+import { dayOf, leaveNothingFree, quietUntil } from '../../src/effects/calendar.js';
 import { minutesOf, wallClock } from './helpers.js';
 
 const iso = (text: string) => Date.parse(text);
@@ -86,12 +86,6 @@ test.each([
   expect(dayOf(zone, day.from)).toEqual(day);
   expect(dayOf(zone, day.until - 1)).toEqual(day);
   expect(dayOf(zone, day.until).from).toBe(day.until);
-});
-
-test('names of zones', () => {
-  const names = ['Europe/Berlin', 'UTC', '+02:00', 'Mars/Base', '', 'Europe/Berlin '];
-  expect(names.filter(isZone)).toEqual(['Europe/Berlin', 'UTC', '+02:00']);
-  expect(isZone('2024-01-01T00:00Z[Europe/Berlin]')).toBe(false);
 });
 
 test.each([

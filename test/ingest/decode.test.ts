@@ -122,6 +122,6 @@ test.each([
   '{"before": null, "after": {"t": 1}, "op": "c"}',
 ])('what Debezium writes, read as an event, says so: %s', (value) => {
   expect(() => decode(value)).toThrow(
-    /found a change as Debezium writes it: read that with --format debezium$/,
+    /but a change as Debezium writes it: read that with --format debezium$/,
   );
 });

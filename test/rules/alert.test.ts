@@ -146,7 +146,10 @@ describe('message', () => {
 describe('whether there is one', () => {
   test('none where the rule says nothing about it', () => {
     expect(plan(undefined)).toBeNull();
-    expect(plan({ alert: 'ALERT' }, { type: 'timeout' })?.alert.type).toBe('ALERT');
+    expect(plan({ alert: 'ALERT' }, { type: 'timeout' })?.alert).toMatchObject({
+      type: 'ALERT',
+      timedOut: true,
+    });
     expect(plan(undefined, { rule: { onTimeout: { alert: 'ALERT' } } })).toBeNull();
   });
 

@@ -33,7 +33,7 @@ describe.each(ENGINES)('%s', (engine) => {
     const [a, b, c] = [
       alert('c'),
       alert('a', { at: MAX_TIMESTAMP, shadow: true }),
-      alert('b', { userId: null }),
+      alert('b', { userId: null, timedOut: true }),
     ];
     expect(await ledger.record([])).toEqual([]);
     expect(await ledger.record([a, b])).toEqual([a, b]);
@@ -49,12 +49,13 @@ describe.each(ENGINES)('%s', (engine) => {
     const rows = await alerts();
     expect(rows[0]).toEqual(first);
     expect(rows.map(({ recorded_at, published_at, ...row }) => row)).toEqual(
-      [b, c, a].map(({ userId, userSession, ruleVersion, ...row }) => ({
+      [b, c, a].map(({ userId, userSession, ruleVersion, timedOut, ...row }) => ({
         ...row,
         rule_version: ruleVersion,
         user_id: userId,
         user_session: userSession,
         shadow: row.shadow ?? false,
+        timed_out: timedOut ?? false,
       })),
     );
     const now = new Date();

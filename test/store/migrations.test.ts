@@ -18,6 +18,7 @@ const ALL = [
   '0003-repartition',
   '0004-shadow-alerts',
   '0005-effects',
+  '0006-alerts-as-they-come',
 ];
 const TABLES = [
   'cep_alerts',

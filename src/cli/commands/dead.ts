@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { EffectRecord } from '../../effects/ledger.js';
 import { CepError } from '../../errors.js';
 import { type DeadWanted, deadEffects } from '../../store/dead-effects.js';
+import { parkedOverview } from '../../store/parked.js';
 import { recordedAlert } from '../../store/recorded-alerts.js';
 import type { Store } from '../../store/store.js';
 import type { Timestamp } from '../../time.js';
@@ -27,7 +28,7 @@ import { positiveNumber, timestamp } from '../option-values.js';
 import { connectClient, SERVER_HELP } from '../server.js';
 import { addPlaceOptions, type PlaceFlags, withStore } from '../store.js';
 import { note, print } from '../terminal.js';
-import { overview, parkedText } from './parked.js';
+import { parkedText } from './parked.js';
 
 const LIMIT_DEFAULT = 100;
 
@@ -139,7 +140,7 @@ async function runList(flags: ListFlags & { readonly reason?: string }): Promise
     const wanted = { ...wantedBy(filters), reason };
     const found = await deadEffects(database, { ...wanted, limit: limit + 1 });
     const effects = found.slice(0, limit);
-    const sessions = await overview(parked);
+    const sessions = await parkedOverview(parked);
     const shown = letters.slice(-limit);
     if (flags.json) {
       print(JSON.stringify({ effects, parked: sessions, deadLetters: shown }));

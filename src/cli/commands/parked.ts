@@ -1,9 +1,8 @@
 import { Command } from 'commander';
 import { CepError } from '../../errors.js';
-import type { ParkedSession } from '../../ingest/parked.js';
 import { retryParked } from '../../ingest/retry-parked.js';
 import { temporalGateway } from '../../ingest/temporal-gateway.js';
-import type { Store } from '../../store/store.js';
+import { type ParkedOverview, parkedOverview } from '../../store/parked.js';
 import { formatTimestamp, type Millis, seconds } from '../../time.js';
 import { type SessionRef, TASK_QUEUE } from '../../workflows/messages.js';
 import {
@@ -64,15 +63,10 @@ function placed(name: string, what: string): Command {
 
 async function runList(flags: ListFlags): Promise<void> {
   await withStore(flags, async ({ parked }) => {
-    const sessions = await overview(parked);
+    const sessions = await parkedOverview(parked);
     if (flags.json) print(JSON.stringify(sessions));
     else print(parkedText(sessions) ?? 'No session is parked');
   });
-}
-
-export interface ParkedOverview extends ParkedSession {
-  /** How many are kept for it. */
-  readonly signals: number;
 }
 
 /** Null where there is none. */
@@ -86,12 +80,6 @@ export function parkedText(sessions: readonly ParkedOverview[]): string | null {
     reason,
   ]);
   return table(['journey', 'key', 'since', 'signals kept', 'reason'], rows);
-}
-
-export async function overview(parked: Store['parked']): Promise<ParkedOverview[]> {
-  const counts = new Map((await parked.counts()).map((each) => [nameOf(each), each.signals]));
-  const sessions = await parked.list();
-  return sessions.map((each) => ({ ...each, signals: counts.get(nameOf(each)) ?? 0 }));
 }
 
 async function runRetry(flags: RetryFlags): Promise<void> {

@@ -2,21 +2,21 @@ import { Command, Option } from 'commander';
 import { Registry } from 'prom-client';
 import type { IngestCounts } from '../../ingest/ingest.js';
 import { openKafkaReader } from '../../ingest/read-kafka.js';
-import { fileRejects, type RejectSink } from '../../ingest/rejects.js';
 import { repartition } from '../../ingest/repartition.js';
 import { loadJourneys } from '../../journeys-module.js';
-import { rejectTopic } from '../../kafka/reject-topic.js';
 import { createLogger } from '../../log.js';
 import { ingestMetrics } from '../../metrics.js';
 import { type Millis, seconds } from '../../time.js';
-import { ownerName, showMetrics, skippedChanges } from '../ingest-process.js';
+import { skippedChanges } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { ownerName, showMetrics } from '../observed.js';
 import { duration, portNumber } from '../option-values.js';
 import { addRecordFormatOptions, changesOf, type RecordFormatFlags } from '../record-format.js';
+import { addRejectOptions, openRejects, type RejectFlags, rejectFiles } from '../rejects.js';
 import { DATABASE_HELP, openPlace, sharedStore } from '../store.js';
 import { note, print, progress, stopSignal } from '../terminal.js';
 
-interface RepartitionFlags extends RecordFormatFlags {
+interface RepartitionFlags extends RecordFormatFlags, RejectFlags {
   readonly to: string;
   readonly journeys: string;
   readonly group: string;
@@ -26,10 +26,6 @@ interface RepartitionFlags extends RecordFormatFlags {
   readonly outOfOrderness: Millis;
   readonly database?: string;
   readonly brokers?: string;
-  readonly late?: string;
-  readonly lateTopic?: string;
-  readonly deadLetters?: string;
-  readonly deadLettersTopic?: string;
   readonly metricsPort?: number;
   readonly json?: boolean;
 }
@@ -68,16 +64,9 @@ export function repartitionCommand(): Command {
       duration,
       seconds(30),
     )
-    .option('--late <file>', 'append late events here (default: the log)')
-    .option('--late-topic <topic>', 'publish late events to this Kafka topic')
-    .option('--dead-letters <file>', 'append records that cannot be used here (default: the log)')
-    .option(
-      '--dead-letters-topic <topic>',
-      'publish records that cannot be used to this Kafka topic',
-    )
     .option('--metrics-port <port>', 'serve Prometheus metrics at /metrics', portNumber)
     .option('--json', 'print the counts as JSON');
-  return addRecordFormatOptions(command)
+  return addRejectOptions(addRecordFormatOptions(command))
     .addHelpText(
       'after',
       `${DATABASE_HELP}
@@ -98,19 +87,16 @@ async function run(topic: string, flags: RepartitionFlags): Promise<void> {
   const { journeys } = await loadJourneys(flags.journeys);
   const place = sharedStore(flags.database);
   try {
-    const late = flags.late === undefined ? undefined : fileRejects(flags.late);
-    const dead = flags.deadLetters === undefined ? undefined : fileRejects(flags.deadLetters);
+    const files = rejectFiles(flags);
     const kafka = await connectKafka(flags.brokers, log);
     const store = await openPlace(place);
     cleanUp.push(() => store.close());
-    const toTopic = (name: string | undefined): RejectSink | undefined => {
-      if (name === undefined) return undefined;
-      const rejects = rejectTopic({ kafka, topic: name, log });
-      cleanUp.push(() => rejects.close());
-      return (reject) => rejects.put(reject);
-    };
-    const lateSink = toTopic(flags.lateTopic) ?? late;
-    const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
+    const {
+      late: lateSink,
+      deadLetters,
+      close: closeRejects,
+    } = openRejects(flags, files, kafka, log);
+    cleanUp.push(closeRejects);
     const owner = ownerName();
     const reader = await openKafkaReader({
       ...{ kafka, topic, changes, groupId: flags.group, journeys, from: flags.from },

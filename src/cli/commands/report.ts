@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { isZone } from '../../effects/calendar.js';
 import { CepError } from '../../errors.js';
 import { GOALS_KEPT_MS } from '../../store/effect-ledger.js';
 import { effectReport } from '../../store/effect-report.js';
 import { days, formatDuration, formatTimestamp, type Millis, type Timestamp } from '../../time.js';
+import { isZone } from '../../zone.js';
 import { duration, timestamp } from '../option-values.js';
 import { reportText } from '../report-text.js';
 import { addPlaceOptions, type PlaceFlags, withStore } from '../store.js';

@@ -1,10 +1,9 @@
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { Command } from 'commander';
 import { CepError, messageOf } from '../../errors.js';
-import type { OriginsState } from '../../ingest/origins.js';
-import type { ProgressOverview } from '../../store/progress-store.js';
+import { streamOf } from '../../store/progress-store.js';
 import type { Store } from '../../store/store.js';
-import { DATE_MAX, formatTimestamp, MAX_TIMESTAMP, MIN_TIMESTAMP, seconds } from '../../time.js';
+import { DATE_MAX, formatTimestamp, MAX_TIMESTAMP, seconds } from '../../time.js';
 import { STATE_QUERY } from '../../workflows/messages.js';
 import type { SessionState } from '../../workflows/session.js';
 import { keyName, sessionWorkflowId } from '../../workflows/session-id.js';
@@ -99,21 +98,6 @@ async function progressOf({ progress, parked }: Store, asJson: boolean): Promise
       : table(['partition', 'watermark', 'low water', 'stream', 'ingestor', 'published'], rows),
     ...sessions.map(({ journey, key, reason }) => `Parked: ${journey}/${key}: ${reason}`),
   ].join('\n');
-}
-
-function streamOf({ finished, continuedBy, origins, isLive }: ProgressOverview): string {
-  if (finished) return 'ended';
-  if (continuedBy !== null) return 'made anew';
-  if (origins) return `repartitioned${behindOf(origins)}`;
-  return isLive ? 'live' : 'historic';
-}
-
-/** The source partition that the others wait for. */
-function behindOf({ partitions }: OriginsState): string {
-  const silent = partitions.indexOf(null);
-  if (silent >= 0) return `, waits for source partition ${silent}`;
-  const watermarks = partitions.map((known) => known?.watermark ?? MIN_TIMESTAMP);
-  return `, least source partition ${watermarks.indexOf(Math.min(...watermarks))}`;
 }
 
 /** By its id where the key names a journey; or else of all journeys, as far as the server lists them. */

@@ -18,8 +18,8 @@ import {
   deploymentOptions,
   howToMakeCurrent,
 } from '../deployment.js';
-import { showMetrics } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
+import { showMetrics } from '../observed.js';
 import { portNumber, positiveNumber } from '../option-values.js';
 import { addRulesOption, openRules, type RulesFlags } from '../rules-in-force.js';
 import { connectNative, SERVER_HELP } from '../server.js';

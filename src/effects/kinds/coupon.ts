@@ -3,9 +3,10 @@
 
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
+import { duration } from '../../document-parts.js';
 import type { Alert } from '../../rules/rule.js';
 import { formatTimestamp } from '../../time.js';
-import { duration, money } from '../declaration.js';
+import { money } from '../declaration.js';
 import type { PlannedEffect } from '../record.js';
 import { DeliveryError, type EffectKind } from './kind.js';
 import { receiverFields, receiverOf } from './receiver.js';

@@ -1,6 +1,6 @@
 // Amounts of money are decimals of up to four places. They are added as whole numbers of the fourth place, never as floats.
 
-import { assert } from '../assert.js';
+import { assert } from './assert.js';
 
 /** In ten-thousandths. */
 export type Amount = bigint;

@@ -1,7 +1,7 @@
 // Amounts are exact, and are written as they are read.
 
 import { expect, test } from 'vitest';
-import { amountOf, formatAmount } from '../../src/effects/money.js';
+import { amountOf, formatAmount } from '../src/money.js';
 
 test.each([
   ['0', 0n, '0.00'],
