@@ -157,7 +157,11 @@ export function wantedAggregates({
   return only ? all.filter(({ name }) => only.includes(name)) : all;
 }
 
-function analyticsPlace({ database, dataFolder }: AnalyticsFlags): string | { folder: string } {
+/** @throws CepError `SETTING_INVALID` where nothing names one */
+export function analyticsPlace({
+  database,
+  dataFolder,
+}: Pick<AnalyticsFlags, 'database' | 'dataFolder'>): string | { folder: string } {
   if (dataFolder !== undefined && database === undefined) return { folder: dataFolder };
   const address = databaseAddress(database);
   if (address !== undefined) return address;

@@ -256,7 +256,7 @@ class Reader implements KafkaReader {
   }
 
   async #identify(): Promise<void> {
-    const { topic, groupId, log } = this.#options;
+    const { topic, log } = this.#options;
     const identity = await topicIdentity(this.#cluster as Cluster, topic);
     if (identity === null) {
       log.warn(
@@ -597,7 +597,7 @@ class Reader implements KafkaReader {
    * @param partition - asks the leader of this partition, whose records are never newer than what it says
    */
   async #isSameTopic(partition?: number): Promise<boolean> {
-    const { topic, groupId, log } = this.#options;
+    const { topic, log } = this.#options;
     const isKeyed = this.#options.countsAlone ? true : (this.#options.isKeyed ?? null);
     const epoch = this.#epoch;
     const identity = await topicIdentity(this.#cluster as Cluster, topic, partition);

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import { openAnalyticsStore } from '../../analytics-store/analytics-store.js';
 import { ensureTopics, type WantedTopic } from '../../kafka/admin.js';
 import { createLogger } from '../../log.js';
 import { openRuleStore } from '../../rule-store/rule-store.js';
 import { openStore } from '../../store/store.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.js';
+import { analyticsPlace, wantedAggregates } from '../analytics-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
 import { positiveNumber } from '../option-values.js';
 import { RULES_HELP, rulesAddress } from '../rule-database.js';
@@ -14,6 +16,7 @@ import { note } from '../terminal.js';
 interface SetupFlags {
   readonly database?: string;
   readonly rulesDatabase?: string;
+  readonly aggregates?: string;
   readonly brokers?: string;
   readonly topic: string[];
   readonly partitions?: number;
@@ -24,6 +27,7 @@ export function setupCommand(): Command {
     .description('prepare Temporal, the database and Kafka topics; may be run again at any time')
     .option('--database <address>', 'the database to prepare (default: the environment)')
     .option('--rules-database <address>', 'the database of rules to prepare (default: the same)')
+    .option('--aggregates <file>', 'make the tables of temporal-cep analytics too, in --database')
     .option(
       '--brokers <list>',
       'Kafka brokers, host:port separated by commas (default: the environment)',
@@ -70,6 +74,12 @@ async function run(flags: SetupFlags): Promise<void> {
     const rules = await openRuleStore(rulesAt, { migrate: true });
     await rules.close();
     if (rulesAt !== databaseAt) note('Database of rules: the tables are there');
+  }
+  if (flags.aggregates !== undefined) {
+    const aggregates = wantedAggregates({ aggregates: flags.aggregates });
+    const sums = await openAnalyticsStore(analyticsPlace(flags), aggregates);
+    await sums.close();
+    note('Aggregates: the tables are there');
   }
   if (topics.length === 0) return;
   const kafka = await connectKafka(brokers, log);

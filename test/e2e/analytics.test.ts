@@ -1,0 +1,222 @@
+// Aggregates by the command line: a real Kafka, a real PostgreSQL, and processes that share the partitions, are killed, and begin again in
+// another group. The samples from their files as well.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kafka } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { amountOf, formatAmount } from '../../src/money.js';
+import { consume, summary } from '../analytics-store/support/counting.js';
+import { useDatabase } from '../analytics-store/support/engines.js';
+import {
+  DECLARATION,
+  LATENESS_MS,
+  lineOf,
+  type StreamEvent,
+  streamOf,
+} from '../analytics-store/support/stream.js';
+import { temporaryFolder } from '../servers/helpers.js';
+import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
+import { environment, ROOT, run, start } from './support/cli.js';
+import { until } from './support/dev.js';
+
+const PARTITIONS = 3;
+const EXAMPLE = join(ROOT, 'examples/analytics.json');
+const folder = temporaryFolder();
+const at = useDatabase('PostgreSQL');
+
+test('the samples from their files, twice', async () => {
+  const env = environment({ TEMPORAL_CEP_DATABASE: at.at as string });
+  for (let times = 0; times < 2; times++) {
+    for (const [name, file] of [
+      ['recharge', 'recharge.ndjson'],
+      ['page-views', 'pageviews.ndjson'],
+    ] as const) {
+      const path = join('examples/data', file);
+      const args = ['analytics', 'file', path, '--aggregates', EXAMPLE, '--only', name, '--json'];
+      const { code, stdout } = await run(args, { env });
+      expect(code).toBe(0);
+      const { counted, repeats } = JSON.parse(stdout).aggregates[name];
+      expect(times === 0 ? repeats : counted).toBe(0);
+    }
+    const sums = (await consume(at.database)).map(({ appkey, amount, dt }) => [appkey, amount, dt]);
+    expect(sums).toEqual([
+      ['appkey1', '139.4000', '2020-09-30'],
+      ['appkey2', '64.6000', '2020-09-30'],
+    ]);
+    expect((await summary(at.database)).at(-1)).toEqual({
+      ...{ summary_date: '2021-12-01', summary_min: '19:13', pv: 4, uv: 4 },
+    });
+  }
+});
+
+test.each([
+  [
+    ['--aggregates', 'nowhere.json'],
+    /^temporal-cep: nowhere\.json is no declaration of aggregates \(.*\): name a JSON file\n$/,
+  ],
+  [
+    ['--aggregates', EXAMPLE, '--only', 'pageviews'],
+    /has no aggregate "pageviews": --only takes recharge, page-views\n$/,
+  ],
+  [
+    ['--aggregates', EXAMPLE, '--database', 'postgres://nobody@127.0.0.1:1/none'],
+    /^temporal-cep: no database answers at postgres:\/\/nobody@127\.0\.0\.1:1\/none \(.*\): start it, or correct the address\n$/,
+  ],
+  [['--aggregates', EXAMPLE], /^temporal-cep: sums are kept in a database: set .*\n$/],
+])('%j: one line', async (args, line) => {
+  const { code, stderr } = await run([
+    'analytics',
+    'file',
+    'examples/data/recharge.ndjson',
+    ...args,
+  ]);
+  expect(stderr).toMatch(line);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(code).toBe(1);
+});
+
+describe('from Kafka', () => {
+  let server: TestKafka;
+  let kafka: Kafka;
+  beforeAll(async () => {
+    server = await startKafka();
+    kafka = server.kafka();
+  });
+  afterAll(() => server?.stop());
+
+  async function send(topic: string, messages: { partition: number; value: string | null }[]) {
+    const producer = kafka.producer();
+    await producer.connect();
+    for (let from = 0; from < messages.length; from += 5_000) {
+      await producer.send({ topic, messages: messages.slice(from, from + 5_000) });
+    }
+    await producer.disconnect();
+  }
+
+  async function create(topic: string) {
+    const admin = kafka.admin();
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] });
+    await admin.disconnect();
+  }
+
+  async function remove(topic: string) {
+    const admin = kafka.admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    await admin.disconnect();
+  }
+
+  /** How many records the database has done with, of all topics. */
+  async function reached(): Promise<number> {
+    const rows = await at.database.db
+      .selectFrom('cep_aggregate_offsets')
+      .select(['aggregate', 'next_offset'])
+      .execute()
+      .catch(() => []);
+    return rows
+      .filter(({ aggregate }) => aggregate === 'recharge')
+      .reduce((sum, { next_offset }) => sum + next_offset, 0);
+  }
+
+  test('two at once, one killed, another group, a topic made anew', async () => {
+    const topic = uniqueName('analytics');
+    const declaration = join(folder, 'analytics.json');
+    writeFileSync(declaration, JSON.stringify(DECLARATION));
+    const events = [...streamOf(30_000, 7)];
+    const odd = ['no json', JSON.stringify({ appkey: 'a' }), null];
+    const messages = [
+      ...events.map((event) => ({ partition: event.seq % PARTITIONS, value: lineOf(event) })),
+      ...odd.map((value) => ({ partition: 0, value })),
+    ];
+    await create(topic);
+    await send(topic, messages);
+    const launch = (group: string) =>
+      start(
+        [
+          ...['analytics', 'kafka', topic, '--aggregates', declaration, '--json'],
+          ...['--database', at.at as string, '--brokers', server.brokers.join(), '--group', group],
+          ...['--batch', '400', '--session-timeout', '6s', '--late', join(folder, 'late.ndjson')],
+          ...['--dead-letters', join(folder, 'dead.ndjson')],
+        ],
+        { env: environment() },
+      );
+    const first = launch('one');
+    await until('a first part', async () => (await reached()) > 2_000, 60_000);
+    const second = launch('one');
+    await until('more of it', async () => (await reached()) > 10_000, 60_000);
+    first.child.kill('SIGKILL');
+    await until('all of it', async () => (await reached()) === messages.length, 60_000);
+    second.child.kill('SIGTERM');
+    expect((await second.ended).code).toBe(0);
+    await expectTotals([events]);
+
+    // Whoever begins in another group goes on from what the database knows.
+    const third = launch('two');
+    await third.says(/Reads analytics/);
+    await sleep(3_000);
+    third.child.kill('SIGTERM');
+    const { stdout } = await third.ended;
+    expect(JSON.parse(stdout)).toMatchObject({ read: 0, transactions: 0 });
+
+    // Its offsets begin anew, and are those of other events.
+    await remove(topic);
+    await create(topic);
+    const more = [...streamOf(500, 8)];
+    await send(
+      topic,
+      more.map((event) => ({ partition: 1, value: lineOf(event) })),
+    );
+    const fourth = launch('one');
+    await until(
+      'the new topic',
+      async () => (await reached()) === messages.length + more.length,
+      60_000,
+    );
+    fourth.child.kill('SIGTERM');
+    expect((await fourth.ended).code).toBe(0);
+    expect(JSON.parse((await fourth.ended).stdout).aggregates.recharge.repeats).toBe(0);
+    await expectTotals([events], more);
+  });
+
+  /** What lies in each partition is late by that partition alone. */
+  async function expectTotals(topics: StreamEvent[][], onePartition: StreamEvent[] = []) {
+    const lanes = topics.flatMap((events) =>
+      Array.from({ length: PARTITIONS }, (_, p) =>
+        events.filter(({ seq }) => seq % PARTITIONS === p),
+      ),
+    );
+    const kept = [...lanes, onePartition].flatMap((lane) => {
+      let largest = 0;
+      return lane.filter(({ time }) => {
+        const isInTime = time >= largest - LATENESS_MS;
+        largest = Math.max(largest, time);
+        return isInTime;
+      });
+    });
+    const sums = new Map<string, bigint>();
+    const views = new Map<string, { pv: number; visitors: Set<string> }>();
+    for (const { app, day, amount, visitor } of kept) {
+      const key = `${app} ${day}`;
+      sums.set(key, (sums.get(key) ?? 0n) + amountOf(amount));
+      const ofDay = views.get(day) ?? { pv: 0, visitors: new Set() };
+      ofDay.pv++;
+      ofDay.visitors.add(visitor);
+      views.set(day, ofDay);
+    }
+    const found = (await consume(at.database)).map(
+      ({ appkey, dt, amount }) => `${appkey} ${dt} ${formatAmount(amountOf(amount))}`,
+    );
+    const expected = [...sums].flatMap(([key, sum]) =>
+      sum > 0n ? [`${key} ${formatAmount(sum)}`] : [],
+    );
+    expect(found.sort()).toEqual(expected.sort());
+    const last = new Map((await summary(at.database)).map((row) => [row.summary_date, row]));
+    const greatest = [...last].map(([day, { pv, uv }]) => [day, pv, uv]);
+    expect(greatest).toEqual(
+      [...views].map(([day, { pv, visitors }]) => [day, pv, visitors.size]).sort(),
+    );
+  }
+});
