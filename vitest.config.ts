@@ -15,19 +15,23 @@ const NEEDS_SERVER = [
 
 /** Minutes each. What takes long begins first, or it runs alone at the end. */
 const SLOW = [
-  'failpoints',
-  'backtest-live',
-  'cli',
-  'repartition',
-  'kafka-faults',
-  'chaos',
-  'hand-over',
-  'kafka-time',
-  'pack',
-  'kill',
-  'rule-tables',
-  'session',
-].map((name) => `/test/e2e/${name}.test.ts`);
+  'e2e/failpoints',
+  'e2e/cli',
+  'e2e/repartition',
+  'e2e/kafka-faults',
+  'e2e/chaos',
+  'e2e/hand-over',
+  'e2e/kafka-time',
+  'e2e/pack',
+  'e2e/kill',
+  'e2e/rule-tables',
+  'kafka/sasl-ssl',
+  'analytics-store/exactly-once',
+  'e2e/analytics',
+  'e2e/change-data-capture',
+  'e2e/session',
+  'e2e/backtest-live',
+].map((name) => `/test/${name}.test.ts`);
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -67,8 +71,8 @@ export default defineConfig({
           name: 'servers',
           include: NEEDS_SERVER,
           pool: 'forks',
-          // Two at a time, each with servers of its own: most of them wait most of the time.
-          maxWorkers: 2,
+          // Three at a time, each with servers of its own: most of them wait most of the time.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           // A first run may have to fetch a server.

@@ -365,13 +365,13 @@ function sort(
 }
 
 function lateEvent({ name }: Aggregate, record: RawRecord, why: string): Reject {
-  const { source, partition, offset, value } = record;
+  const { source, partition, offset, value, envelope = value } = record;
   const message = `${name}: ${why}`;
-  return { source, partition, offset, reason: 'LATE', message, record: value };
+  return { source, partition, offset, reason: 'LATE', message, record: envelope };
 }
 
 function deadLetter({ name }: Aggregate, record: RawRecord, fault: DecodeError): Reject {
-  const { source, partition, offset, value } = record;
+  const { source, partition, offset, value, envelope = value } = record;
   const message = `${name}: ${fault.message}`;
-  return { source, partition, offset, reason: fault.code, message, record: value };
+  return { source, partition, offset, reason: fault.code, message, record: envelope };
 }

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
-import type { RawRecord, Read } from '../ingest/record.js';
+import type { RawRecord, Read, SkippedChange } from '../ingest/record.js';
 import type { Reject, RejectSink } from '../ingest/rejects.js';
 import type { Logger } from '../log.js';
 import { isDeadlock, isPassing } from '../store/sql-state.js';
@@ -22,8 +22,6 @@ export interface CountOptions {
   readonly store: AnalyticsStore;
   /** Where no assignment says what is read, it is one partition from its beginning: what is counted of it is passed over. */
   readonly reads: AsyncIterable<Read>;
-  /** Makes of a record as it is read the one that is meant, such as the row in a change's envelope; null for none, which is passed over. */
-  readonly unwrap?: (record: RawRecord) => RawRecord | null;
   /** Most records in a transaction. */
   readonly batch: number;
   readonly rejects: Rejects;
@@ -39,8 +37,10 @@ export interface CountOptions {
 export interface AnalyticsCounts {
   /** Records, tombstones and repeats included. */
   read: number;
-  /** Records that hold nothing, or were passed over by `unwrap`. */
+  /** Records that hold nothing, changes that are no events included. */
   passedOver: number;
+  /** Those of them that are changes of rows, by what they are. */
+  readonly changes: Partial<Record<SkippedChange, number>>;
   transactions: number;
   /** Transactions that were done again. */
   retries: number;
@@ -84,7 +84,7 @@ class Counter {
     this.#options = options;
     this.#backlog = new Backlog(options.batch * BATCHES_AHEAD);
     this.#counts = {
-      ...{ read: 0, passedOver: 0, transactions: 0, retries: 0, uncounted: 0 },
+      ...{ read: 0, passedOver: 0, changes: {}, transactions: 0, retries: 0, uncounted: 0 },
       aggregates: Object.fromEntries(
         options.store.aggregates.map(({ name }): [string, Tally] => [
           name,
@@ -119,7 +119,7 @@ class Counter {
 
   /** Makes events of records while the database is at work. */
   async #read(): Promise<void> {
-    const { reads, store, unwrap, signal } = this.#options;
+    const { reads, store, signal } = this.#options;
     let source: string | null = null;
     let counted = 0;
     for await (const read of reads) {
@@ -144,8 +144,10 @@ class Counter {
           this.#passOver();
           continue;
         }
-        const meant = unwrap ? unwrap(read) : read;
-        item = { record: read, prepared: meant && prepare(meant, store.aggregates) };
+        const { skipped } = read;
+        const { changes } = this.#counts;
+        if (skipped !== undefined) changes[skipped] = (changes[skipped] ?? 0) + 1;
+        item = { record: read, prepared: prepare(read, store.aggregates) };
       }
       while (!this.#backlog.offer(item)) if (!(await this.#backlog.room())) return;
       if (signal.aborted) return;

@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import { CepError } from '../errors.js';
 import type { ChangeOptions } from '../ingest/debezium.js';
+import type { FileFormat, ReadFileOptions } from '../ingest/read-file.js';
 
 export interface RecordFormatFlags {
   readonly format?: string;
@@ -36,4 +37,23 @@ export function changesOf({
     'SETTING_INVALID',
     '--updates is about changes of rows: write --format debezium too, or leave it out',
   );
+}
+
+export interface FileFormatFlags {
+  readonly format?: FileFormat | 'debezium';
+  readonly updates?: boolean;
+}
+
+export function addFileFormatOptions(command: Command): Command {
+  return addRecordFormatOptions(command, ['ndjson', 'csv'], "default: by the file's extension");
+}
+
+/** How a file is read. The lines of one of Debezium's are its records' values. */
+export function fileInput(
+  path: string,
+  { format, updates = false }: FileFormatFlags,
+): ReadFileOptions {
+  const changes = changesOf({ updates, ...(format ? { format } : {}) });
+  if (format === 'debezium') return { path, format: 'ndjson', changes };
+  return { path, ...(format ? { format } : {}) };
 }

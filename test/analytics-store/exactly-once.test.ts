@@ -26,7 +26,7 @@ import {
 } from './support/stream.js';
 
 const EVENTS = Number(process.env.TEMPORAL_CEP_EVENTS ?? 100_000);
-const KILLS = Number(process.env.TEMPORAL_CEP_KILLS ?? 10);
+const KILLS = Number(process.env.TEMPORAL_CEP_KILLS ?? 5);
 const SEED = 20_211_201;
 const LONG = { timeout: 1_800_000 };
 

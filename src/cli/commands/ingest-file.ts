@@ -1,21 +1,14 @@
 import { Command } from 'commander';
-import {
-  type FileFormat,
-  fileSource,
-  type ReadFileOptions,
-  readFileRecords,
-} from '../../ingest/read-file.js';
+import { fileSource, type ReadFileOptions, readFileRecords } from '../../ingest/read-file.js';
 import { PRIVACY_HELP } from '../client.js';
 import { addIngestOptions, countsAsText, type IngestFlags, runIngest } from '../ingest-process.js';
 import { KAFKA_HELP } from '../kafka.js';
-import { addRecordFormatOptions, changesOf } from '../record-format.js';
+import { addFileFormatOptions, type FileFormatFlags, fileInput } from '../record-format.js';
 import { SERVER_HELP } from '../server.js';
 import { DATABASE_HELP } from '../store.js';
 import { exitInterrupted, note, print, stopSignal } from '../terminal.js';
 
-interface IngestFileFlags extends IngestFlags {
-  readonly format?: FileFormat | 'debezium';
-  readonly updates?: boolean;
+interface IngestFileFlags extends IngestFlags, FileFormatFlags {
   readonly source?: string;
   readonly follow?: boolean;
   readonly leaveOpen?: boolean;
@@ -31,7 +24,7 @@ export function ingestFileCommand(): Command {
     )
     .option('--follow', 'read on as the file grows, as a live stream')
     .option('--leave-open', 'leave windows open at the end, instead of ending them all');
-  addRecordFormatOptions(command, ['ndjson', 'csv'], "default: by the file's extension");
+  addFileFormatOptions(command);
   return addIngestOptions(command)
     .addHelpText(
       'after',
@@ -52,7 +45,7 @@ change nothing about that.`,
 async function run(path: string, flags: IngestFileFlags): Promise<void> {
   const signal = stopSignal();
   const { follow = false } = flags;
-  const input = inputOf(path, flags);
+  const input = fileInput(path, flags);
   // A pipe never brings again what an earlier one has brought.
   const source =
     flags.source ?? (path === '-' ? `pipe:${new Date().toISOString()}` : fileSource(path));
@@ -83,13 +76,6 @@ async function run(path: string, flags: IngestFileFlags): Promise<void> {
     // A pipe that stays open without a word would keep this process.
     if (path === '-') process.stdin.destroy();
   }
-}
-
-/** The lines of a file of Debezium's are its records' values. */
-function inputOf(path: string, { format, updates = false }: IngestFileFlags): ReadFileOptions {
-  const changes = changesOf({ updates, ...(format ? { format } : {}) });
-  if (format === 'debezium') return { path, format: 'ndjson', changes };
-  return { path, ...(format ? { format } : {}) };
 }
 
 /** Opens the input once, so that one that cannot be read is known before a server is asked for. */

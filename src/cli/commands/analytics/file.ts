@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { CepError } from '../../../errors.js';
-import { type FileFormat, readFileRecords } from '../../../ingest/read-file.js';
+import { readFileRecords } from '../../../ingest/read-file.js';
 import { type AnalyticsFlags, addAnalyticsOptions, runAnalytics } from '../../analytics-process.js';
 import { KAFKA_HELP } from '../../kafka.js';
+import { addFileFormatOptions, type FileFormatFlags, fileInput } from '../../record-format.js';
 import { exitInterrupted, note, stopSignal } from '../../terminal.js';
 
 /** As wide as the column. */
 const SOURCE_LENGTH_MAX = 255;
 
-interface AnalyticsFileFlags extends AnalyticsFlags {
-  readonly format?: FileFormat;
+interface AnalyticsFileFlags extends AnalyticsFlags, FileFormatFlags {
   readonly source?: string;
   readonly follow?: boolean;
 }
@@ -19,12 +19,6 @@ export function analyticsFileCommand(): Command {
   const command = new Command('file')
     .description('count the events of an NDJSON or CSV file, or of standard input')
     .argument('<path>', 'the file, or - for standard input')
-    .addOption(
-      new Option('--format <format>', "default: by the file's extension").choices([
-        'ndjson',
-        'csv',
-      ]),
-    )
     .option(
       '--source <name>',
       'what is counted once: lines of one name and number (default: the path of the file, or a name of its own for a pipe)',
@@ -34,7 +28,7 @@ export function analyticsFileCommand(): Command {
       '--brokers <list>',
       'Kafka brokers, for late events and dead letters (default: the environment)',
     );
-  return addAnalyticsOptions(command)
+  return addAnalyticsOptions(addFileFormatOptions(command))
     .addHelpText(
       'after',
       `${KAFKA_HELP}
@@ -46,7 +40,8 @@ Exits with 0 at the end, and when Ctrl-C ends --follow; with 130 when Ctrl-C end
 
 async function run(path: string, flags: AnalyticsFileFlags): Promise<void> {
   const signal = stopSignal();
-  const { follow = false, format } = flags;
+  const { follow = false } = flags;
+  const input = fileInput(path, flags);
   // A pipe never brings again what an earlier one has brought.
   const source =
     flags.source ?? (path === '-' ? `pipe:${new Date().toISOString()}` : `file:${resolve(path)}`);
@@ -63,10 +58,7 @@ async function run(path: string, flags: AnalyticsFileFlags): Promise<void> {
       open: async () => {
         if (path === '-') note('Reads standard input; Ctrl-C ends it early');
         else if (follow) note(`Follows ${path}; Ctrl-C ends it`);
-        const reads = readFileRecords({
-          ...{ path, source, follow, signal },
-          ...(format ? { format } : {}),
-        });
+        const reads = readFileRecords({ ...input, source, follow, signal });
         return { source, reads };
       },
     });

@@ -8,9 +8,10 @@ import { type AnalyticsFlags, addAnalyticsOptions, runAnalytics } from '../../an
 import { KAFKA_HELP } from '../../kafka.js';
 import { ownerName } from '../../observed.js';
 import { duration } from '../../option-values.js';
+import { addRecordFormatOptions, changesOf, type RecordFormatFlags } from '../../record-format.js';
 import { note, stopSignal } from '../../terminal.js';
 
-interface AnalyticsKafkaFlags extends AnalyticsFlags {
+interface AnalyticsKafkaFlags extends AnalyticsFlags, RecordFormatFlags {
   readonly group: string;
   readonly from: 'earliest' | 'latest';
   readonly sessionTimeout: Millis;
@@ -40,7 +41,7 @@ export function analyticsKafkaCommand(): Command {
       duration,
       seconds(30),
     );
-  return addAnalyticsOptions(command)
+  return addAnalyticsOptions(addRecordFormatOptions(command))
     .addHelpText(
       'after',
       `${KAFKA_HELP}
@@ -53,13 +54,14 @@ has read, and exits with 0; with 1 when the database did not take all of it.`,
 
 async function run(topic: string, flags: AnalyticsKafkaFlags): Promise<void> {
   const signal = stopSignal();
+  const changes = changesOf(flags);
   await runAnalytics({
     flags,
     signal,
     readsKafka: true,
     open: async ({ store, kafka, log }) => {
       const reader = await openKafkaReader({
-        ...{ kafka: kafka as Kafka, topic, groupId: flags.group, from: flags.from },
+        ...{ kafka: kafka as Kafka, topic, groupId: flags.group, from: flags.from, changes },
         ...progressOf(store, flags.from),
         countsAlone: true,
         ...{ sessionTimeoutMs: flags.sessionTimeout, owner: ownerName(), log, signal },
