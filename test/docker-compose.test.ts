@@ -10,6 +10,8 @@ import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { analyticsKafkaCommand } from '../src/cli/commands/analytics/kafka.js';
+import { consoleCommand } from '../src/cli/commands/console.js';
 import { ingestKafkaCommand } from '../src/cli/commands/ingest-kafka.js';
 import { setupCommand } from '../src/cli/commands/setup.js';
 import { workerCommand } from '../src/cli/commands/worker.js';
@@ -41,7 +43,10 @@ const REGISTRATION = 'search-attributes';
 const ONE_SHOTS = [REGISTRATION, 'setup', 'connector'];
 const OWN = services.filter(([, { image }]) => image.startsWith('temporal-cep'));
 /** The profile's, which do not start by themselves. */
-const APP = ['mysql', 'connect', 'setup', 'connector', 'worker', 'ingest'];
+const APP = [
+  ...['mysql', 'connect', 'setup', 'connector', 'worker', 'ingest'],
+  ...['analytics', 'console'],
+];
 
 const connector = JSON.parse(readFileSync(file('examples/debezium-clickstream.json'), 'utf8')) as {
   readonly config: Readonly<Record<string, string>>;
@@ -114,19 +119,25 @@ describe('docker-compose.yml', () => {
         setup: 'service_completed_successfully',
         connector: 'service_completed_successfully',
       },
+      analytics: {
+        setup: 'service_completed_successfully',
+        connector: 'service_completed_successfully',
+      },
+      console: { setup: 'service_completed_successfully' },
     });
     // What nobody waits for is taken for a failure by `up --wait` when it ends.
     const awaited = services.flatMap(([, { depends_on }]) => Object.keys(depends_on ?? {}));
     expect(ONE_SHOTS.filter((name) => !awaited.includes(name))).toEqual([]);
   });
 
-  it('publishes five ports, on the loopback interface only', () => {
+  it('publishes six ports, on the loopback interface only', () => {
     expect(services.flatMap(([, { ports }]) => ports ?? [])).toEqual([
       '127.0.0.1:7233:7233',
       '127.0.0.1:8233:8080',
       '127.0.0.1:9092:19092',
       '127.0.0.1:5432:5432',
       '127.0.0.1:3306:3306',
+      '127.0.0.1:8400:8400',
     ]);
   });
 
@@ -166,7 +177,7 @@ describe('docker-compose.yml', () => {
       .map((volume) => volume.split(':'));
     expect(mounted.filter(([from = '']) => !existsSync(file(from)))).toEqual([]);
     expect(mounted.map(([, , mode]) => mode)).toEqual(mounted.map(() => 'ro'));
-    expect(mounted).toHaveLength(5);
+    expect(mounted).toHaveLength(6);
   });
 
   it('runs commands of temporal-cep with options that they have, against the servers of this file', () => {
@@ -174,28 +185,35 @@ describe('docker-compose.yml', () => {
       setup: setupCommand,
       worker: workerCommand,
       ingest: ingestKafkaCommand,
+      analytics: analyticsKafkaCommand,
+      console: consoleCommand,
     };
     for (const [name, command] of Object.entries(commands)) {
       const service = compose.services[name] as Service;
-      const words = name === 'ingest' ? ['ingest', 'kafka'] : [name];
+      const readsKafka = name === 'ingest' || name === 'analytics';
+      const words = readsKafka ? [name, 'kafka'] : [name];
       expect(service.command?.slice(0, words.length)).toEqual(words);
       const { operands, unknown } = command().parseOptions([
         ...(service.command ?? []).slice(words.length),
       ]);
       expect({ name, operands, unknown }).toEqual({
         name,
-        operands: name === 'ingest' ? [TOPIC] : [],
+        operands: readsKafka ? [TOPIC] : [],
         unknown: [],
       });
       const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } =
         compose.services.store?.environment ?? {};
-      expect(service.environment).toEqual({
-        TEMPORAL_ADDRESS: 'temporal:7233',
+      const { TEMPORAL_CEP_CONSOLE_TOKEN: token, ...environment } = service.environment ?? {};
+      expect(environment).toEqual({
         TEMPORAL_CEP_DATABASE: `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@store:5432/${POSTGRES_DB}`,
-        KAFKA_BROKERS: 'kafka:9092',
+        ...(['analytics', 'console'].includes(name) ? {} : { TEMPORAL_ADDRESS: 'temporal:7233' }),
+        ...(name === 'console' ? {} : { KAFKA_BROKERS: 'kafka:9092' }),
       });
+      if (name === 'console') expect(String(token).length).toBeGreaterThanOrEqual(16);
     }
-    expect(OWN.map(([name]) => name)).toEqual(['setup', 'connector', 'worker', 'ingest']);
+    expect(OWN.map(([name]) => name)).toEqual([
+      ...['setup', 'connector', 'worker', 'ingest', 'analytics', 'console'],
+    ]);
   });
 
   it('makes each topic that is read or written', () => {

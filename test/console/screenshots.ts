@@ -20,26 +20,6 @@ import { sourcesOf, startConsole } from './support.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Visits come at the beginnings of slots of two hours: of so many shops, each a little later, some are visited at all times. */
 const SHOPS = 8;
-const AGGREGATES = {
-  aggregates: {
-    visits: {
-      kind: 'page-views',
-      where: { eventType: 'view' },
-      fields: { time: 'eventTime', visitor: 'userId' },
-    },
-    recharge: {
-      kind: 'recharge',
-      where: { eventType: 'purchase' },
-      fields: {
-        app: 'brand',
-        server: 'categoryId',
-        time: 'eventTime',
-        role: 'userId',
-        amount: 'price',
-      },
-    },
-  },
-};
 
 const folder = mkdtempSync(join(tmpdir(), 'temporal-cep-screenshots-'));
 const postgres = await startPostgres();
@@ -94,8 +74,7 @@ try {
     .filter(({ eventTime }) => eventTime <= endsAt)
     .sort((a, b) => a.eventTime - b.eventTime);
   const visits = file('visits.ndjson', all);
-  const aggregates = join(folder, 'aggregates.json');
-  writeFileSync(aggregates, JSON.stringify(AGGREGATES));
+  const aggregates = join(ROOT, 'examples/clickstream-analytics.json');
   const journeys = 'test/console/shop-journeys.ts';
   cep('setup');
   cep('analytics', 'file', visits, '--aggregates', aggregates, '--batch', '2000');
