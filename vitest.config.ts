@@ -59,6 +59,7 @@ export default defineConfig({
         },
         test: {
           name: 'unit',
+          maxWorkers: 2,
           include: ['test/**/*.test.ts'],
           exclude: NEEDS_SERVER,
           // A busy machine must not fail the properties and vectors, which take a second or two.

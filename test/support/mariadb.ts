@@ -33,6 +33,8 @@ export interface TestMariadb {
 export interface MariadbOptions {
   /** Writes the log of changes that replicas, and Debezium, read. */
   readonly hasBinlog?: boolean;
+  /** Writes to the disk before it acknowledges. */
+  readonly isDurable?: boolean;
 }
 
 /** @throws Error with a way to get MariaDB when there is none */
@@ -48,7 +50,8 @@ export async function startMariadb(settings: MariadbOptions = {}): Promise<TestM
     options.push(`--bind-address=${LOOPBACK}`, `--socket=${join(folder, 'socket')}`);
     options.push(`--pid-file=${join(folder, 'pid')}`, '--skip-name-resolve');
     // What is written has to outlive the server, which is killed, but not this machine.
-    options.push('--innodb-flush-log-at-trx-commit=2', '--innodb-buffer-pool-size=32M');
+    options.push('--innodb-buffer-pool-size=32M');
+    if (!settings.isDurable) options.push('--innodb-flush-log-at-trx-commit=2');
     if (settings.hasBinlog) {
       options.push(`--log-bin=${join(data, 'binlog')}`, '--server-id=1');
       options.push('--binlog-format=ROW', '--binlog-row-image=FULL');
