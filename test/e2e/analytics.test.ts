@@ -1,7 +1,7 @@
 // Aggregates by the command line: a real Kafka, a real PostgreSQL, and processes that share the partitions, are killed, and begin again in
 // another group. The samples from their files as well.
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
@@ -49,6 +49,53 @@ test('the samples from their files, twice', async () => {
       ...{ summary_date: '2021-12-01', summary_min: '19:13', pv: 4, uv: 4 },
     });
   }
+});
+
+test('rows of a table, as Debezium writes them', async () => {
+  const click = {
+    brand: 'acme',
+    categoryId: '7',
+    userId: 'ann',
+    eventTime: '2026-01-31T23:58:00Z',
+  };
+  const sale = { ...click, eventType: 'purchase', price: '19.90' };
+  const changes = [
+    { op: 'r', before: null, after: { ...click, eventType: 'view' } },
+    { op: 'c', before: null, after: { ...click, eventType: 'view' } },
+    { op: 'c', before: null, after: sale },
+    { op: 'u', before: sale, after: { ...sale, price: '29.90' } },
+    { op: 'd', before: sale, after: null },
+    { op: 'c', before: null, after: { ...sale, price: 'free' } },
+  ];
+  const path = join(folder, 'changes.ndjson');
+  writeFileSync(path, changes.map((change) => `${JSON.stringify(change)}\n`).join(''));
+  const dead = join(folder, 'changes-dead.ndjson');
+  const aggregates = join(ROOT, 'examples/clickstream-analytics.json');
+  const { code, stdout, stderr } = await run(
+    [
+      ...['analytics', 'file', path, '--format', 'debezium', '--aggregates', aggregates, '--json'],
+      ...['--dead-letters', dead],
+    ],
+    { env: environment({ TEMPORAL_CEP_DATABASE: at.at as string }) },
+  );
+  expect(code, stderr).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ...{ read: 6, passedOver: 2, changes: { update: 1, delete: 1 } },
+    aggregates: {
+      visits: { counted: 2, skipped: 2 },
+      sales: { counted: 1, skipped: 2, dead: { RECORD_WRONG_TYPE: 1 } },
+    },
+  });
+  const rows = await consume(at.database);
+  expect(rows.filter(({ appkey }) => appkey === 'acme')).toMatchObject([
+    { amount: '19.9000', dt: '2026-01-31' },
+  ]);
+  expect((await summary(at.database)).filter((row) => row.summary_date === '2026-01-31')).toEqual([
+    { summary_date: '2026-01-31', summary_min: '23:58', pv: 2, uv: 1 },
+  ]);
+  // A dead letter is the record as it was read.
+  const [letter] = readFileSync(dead, 'utf8').trim().split('\n');
+  expect(JSON.parse(JSON.parse(letter as string).record)).toEqual(changes[5]);
 });
 
 test.each([
