@@ -13,24 +13,24 @@ const NEEDS_SERVER = [
   'test/effects/kinds/sql.test.ts',
 ];
 
-/** Minutes each. What takes long begins first, or it runs alone at the end. */
+/** Minutes each: what takes long begins first, or it runs alone at the end. Every other one keeps the processors busy, and the next one waits. */
 const SLOW = [
   'e2e/failpoints',
   'e2e/cli',
   'e2e/repartition',
+  'e2e/pack',
   'e2e/kafka-faults',
+  'e2e/kill',
   'e2e/chaos',
   'e2e/hand-over',
   'e2e/kafka-time',
-  'e2e/pack',
-  'e2e/kill',
   'e2e/rule-tables',
+  'e2e/session',
   'kafka/sasl-ssl',
+  'e2e/backtest-live',
+  'e2e/change-data-capture',
   'analytics-store/exactly-once',
   'e2e/analytics',
-  'e2e/change-data-capture',
-  'e2e/session',
-  'e2e/backtest-live',
 ].map((name) => `/test/${name}.test.ts`);
 
 class SlowFirst extends BaseSequencer {
@@ -72,8 +72,8 @@ export default defineConfig({
           name: 'servers',
           include: NEEDS_SERVER,
           pool: 'forks',
-          // Three at a time, each with servers of its own: most of them wait most of the time.
-          maxWorkers: 3,
+          // Two at a time, each with servers of its own: most of them wait most of the time.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           // A first run may have to fetch a server.
