@@ -45,7 +45,7 @@ import {
 } from './rules-in-force.js';
 import { connectNative } from './server.js';
 import { EFFECTS_HELP, startSessionWorkers } from './session-worker.js';
-import { openPlace, ownStore, sharedStore } from './store.js';
+import { openPlace, ownStore, type StorePlace, sharedStore } from './store.js';
 import { note, progress } from './terminal.js';
 
 /** How far Temporal's list of workflows may lag behind them. */
@@ -61,7 +61,7 @@ export interface IngestFlags extends AlertFlags, DataConverterFlags, RuleTablesF
   readonly taskQueue: string;
   readonly database?: string;
   readonly withWorker?: boolean;
-  readonly dataFolder: string;
+  readonly dataFolder?: string;
   readonly brokers?: string;
   readonly outOfOrderness: Millis;
   readonly patience?: Millis;
@@ -120,6 +120,10 @@ export interface Input
 export interface IngestProcess {
   readonly flags: IngestFlags;
   readonly signal: AbortSignal;
+  /** What it keeps its knowledge in, where the flags do not say it all. */
+  readonly place?: StorePlace;
+  /** Takes the dead letters, in the place of the flags' file or topic. */
+  readonly deadLetters?: RejectSink;
   /** A topic of Kafka, where the input comes from there: as its sources are named, without its id. */
   readonly topicSource?: string;
   open(around: {
@@ -143,9 +147,11 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
   const goals = goalsOf(effects);
   const dataConverter = await dataConverterOf(flags);
   const secret = keySecret();
-  const place = flags.withWorker
-    ? ownStore(flags.database, flags.dataFolder)
-    : sharedStore(flags.database);
+  const place =
+    process.place ??
+    (flags.withWorker && flags.dataFolder !== undefined
+      ? ownStore(flags.database, flags.dataFolder)
+      : sharedStore(flags.database));
   try {
     const late = flags.late === undefined ? undefined : fileRejects(flags.late);
     const dead = flags.deadLetters === undefined ? undefined : fileRejects(flags.deadLetters);
@@ -191,7 +197,7 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
       return (reject) => rejects.put(reject);
     };
     const lateSink = toTopic(flags.lateTopic) ?? late;
-    const deadLetters = toTopic(flags.deadLettersTopic) ?? dead;
+    const deadLetters = process.deadLetters ?? toTopic(flags.deadLettersTopic) ?? dead;
     const owner = ownerName();
     const { lags, partitions, close, ...input } = await process.open({
       journeys,
