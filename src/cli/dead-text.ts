@@ -62,12 +62,7 @@ export function parkedSessionText(
   { journey, key, parkedAt, reason }: ParkedSession,
   events: readonly Reject[],
 ): string {
-  const shown = events.map(({ source, partition, offset, record }) => [
-    source,
-    partition,
-    offset,
-    short(JSON.stringify(record)),
-  ]);
+  const shown = events.map((event) => `  ${coordinates(event)}  ${JSON.stringify(event.record)}`);
   return [
     ...factsOf(`${journey}/${key}`, [
       ['state', 'parked'],
@@ -75,9 +70,7 @@ export function parkedSessionText(
       ['reason', reason],
     ]),
     '',
-    shown.length === 0
-      ? 'Nothing is kept for it'
-      : `Kept for it\n${table(['source', 'partition', 'offset', 'event'], shown)}`,
+    shown.length === 0 ? 'Nothing is kept for it' : ['Kept for it', ...shown].join('\n'),
   ].join('\n');
 }
 
