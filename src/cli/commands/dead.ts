@@ -152,8 +152,9 @@ ${PRIVACY_HELP}
 
 First see to what the reason names. Caps, quiet hours, goals and the suppression list hold for an effect as for any other;
 a receiver gets the same idempotency key as before. A session is sent what was kept for it, in order. Records are a source of
-their own, which ends with them: those that are taken leave the file, those that are dead again stay with the new reason. One that
-was interrupted goes on before anything else does. Exits with 1 where something was not done.`,
+their own, which ends with them: those that are taken leave the file, those that are dead again stay with the new reason. A retry
+that was interrupted goes on before anything else does. Author and reason are kept of effects. Exits with 1 where something was not
+tried, or Temporal did not take it.`,
     )
     .action(runRetry);
   const discard = addLettersOption(
@@ -387,6 +388,7 @@ async function retryLetters(ids: string[], flags: RetryFlags, file: string): Pro
       note(
         `${wanted.length - letters.length} SESSION_REFUSED stay: their sessions keep them, see temporal-cep parked retry`,
       );
+      if (!flags.all) process.exitCode = 1;
     }
     if (results.every(({ isDone }) => isDone)) return;
     note(`Not all was taken: the same command goes on with what is left in ${file}.retrying`);

@@ -46,7 +46,7 @@ export function parkedCommand(): Command {
 ${PRIVACY_HELP}
 
 First see to what the reason names. Ingestors may run: what they read meanwhile stays behind. Exits with 1 where the
-server refuses again; such a session stays parked with what is left.`,
+server refuses again; such a session stays parked with what is left. To give that up: temporal-cep dead discard.`,
     )
     .action(runRetry);
   return new Command('parked')
