@@ -42,12 +42,7 @@ import {
 import { addHandlingOptions, type HandlingFlags, handlingOf } from '../handling.js';
 import { duration, positiveNumber, timestamp } from '../option-values.js';
 import { addRecordFormatOptions, changesOf, type RecordFormatFlags } from '../record-format.js';
-import {
-  beginRetryOf,
-  type Retried,
-  retriedText,
-  runRetry as retryLettersOf,
-} from '../retry-letters.js';
+import { beginRetryOf, retriedText, runRetry as retryLettersOf } from '../retry-letters.js';
 import { addRuleTablesOptions, type RuleTablesFlags } from '../rules-in-force.js';
 import { connectClient, SERVER_HELP } from '../server.js';
 import { addPlaceOptions, type PlaceFlags, placeOf, withStore } from '../store.js';
@@ -152,8 +147,8 @@ ${PRIVACY_HELP}
 
 First see to what the reason names. Caps, quiet hours, goals and the suppression list hold for an effect as for any other;
 a receiver gets the same idempotency key as before. A session is sent what was kept for it, in order. Records are a source of
-their own, which ends with them: those that are taken leave the file, those that are dead again stay with the new reason. A retry
-that was interrupted goes on before anything else does. Author and reason are kept of effects. Exits with 1 where something was not
+their own, which ends with them: those that are taken leave the file, those that are dead again stay with the new reason. Where a retry
+was interrupted it goes on, and nothing else is tried. Author and reason are kept of effects. Exits with 1 where something was not
 tried, or Temporal did not take it.`,
     )
     .action(runRetry);
@@ -354,7 +349,7 @@ async function runRetry(ids: string[], flags: RetryFlags): Promise<void> {
   });
 }
 
-/** Also sees to the end of a retry that was interrupted. */
+/** Sees to the end of a retry that was interrupted, where there is one: the same command may then find nothing of what it names. */
 async function retryLetters(ids: string[], flags: RetryFlags, file: string): Promise<void> {
   const { journeys } = flags;
   if (journeys === undefined) {
@@ -369,28 +364,23 @@ async function retryLetters(ids: string[], flags: RetryFlags, file: string): Pro
     ...{ signal, path: file, changes: changesOf(flags), place: placeOf(flags) },
   };
   await withLettersOf(file, async () => {
-    const results: Retried[] = [];
     const begun = begunRetry(file);
     if (begun) {
-      note(`Goes on with ${begun.letters.length} records of an earlier retry`);
-      results.push(await retryLettersOf(begun, options));
+      note(`Goes on with ${begun.letters.length} records of an earlier retry, and tries no others`);
     }
-    const isAll = ids.length === 0 && begun !== null && !flags.all;
-    const wanted =
-      isAll || results.some(({ isDone }) => !isDone) ? [] : lettersChosen(ids, flags, file);
+    const wanted = begun ? [] : lettersChosen(ids, flags, file);
     const letters = wanted.filter(({ reason }) => reason !== 'SESSION_REFUSED');
-    if (letters.length > 0) {
-      results.push(await retryLettersOf(await beginRetryOf(letters, options), options));
-    }
-    if (flags.json) print(JSON.stringify(results));
-    else print(results.map(retriedText).join('\n') || 'No record is tried again');
+    const retry = begun ?? (letters.length > 0 ? await beginRetryOf(letters, options) : null);
+    const result = retry && (await retryLettersOf(retry, options));
+    if (flags.json) print(JSON.stringify(result));
+    else print(result ? retriedText(result) : 'No record is tried again');
     if (letters.length < wanted.length) {
       note(
         `${wanted.length - letters.length} SESSION_REFUSED stay: their sessions keep them, see temporal-cep parked retry`,
       );
       if (!flags.all) process.exitCode = 1;
     }
-    if (results.every(({ isDone }) => isDone)) return;
+    if (result?.isDone ?? true) return;
     note(`Not all was taken: the same command goes on with what is left in ${file}.retrying`);
     if (signal.aborted) exitInterrupted(signal);
     else process.exitCode = 1;
