@@ -23,7 +23,9 @@ export interface CepEvent<E = EventData> {
 }
 
 /** `source/partition/offset`, the text form of an event's coordinates. */
-export function coordinates(event: CepEvent<unknown>): string {
+export function coordinates(
+  event: Pick<CepEvent<unknown>, 'source' | 'partition' | 'offset'>,
+): string {
   return `${event.source}/${event.partition}/${event.offset}`;
 }
 

@@ -1,6 +1,8 @@
 // What `temporal-cep dead` says for people.
 
 import type { EffectRecord } from '../effects/ledger.js';
+import { coordinates } from '../event.js';
+import type { ParkedSession } from '../ingest/parked.js';
 import type { Reject } from '../ingest/rejects.js';
 import type { Alert } from '../rules/rule.js';
 import { readableTimestamp, type Timestamp } from '../time.js';
@@ -40,6 +42,38 @@ export function deadLettersText(letters: readonly Reject[]): string | null {
   );
 }
 
+/** Everything of one dead letter. */
+export function deadLetterText(letter: Reject): string {
+  const { reason, message, journey = null, retried, record } = letter;
+  return [
+    ...factsOf(coordinates(letter), [
+      ['reason', reason],
+      ['message', message],
+      ['journey', journey],
+      ['retried', retried === undefined ? null : String(retried)],
+    ]),
+    '',
+    typeof record === 'string' ? `Record\n  ${record}` : `Record\n${json(record)}`,
+  ].join('\n');
+}
+
+/** A parked session, and what is kept for it. */
+export function parkedSessionText(
+  { journey, key, parkedAt, reason }: ParkedSession,
+  events: readonly Reject[],
+): string {
+  const shown = events.map((event) => `  ${coordinates(event)}  ${JSON.stringify(event.record)}`);
+  return [
+    ...factsOf(`${journey}/${key}`, [
+      ['state', 'parked'],
+      ['since', timeOf(parkedAt)],
+      ['reason', reason],
+    ]),
+    '',
+    shown.length === 0 ? 'Nothing is kept for it' : ['Kept for it', ...shown].join('\n'),
+  ].join('\n');
+}
+
 /** Everything of one effect. */
 export function effectText(effect: EffectRecord, alert: Alert | null): string {
   const { handled, workflowId, runId } = effect;
@@ -69,17 +103,8 @@ export function effectText(effect: EffectRecord, alert: Alert | null): string {
         `${timeOf(handled.at)} by ${handled.author}${handled.reason === null ? '' : `: ${handled.reason}`}`,
     ],
   ];
-  const known = facts.filter(
-    (fact): fact is [string, string] => fact[1] !== null && fact[1] !== '',
-  );
-  const width = Math.max(...known.map(([name]) => name.length));
   return [
-    effect.id,
-    '',
-    ...known.map(
-      ([name, value]) =>
-        `  ${name.padEnd(width)}  ${value.replaceAll('\n', `\n${' '.repeat(width + 4)}`)}`,
-    ),
+    ...factsOf(effect.id, facts),
     '',
     effect.answer === null
       ? 'No answer of the receiver'
@@ -87,6 +112,19 @@ export function effectText(effect: EffectRecord, alert: Alert | null): string {
     '',
     alert === null ? 'Its alert is not in the database' : `Alert\n${json(alert)}`,
   ].join('\n');
+}
+
+/** A title, and below it what is known: a line for each fact that there is. */
+function factsOf(title: string, facts: readonly [string, string | null][]): string[] {
+  const known = facts.filter(
+    (fact): fact is [string, string] => fact[1] !== null && fact[1] !== '',
+  );
+  const width = Math.max(...known.map(([name]) => name.length));
+  const lines = known.map(
+    ([name, value]) =>
+      `  ${name.padEnd(width)}  ${value.replaceAll('\n', `\n${' '.repeat(width + 4)}`)}`,
+  );
+  return [title, '', ...lines];
 }
 
 function json(value: unknown): string {

@@ -12,6 +12,7 @@ import { type IngestCounts, type IngestOptions, ingest } from '../ingest/ingest.
 import { patienceOf } from '../ingest/patience.js';
 import { IngestPause } from '../ingest/pause.js';
 import type { Lag, PartitionCount } from '../ingest/read-kafka.js';
+import type { RejectSink } from '../ingest/rejects.js';
 import { temporalGateway, temporalGoals } from '../ingest/temporal-gateway.js';
 import { loadJourneys } from '../journeys-module.js';
 import { createLogger, type Logger } from '../log.js';
@@ -49,7 +50,7 @@ import {
 } from './rules-in-force.js';
 import { connectNative } from './server.js';
 import { EFFECTS_HELP, startSessionWorkers } from './session-worker.js';
-import { openPlace, ownStore, sharedStore } from './store.js';
+import { openPlace, ownStore, type StorePlace, sharedStore } from './store.js';
 import { note, progress } from './terminal.js';
 
 /** How far Temporal's list of workflows may lag behind them. */
@@ -65,7 +66,7 @@ export interface IngestFlags extends AlertFlags, DataConverterFlags, RejectFlags
   readonly taskQueue: string;
   readonly database?: string;
   readonly withWorker?: boolean;
-  readonly dataFolder: string;
+  readonly dataFolder?: string;
   readonly brokers?: string;
   readonly outOfOrderness: Millis;
   readonly patience?: Millis;
@@ -113,6 +114,10 @@ export interface Input
 export interface IngestProcess {
   readonly flags: IngestFlags;
   readonly signal: AbortSignal;
+  /** What it keeps its knowledge in, where the flags do not say it all. */
+  readonly place?: StorePlace;
+  /** Takes the dead letters, in the place of the flags' file or topic. */
+  readonly deadLetters?: RejectSink;
   /** A topic of Kafka, where the input comes from there: as its sources are named, without its id. */
   readonly topicSource?: string;
   open(around: {
@@ -136,9 +141,11 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
   const goals = goalsOf(effects);
   const dataConverter = await dataConverterOf(flags);
   const secret = keySecret();
-  const place = flags.withWorker
-    ? ownStore(flags.database, flags.dataFolder)
-    : sharedStore(flags.database);
+  const place =
+    process.place ??
+    (flags.withWorker && flags.dataFolder !== undefined
+      ? ownStore(flags.database, flags.dataFolder)
+      : sharedStore(flags.database));
   try {
     const files = rejectFiles(flags);
     const isKafkaNeeded =
@@ -175,12 +182,10 @@ export async function runIngest(process: IngestProcess): Promise<IngestCounts> {
       });
       cleanUp.push(() => worker.stop());
     }
-    const {
-      late: lateSink,
-      deadLetters,
-      close: closeRejects,
-    } = openRejects(flags, files, kafka, log);
-    cleanUp.push(closeRejects);
+    const sinks = openRejects(flags, files, kafka, log);
+    cleanUp.push(sinks.close);
+    const lateSink = sinks.late;
+    const deadLetters = process.deadLetters ?? sinks.deadLetters;
     const owner = ownerName();
     const { lags, partitions, close, ...input } = await process.open({
       journeys,

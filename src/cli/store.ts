@@ -60,13 +60,18 @@ export function addPlaceOptions(command: Command): Command {
     .addHelpText('after', DATABASE_HELP);
 }
 
+/** @throws CepError `SETTING_INVALID` where nothing names one */
+export function placeOf({ database, dataFolder }: PlaceFlags): StorePlace {
+  const isFolder = dataFolder !== undefined && databaseAddress(database) === undefined;
+  return isFolder ? ownStore(database, dataFolder) : sharedStore(database);
+}
+
 /** Does something with the store, and closes it. */
 export async function withStore<T>(
-  { database, dataFolder }: PlaceFlags,
+  flags: PlaceFlags,
   act: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const isFolder = dataFolder !== undefined && databaseAddress(database) === undefined;
-  const store = await openPlace(isFolder ? ownStore(database, dataFolder) : sharedStore(database));
+  const store = await openPlace(placeOf(flags));
   try {
     return await act(store);
   } finally {

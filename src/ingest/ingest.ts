@@ -244,7 +244,9 @@ export class Ingestor {
         refuse: async (ref, events, reason) => {
           const message = `session ${ref.journey}/${ref.key}: ${reason}`;
           await Promise.all(
-            events.map((event) => this.#dead('SESSION_REFUSED', message, event, event.data)),
+            events.map((event) =>
+              this.#dead('SESSION_REFUSED', message, event, event.data, ref.journey),
+            ),
           );
         },
         parked: (ref, reason) => this.#park(ref, reason),
@@ -445,7 +447,12 @@ export class Ingestor {
         this.#counts.events++;
         const length =
           typeof record.value === 'string' ? record.value.length : jsonLength(event.data);
-        held.set(event, { record: tracking, length });
+        const { journey } = record;
+        held.set(event, {
+          record: tracking,
+          length,
+          ...(journey === undefined ? {} : { journey }),
+        });
         this.#readFrom.set(event, partition);
       } else {
         this.#counts.late++;
@@ -563,15 +570,17 @@ export class Ingestor {
       // Taken from us: whoever has it now reads the event again.
       if (this.#partitionOf(partition) !== partition) continue;
       const { tracker, held } = partition;
-      const { record, length, route } = held.get(event) as Held;
+      const { record, length, route, journey: only } = held.get(event) as Held;
       held.delete(event);
       const { journeys } = this.#options;
-      const { routes, errors } = route ? routeNamed(route, journeys) : routeEvent(event, journeys);
+      const { routes, errors } = route
+        ? routeNamed(route, journeys)
+        : routeEvent(event, journeys, only);
       const { source, partition: number } = partition;
       const via = route ? { via: { source, partition: number } } : {};
       for (const error of errors) {
         tracker.awaits(record);
-        this.#dead(error.code, messageOf(error), event, event.data)
+        this.#dead(error.code, messageOf(error), event, event.data, journeyOf(error))
           .then(() => tracker.settle(record))
           .catch((failure) => this.#fail(failure));
       }
@@ -858,9 +867,10 @@ export class Ingestor {
     message: string,
     of: SourcePartition & { readonly offset: number },
     record: unknown,
+    journey?: string,
   ): Promise<void> {
     this.#counts.dead[reason] = (this.#counts.dead[reason] ?? 0) + 1;
-    return this.#reject(this.#deadLetters, reason, message, of, record);
+    return this.#reject(this.#deadLetters, reason, message, of, record, journey);
   }
 
   /** Resolves when the sink has it: what it is about must not count as settled before. */
@@ -870,9 +880,11 @@ export class Ingestor {
     message: string,
     { source, partition, offset }: SourcePartition & { readonly offset: number },
     record: unknown,
+    journey?: string,
   ): Promise<void> {
     this.#rejecting++;
-    await sink({ source, partition, offset, reason, message, record });
+    const reject = { source, partition, offset, reason, message, record };
+    await sink(journey === undefined ? reject : { ...reject, journey });
     this.#rejecting--;
     this.#rejected();
   }
@@ -901,6 +913,11 @@ export class Ingestor {
 
 function nameOf({ source, partition }: SourcePartition): string {
   return `${partition} ${source}`;
+}
+
+/** Of what a route was refused for. */
+function journeyOf({ details }: DecodeError): string | undefined {
+  return typeof details.journey === 'string' ? details.journey : undefined;
 }
 
 function jsonLength(data: unknown): number {

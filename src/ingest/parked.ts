@@ -33,10 +33,20 @@ export interface ParkedSessions {
   list(): Promise<ParkedSession[]>;
 }
 
+/** One that was kept. */
+export interface KeptSignal extends RefusedSignal {
+  /** Grows from one to the next. */
+  readonly number: number;
+}
+
 /** What was kept, for those who have it sent again. */
 export interface KeptSignals {
-  /** The first signal that is kept for a session; null for none. */
-  first(session: SessionRef): Promise<(RefusedSignal & { readonly number: number }) | null>;
+  /**
+   * The first signal that is kept for a session; null for none.
+   *
+   * @param behind - the number of another one, behind which it stands
+   */
+  first(session: SessionRef, behind?: number): Promise<KeptSignal | null>;
   /** Forgets one that was sent. */
   sent(session: SessionRef, number: number): Promise<void>;
   /** Q1. @returns false when something is kept by now, and the session stays parked */

@@ -20,6 +20,8 @@ export interface Held {
   readonly length: number;
   /** Where a repartition has routed it already. */
   readonly route?: Pick<RepartitionedEvent, 'journeys' | 'key'>;
+  /** The one journey that it is for; all by default. */
+  readonly journey?: string;
 }
 
 /** The last record: for silence. */

@@ -99,10 +99,8 @@ export class MemoryProgressStore implements ProgressStore {
     origin?: SourcePartition,
   ): Promise<PartitionProgress | null> {
     const progress = this.#known.get(`${partition} ${source}`)?.progress ?? null;
-    if (progress === null) return null;
-    const { watermark, finished, quietSince, origins } = progress;
-    const lowWater = origin ? originLowWater(origins, origin) : progress.lowWater;
-    return { watermark, lowWater, finished, ...(quietSince !== null && { isLive: true }) };
+    if (progress === null || origin === undefined) return progress;
+    return { ...progress, lowWater: originLowWater(progress.origins, origin) };
   }
 }
 

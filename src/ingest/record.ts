@@ -18,6 +18,8 @@ export interface RawRecord extends SourcePartition {
   readonly key?: string | null;
   /** The event's id by the record's key; records of one id are repeats of one event. */
   readonly id?: string;
+  /** The one journey that it is for, where others have had it before. */
+  readonly journey?: string;
   /** Its headers, where `repartition` has written it. */
   readonly headers?: Readonly<Record<string, string>>;
   /** What Debezium had said, where `value` is the row of a change. */

@@ -14,6 +14,10 @@ export interface Reject {
   readonly message: string;
   /** The record as it was read, or the event's data. */
   readonly record: unknown;
+  /** The journey that it did not reach, where it may have reached others. */
+  readonly journey?: string;
+  /** How often it was tried again since. */
+  readonly retried?: number;
 }
 
 /** Takes rejects. One that answers with a promise keeps its record unsettled until then. */

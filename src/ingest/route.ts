@@ -17,11 +17,17 @@ export interface Routes {
   readonly errors: readonly DecodeError[];
 }
 
-/** Finds an event's sessions: one per journey that accepts it. */
-export function routeEvent(event: CepEvent, journeys: CompiledJourneys): Routes {
+/**
+ * Finds an event's sessions: one per journey that accepts it.
+ *
+ * @param only - the one journey that is asked; all by default
+ */
+export function routeEvent(event: CepEvent, journeys: CompiledJourneys, only?: string): Routes {
   const routes: Route[] = [];
   const errors: DecodeError[] = [];
-  for (const journey of journeys.byId.values()) {
+  const asked = only === undefined ? null : journeys.byId.get(only);
+  if (asked === undefined) return { routes, errors: [unknownJourney(only as string)] };
+  for (const journey of asked === null ? journeys.byId.values() : [asked]) {
     const { id, key } = journey.journey;
     try {
       if (!accepts(event, journey.journey)) continue;
@@ -76,17 +82,17 @@ export function routeNamed(
   for (const id of ids) {
     const journey = journeys.byId.get(id);
     if (journey) routes.push({ journey, key });
-    else {
-      errors.push(
-        new DecodeError(
-          'RECORD_WRONG_TYPE',
-          `the event is for journey "${id}", which this ingestor does not have: run repartition, ingest and worker with the same journeys module`,
-          { details: { journey: id } },
-        ),
-      );
-    }
+    else errors.push(unknownJourney(id));
   }
   return { routes, errors };
+}
+
+function unknownJourney(id: string): DecodeError {
+  return new DecodeError(
+    'RECORD_WRONG_TYPE',
+    `the event is for journey "${id}", which this ingestor does not have: run repartition, ingest and worker with the same journeys module`,
+    { details: { journey: id } },
+  );
 }
 
 /** Node has it since 20; TypeScript's library of that year does not. */

@@ -148,17 +148,16 @@ export function lateTopic(options: RejectTopicOptions): LateSink & { close(): Pr
 }
 
 function messageFor(reject: Reject): Outgoing {
-  const { source, partition, offset, reason, message, record } = reject;
-  const whole = { source, partition, offset, reason, message, record };
+  const { source, partition, offset, reason, record } = reject;
   const json = JSON.stringify(record) ?? 'null';
   const text = typeof record === 'string' ? record : json;
   const cut = (length: number) =>
-    JSON.stringify({ ...whole, record: text.slice(0, length), recordLength: text.length });
+    JSON.stringify({ ...reject, record: text.slice(0, length), recordLength: text.length });
   const isLarge = Buffer.byteLength(json) > RECORD_BYTES_MAX;
   return {
     key: `${source}/${partition}/${offset}`,
     headers: { reason, source, partition: `${partition}`, offset: `${offset}` },
-    value: isLarge ? cut(RECORD_LENGTH_KEPT) : JSON.stringify(whole),
+    value: isLarge ? cut(RECORD_LENGTH_KEPT) : JSON.stringify(reject),
     smaller: () => cut(RECORD_LENGTH_LEAST),
   };
 }

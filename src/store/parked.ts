@@ -53,11 +53,12 @@ export function sqlParkedSessions({ db }: Pick<Database, 'db'>): ParkedSessions 
         parkedAt: parked_at.getTime(),
       }));
     },
-    first: async (ref) => {
+    first: async (ref, behind = -1) => {
       const row = await db
         .selectFrom('cep_refused')
         .select(['number', 'begins', 'batches'])
         .where('session', '=', idOf(ref))
+        .where('number', '>', behind)
         .orderBy('number')
         .limit(1)
         .executeTakeFirst();

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { readDeadLetters } from '../../src/cli/dead-letters.js';
-import { deadLettersText, deadText, effectText } from '../../src/cli/dead-text.js';
+import { expect, test } from 'vitest';
+import {
+  deadLettersText,
+  deadLetterText,
+  deadText,
+  effectText,
+  parkedSessionText,
+} from '../../src/cli/dead-text.js';
 import type { EffectRecord } from '../../src/effects/ledger.js';
 import type { Alert } from '../../src/rules/rule.js';
 
@@ -45,16 +47,25 @@ test('of one all is said that is known, and nothing that is not', () => {
   expect(other).toMatch(/No answer of the receiver\n\nIts alert is not in the database$/);
 });
 
-test('dead letters are read line by line, but for one that is being written', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cep-letters-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'dead.ndjson');
-  const letter = { source: 's', partition: 1, offset: 2, reason: 'R', message: 'm', record: 1 };
-  writeFileSync(file, `${JSON.stringify(letter)}\n\n{"sou`);
-  expect(readDeadLetters(file)).toEqual([letter]);
+const letter = { source: 's', partition: 1, offset: 2, reason: 'R', message: 'm', record: '{"a' };
+
+test('dead letters take a line each, and of one the whole record is shown', () => {
   expect(deadLettersText([])).toBeNull();
   expect(deadLettersText([letter])).toContain('│ s      │         1 │      2 │ R      │ m       │');
-  writeFileSync(file, `${JSON.stringify(letter)}\n[]\n`);
-  expect(() => readDeadLetters(file)).toThrow('line 2 of');
-  expect(() => readDeadLetters(join(folder, 'none'))).toThrow('cannot read');
+  expect(deadLetterText(letter)).toBe('s/1/2\n\n  reason   R\n  message  m\n\nRecord\n  {"a');
+  const again = { ...letter, record: { a: 1 }, journey: 'shop', retried: 2 };
+  expect(deadLetterText(again)).toMatch(
+    /\n {2}journey {2}shop\n {2}retried {2}2\n\nRecord\n {2}\{\n {4}"a": 1\n {2}\}$/,
+  );
+});
+
+test('a parked session is shown with what is kept for it', () => {
+  const session = { journey: 'shop', key: 'ann', reason: 'too many signals', parkedAt: AT };
+  expect(parkedSessionText(session, [])).toBe(
+    'shop/ann\n\n  state   parked\n  since   2026-01-31 12:00:00 UTC\n  reason  too many signals\n\nNothing is kept for it',
+  );
+  const event = { ...letter, record: { type: 'cart' } };
+  expect(parkedSessionText(session, [event])).toMatch(
+    /\n\nKept for it\n {2}s\/1\/2 {2}\{"type":"cart"\}$/,
+  );
 });

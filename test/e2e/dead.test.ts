@@ -1,12 +1,14 @@
-// What people do about effects that were given up, through the command line against a server and a database: list, show, try again,
-// discard; then the suppression list, and what the report makes of it all.
+// What people do about what was given up, through the command line against a server and a database: list, show, try again,
+// discard; effects first, then the suppression list, and what the report makes of it all; then parked sessions and dead letters.
 
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isInControlGroup, saltOf } from '../../src/effects/control-group.js';
 import type { EffectRecord } from '../../src/effects/ledger.js';
+import type { Reject } from '../../src/ingest/rejects.js';
 import type { Alert } from '../../src/rules/rule.js';
 import type { Store } from '../../src/store/store.js';
 import { days, hours } from '../../src/time.js';
@@ -18,6 +20,7 @@ import { createWorker, openStore } from './support/built.js';
 import { environment, run } from './support/cli.js';
 import { type Dev, startDev, until } from './support/dev.js';
 
+const JOURNEYS = fileURLToPath(new URL('support/effect-journeys.ts', import.meta.url));
 const EFFECT = 'sendCoupon';
 const RULE = { journey: 'cart', rule: 'left-cart' };
 const CONTROL = 30;
@@ -58,7 +61,7 @@ beforeAll(async () => {
   dev.onStop(() => store.close());
   env = environment({ TEMPORAL_ADDRESS: dev.address, TEMPORAL_CEP_DATABASE: postgres.url });
   const worker = await createWorker({
-    journeys: new URL('support/effect-journeys.ts', import.meta.url),
+    journeys: JOURNEYS,
     connection: dev.connection,
     store,
     alerts: { publish: async () => {} },
@@ -130,7 +133,7 @@ test('what is dead is listed and shown, with what was parked and never taken', a
   expect(unknown).toMatchObject({
     code: 1,
     stderr:
-      'temporal-cep: no effect has the id "none/mail": temporal-cep dead list names those that are dead\n',
+      'temporal-cep: neither an effect nor a parked session has the id "none/mail": temporal-cep dead list names those there are\n',
   });
 });
 
@@ -226,4 +229,160 @@ test('who is put on the suppression list is sent nothing', async () => {
   });
   const removed = await cep('suppress', 'remove', bob, '--reason', 'asked back');
   expect(removed).toMatchObject({ code: 0, stdout: `${bob} is off the list\n` });
+});
+
+const click = (userId: string, eventType: string, after = 0) => ({
+  ...{ eventTime: MATCHED_AT + after, eventType, userId },
+});
+const lettersIn = (file: string): Reject[] =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Reject);
+
+test('a parked session is shown, sent what was kept, or gives it up to a file', async () => {
+  const keep = (key: string, offset: number) =>
+    store.parked.keep(
+      { journey: 'cart', key },
+      {
+        batches: [
+          {
+            ...{ source: 'clicks', partition: 0, watermark: MATCHED_AT, lowWater: 0 },
+            events: [{ offset, timestamp: MATCHED_AT, data: click(key, 'cart') }],
+          },
+        ],
+        begins: true,
+      },
+    );
+  await store.parked.park({ journey: 'cart', key: 'yan' }, 'too large');
+  await keep('yan', 1);
+  for (const offset of [2, 3]) expect(await keep('zoe', offset)).toBe(true);
+  const to = join(folder, 'given-up.ndjson');
+  const why = ['--author', 'ann', '--reason', 'a robot'];
+  const [shown, nowhere, retried] = await Promise.all([
+    cep('dead', 'show', 'cart/zoe'),
+    cep('dead', 'discard', 'cart/zoe', ...why),
+    cep('dead', 'retry', 'cart/yan'),
+  ]);
+  expect(shown.stdout).toMatch(/state {3}parked\n[\s\S]*too many signals[\s\S]*"userId":"zoe"/);
+  expect(nowhere).toMatchObject({
+    code: 1,
+    stderr:
+      'temporal-cep: cart/zoe: say with --to <file> where the events go that are kept, as dead letters\n',
+  });
+  expect(retried).toMatchObject({
+    ...{ code: 0, stderr: '' },
+    stdout: 'cart/yan: 1 signals sent, events flow again\n',
+  });
+  await dev.client.workflow.getHandle('cart/yan').describe();
+
+  const discarded = await cep('dead', 'discard', 'cart/zoe', '--to', to, ...why);
+  expect(discarded).toMatchObject({
+    ...{ code: 0, stderr: '' },
+    stdout: `cart/zoe: parked no longer, 2 events are in ${to}\n`,
+  });
+  expect(lettersIn(to)).toEqual(
+    [2, 3].map((offset) => ({
+      ...{ source: 'clicks', partition: 0, offset, reason: 'SESSION_DISCARDED', journey: 'cart' },
+      ...{ message: 'session cart/zoe: too many signals', record: click('zoe', 'cart') },
+      discarded: { author: 'ann', reason: 'a robot', at: expect.any(Number) },
+    })),
+  );
+  expect([await store.parked.list(), await store.parked.counts()]).toEqual([[], []]);
+});
+
+test('dead letters are shown, discarded and tried again, once each whoever is killed', async () => {
+  const file = join(folder, 'letters.ndjson');
+  const letter = (offset: number, record: unknown, more: Partial<Reject> = {}): Reject => ({
+    ...{
+      source: 'clicks',
+      partition: 0,
+      offset,
+      reason: 'RECORD_WRONG_TYPE',
+      message: 'no number',
+    },
+    record,
+    ...more,
+  });
+  // Who has bought is no cart that was left, though the purchase stands first.
+  const bought = letter(1, JSON.stringify(click('max', 'purchase', 60_000)));
+  const cart = letter(2, click('max', 'cart'), { journey: 'cart' });
+  const left = letter(3, JSON.stringify(click('lea', 'cart', 1_000)));
+  const broken = letter(4, '{"eventTime":', { reason: 'RECORD_NOT_JSON' });
+  const refused = letter(5, click('pam', 'cart'), { reason: 'SESSION_REFUSED', journey: 'cart' });
+  const junk = letter(6, 'junk');
+  const all = [bought, cart, left, broken, refused, junk];
+  const write = (letters: readonly Reject[]) =>
+    writeFileSync(file, letters.map((each) => `${JSON.stringify(each)}\n`).join(''));
+  write(all);
+  const from = ['--dead-letters', file];
+  const why = ['--author', 'ann', '--reason', 'a test'];
+  const [shown, unknown, aimless, discarded] = await Promise.all([
+    cep('dead', 'show', ...from, 'clicks/0/4'),
+    cep('dead', 'show', ...from, 'clicks/0/9'),
+    cep('dead', 'retry', ...from, '--all'),
+    cep('dead', 'discard', ...from, 'clicks/0/6', ...why),
+  ]);
+  expect(shown.stdout).toMatch(/^clicks\/0\/4\n[\s\S]*RECORD_NOT_JSON[\s\S]*\{"eventTime":\n$/);
+  expect(unknown.stderr).toContain(`no record in ${file} has the id "clicks/0/9"`);
+  expect(aimless.stderr).toContain('name the module that the workers run with --journeys <file>');
+  expect(discarded).toMatchObject({ code: 0, stdout: 'clicks/0/6: discarded\n', stderr: '' });
+  expect(lettersIn(`${file}.discarded`)).toMatchObject([
+    { ...junk, discarded: { author: 'ann', reason: 'a test' } },
+  ]);
+
+  const retry = ['dead', 'retry', ...from, '--journeys', JOURNEYS];
+  const killed = await run([...retry, '--all'], {
+    env: { ...env, TEMPORAL_CEP_FAILPOINT: 'acknowledged' },
+  });
+  expect(killed.code).not.toBe(0);
+  expect(existsSync(`${file}.retrying`)).toBe(true);
+  const [known] = lettersIn(file);
+  expect(known).toEqual(bought);
+
+  // The same command goes on with what was begun.
+  const again = await cep(...retry, '--all', '--json');
+  expect(again.code).toBe(0);
+  expect(again.stderr).toContain('Goes on with 4 records of an earlier retry');
+  const result = JSON.parse(again.stdout);
+  expect(result).toMatchObject({ tried: 4, late: 0, unrouted: 0, isDone: true });
+  const brokenAgain = { ...broken, message: expect.stringContaining('not JSON'), retried: 1 };
+  expect(new Set(lettersIn(file).map((each) => JSON.stringify(each))).size).toBe(2);
+  expect(lettersIn(file)).toEqual(expect.arrayContaining([refused, brokenAgain]));
+
+  const alerts = () =>
+    store.database.db
+      .selectFrom('cep_alerts')
+      .select(['key', 'id'])
+      .where('key', 'in', ['lea', 'max'])
+      .execute();
+  const [alert] = await until('an alert', async () => {
+    const found = await alerts();
+    return found.length > 0 ? found : null;
+  });
+  expect(alert?.key).toBe('lea');
+  await dev.client.workflow.getHandle('cart/max').result();
+
+  // The same records once more are the same source: no alert is added. Their own partition is further by now, and its
+  // watermark is the end: as far as that the windows end.
+  const watermark = MATCHED_AT + hours(1);
+  const [claim] = await store.progress.claim('clicks', [0], 'a test');
+  const progress = {
+    ...{ watermark, lowWater: 9, finished: false, nextOffset: 9, readTo: 9 },
+    ...{ orderingWatermark: watermark, quietSince: null },
+  };
+  const of = { source: 'clicks', partition: 0, generation: claim?.generation ?? -1, progress };
+  expect(await store.progress.publish([of])).toEqual([]);
+  write([bought, cart, left, broken]);
+  const { stdout, stderr, code } = await cep(...retry, '--all');
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout.split('\n')).toEqual([
+    `${result.source}: 4 tried, 3 taken, 0 late, 1 RECORD_NOT_JSON dead again`,
+    expect.stringMatching(/^3 are behind what their partition has promised: .*LATE_FOR_SESSION/),
+    '',
+  ]);
+  await Promise.all(
+    ['lea', 'max'].map((key) => dev.client.workflow.getHandle(`cart/${key}`).result()),
+  );
+  expect(await alerts()).toEqual([alert]);
 });

@@ -252,7 +252,10 @@ describe('records that cannot be used', () => {
           [7, 'RECORD_WRONG_TYPE'],
           [8, 'RECORD_TIME_AHEAD'],
         ] as const
-      ).map(([offset, reason]) => ({ source, partition: 0, offset, reason })),
+      ).map(([offset, reason]) => ({
+        ...{ source, partition: 0, offset, reason },
+        ...(offset === 4 ? { journey: 'literal-session' } : {}),
+      })),
     );
     const said = Object.fromEntries(letters.map(({ offset, message }) => [offset, message]));
     expect(said[2]).toBe('expected a JSON object with fields, found an array');

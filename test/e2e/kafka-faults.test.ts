@@ -280,6 +280,7 @@ test.concurrent(
         partition: 0,
         offset: of.offset,
         reason: 'SESSION_REFUSED',
+        journey: 'short',
       });
       expect(message).toMatch(
         of.offset === firstDead
@@ -311,6 +312,7 @@ test.concurrent(
         reason: 'SESSION_REFUSED',
         message: `session short/${full}: the session is parked`,
         record: click('cart', full, at).value,
+        journey: 'short',
       },
     ]);
     expect(await countsOf(second)).toMatchObject({ parked: 1, dead: { SESSION_REFUSED: 1 } });

@@ -145,7 +145,20 @@ describe('each record has one end', () => {
     const { done, gateway, dead } = run({ journeys, records: recordsOf([a(1)]) });
     await done;
     expect(gateway.offsets('one/k')).toEqual([0]);
-    expect(dead).toMatchObject([{ offset: 0, reason: 'RECORD_WITHOUT_KEY' }]);
+    expect(dead).toMatchObject([{ offset: 0, reason: 'RECORD_WITHOUT_KEY', journey: 'two' }]);
+  });
+
+  test('one that comes again for the journey that it did not reach is for that alone', async () => {
+    const journeys = journeysOf([journey({ id: 'one' }), journey({ id: 'two', key: 'n' })]);
+    async function* records(): AsyncGenerator<Read> {
+      yield { ...record(0, { ...a(1), n: 7 }), journey: 'two' };
+      yield { ...record(1, { ...a(2), n: 7 }), journey: 'gone' };
+    }
+    const { done, gateway, dead } = run({ journeys, records: records() });
+    expect(await done).toMatchObject({ events: 2, dead: { RECORD_WRONG_TYPE: 1 }, unrouted: 0 });
+    expect(gateway.offsets('two/7')).toEqual([0]);
+    expect(gateway.offsets('one/k')).toEqual([]);
+    expect(dead).toMatchObject([{ offset: 1, reason: 'RECORD_WRONG_TYPE', journey: 'gone' }]);
   });
 });
 

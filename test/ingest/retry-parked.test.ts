@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { SessionRefused } from '../../src/ingest/gateway.js';
 import type { KeptSignals, ParkedSession, ParkedSessions } from '../../src/ingest/parked.js';
 import type { Read } from '../../src/ingest/record.js';
-import { retryParked } from '../../src/ingest/retry-parked.js';
+import type { Reject } from '../../src/ingest/rejects.js';
+import { discardParked, retryParked } from '../../src/ingest/retry-parked.js';
 import { FakeGateway, pushable, record, run, until } from './helpers.js';
 
 const BAD = { journey: 'shop', key: 'bad' };
@@ -24,7 +25,7 @@ function memoryParked(): ParkedSessions & KeptSignals & { readonly list_: Parked
       kept.push({ ...signal, number: number++ });
       return true;
     },
-    first: async () => kept[0] ?? null,
+    first: async (_, behind = -1) => kept.find((each) => (each?.number ?? -1) > behind) ?? null,
     sent: async (_, sent) => {
       if (kept[0]?.number === sent) kept.shift();
     },
@@ -86,4 +87,41 @@ test('refused signals go first, in order; what comes meanwhile follows', async (
   expect(await done).toMatchObject({ parked: 0, undelivered: 0 });
   const delivered = gateway.offsets('shop/bad');
   expect(delivered).toEqual(Array.from({ length: offset }, (_, i) => i));
+});
+
+test('what is given up is a dead letter before it is forgotten, and then events flow again', async () => {
+  const parked = memoryParked();
+  await parked.park(BAD, 'signal limit');
+  const session = (await parked.list())[0] as ParkedSession;
+  const keep = (offset: number, origin?: { source: string; partition: number }) =>
+    parked.keep(BAD, {
+      batches: [
+        {
+          ...{ source: 's', partition: 3, watermark: 0, lowWater: 0, ...(origin && { origin }) },
+          events: [{ offset, timestamp: offset, data: { n: offset } }],
+        },
+      ],
+      begins: true,
+    });
+  await keep(1);
+  await keep(2, { source: 'origin', partition: 5 });
+  const written: Reject[] = [];
+  // The second cannot be written, so it is not forgotten either.
+  const full = (reject: Reject) => {
+    if (written.push(reject) === 2) throw new Error('the disk is full');
+  };
+  await expect(discardParked(session, { letters: full, kept: parked })).rejects.toThrow('full');
+  expect(await parked.counts()).toMatchObject([{ signals: 1 }]);
+  // Another one comes while it is done once more.
+  const letters = async (reject: Reject) => {
+    if (written.push(reject) === 3) await keep(4);
+  };
+  expect(await discardParked(session, { letters, kept: parked })).toBe(2);
+  const letter = (offset: number, source: string, partition: number) => ({
+    ...{ source, partition, offset, reason: 'SESSION_DISCARDED' },
+    ...{ message: 'session shop/bad: signal limit', record: { n: offset }, journey: 'shop' },
+  });
+  const [first, second] = [letter(1, 's', 3), letter(2, 'origin', 5)];
+  expect(written).toEqual([first, second, second, letter(4, 's', 3)]);
+  expect(parked.list_).toEqual([]);
 });

@@ -35,8 +35,11 @@ describe.each(ENGINES)('%s', (engine) => {
     const first = await parked.first(REF);
     expect(first).toEqual({ ...signal(0, 'a\u0000\ud800'), number: expect.any(Number) });
     expect(await parked.unpark(REF)).toBe(false);
+    const behind = await parked.first(REF, first?.number);
     await parked.sent(REF, first?.number ?? -1);
     const second = await parked.first(REF);
+    expect(behind).toEqual(second);
+    expect(await parked.first(REF, second?.number)).toBeNull();
     expect(second).toEqual({ ...signal(1), number: expect.any(Number) });
     await parked.sent(REF, second?.number ?? -1);
     expect(await parked.first(REF)).toBeNull();

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { CepError } from '../../errors.js';
-import { retryParked } from '../../ingest/retry-parked.js';
+import { type RetryResult, retryParked } from '../../ingest/retry-parked.js';
 import { temporalGateway } from '../../ingest/temporal-gateway.js';
 import { type ParkedOverview, parkedOverview } from '../../store/parked.js';
+import type { Store } from '../../store/store.js';
 import { formatTimestamp, type Millis, seconds } from '../../time.js';
 import { type SessionRef, TASK_QUEUE } from '../../workflows/messages.js';
 import {
@@ -13,6 +14,7 @@ import {
   openClient,
   PRIVACY_HELP,
 } from '../client.js';
+import { PUBLICATION_INTERVAL_MS } from '../ingest-process.js';
 import { duration } from '../option-values.js';
 import { connectNative, SERVER_HELP } from '../server.js';
 import { addPlaceOptions, type PlaceFlags, withStore } from '../store.js';
@@ -22,12 +24,10 @@ interface ListFlags extends PlaceFlags {
   readonly json?: boolean;
 }
 
-interface RetryFlags extends ListFlags, DataConverterFlags {
+interface RetryFlags extends ListFlags, SessionRetryFlags {
   readonly journey?: string;
   readonly key?: string;
   readonly all?: boolean;
-  readonly taskQueue: string;
-  readonly outOfOrderness: Millis;
 }
 
 export function parkedCommand(): Command {
@@ -46,7 +46,7 @@ export function parkedCommand(): Command {
 ${PRIVACY_HELP}
 
 First see to what the reason names. Ingestors may run: what they read meanwhile stays behind. Exits with 1 where the
-server refuses again; such a session stays parked with what is left.`,
+server refuses again; such a session stays parked with what is left. To give that up: temporal-cep dead discard.`,
     )
     .action(runRetry);
   return new Command('parked')
@@ -83,15 +83,14 @@ export function parkedText(sessions: readonly ParkedOverview[]): string | null {
 }
 
 async function runRetry(flags: RetryFlags): Promise<void> {
-  const { journey, key, all, taskQueue, outOfOrderness: outOfOrdernessMs } = flags;
+  const { journey, key, all } = flags;
   if (all ? (journey ?? key) !== undefined : journey === undefined || key === undefined) {
     throw new CepError(
       'SETTING_INVALID',
       'say which session to retry: --journey and --key of one, or --all',
     );
   }
-  const secret = keySecret();
-  const dataConverter = await dataConverterOf(flags);
+  const retry = await sessionRetry(flags);
   await withStore(flags, async ({ parked }) => {
     const listed = await parked.list();
     const chosen = listed.filter((each) => all || (each.journey === journey && each.key === key));
@@ -101,35 +100,62 @@ async function runRetry(flags: RetryFlags): Promise<void> {
         `session ${journey}/${key} is not parked: temporal-cep parked list names those that are`,
       );
     }
+    const results = await retry(chosen, parked);
+    for (const result of results) {
+      if (result.refused === null) continue;
+      process.exitCode = 1;
+      note(`temporal-cep: ${nameOf(result)} stays parked: ${result.refused}`);
+    }
+    if (flags.json) print(JSON.stringify(results));
+    else {
+      const lines = results.map((each) => `${nameOf(each)}: ${resultText(each)}`);
+      print(lines.join('\n') || 'No session is parked');
+    }
+  });
+}
+
+export interface SessionRetryFlags extends DataConverterFlags {
+  readonly taskQueue: string;
+  readonly outOfOrderness: Millis;
+}
+
+/** Sends sessions what was kept for them, one after the other. What is wrong with the flags is known before that. */
+export async function sessionRetry(
+  flags: SessionRetryFlags,
+): Promise<
+  (
+    sessions: readonly SessionRef[],
+    kept: Store['parked'],
+  ) => Promise<readonly (SessionRef & RetryResult)[]>
+> {
+  const { taskQueue, outOfOrderness: outOfOrdernessMs } = flags;
+  const secret = keySecret();
+  const dataConverter = await dataConverterOf(flags);
+  return async (sessions, kept) => {
     const { connection, namespace } = await connectNative();
     try {
       const gateway = temporalGateway({
         client: openClient({ connection, namespace }, dataConverter),
         ...(secret === undefined ? {} : { keySecret: secret }),
         taskQueue,
-        settings: { outOfOrdernessMs, publicationIntervalMs: seconds(2) },
+        settings: { outOfOrdernessMs, publicationIntervalMs: PUBLICATION_INTERVAL_MS },
       });
       const results = [];
-      for (const ref of chosen) {
-        const result = await retryParked(ref, { gateway, kept: parked });
-        results.push({ journey: ref.journey, key: ref.key, ...result });
-        if (result.refused === null) continue;
-        process.exitCode = 1;
-        note(`temporal-cep: ${nameOf(ref)} stays parked: ${result.refused}`);
+      for (const { journey, key } of sessions) {
+        const result = await retryParked({ journey, key }, { gateway, kept });
+        results.push({ journey, key, ...result });
       }
-      if (flags.json) print(JSON.stringify(results));
-      else print(results.map(resultText).join('\n') || 'No session is parked');
+      return results;
     } finally {
       await connection.close();
     }
-  });
+  };
 }
 
-function resultText(result: SessionRef & { sent: number; refused: string | null }): string {
-  const outcome = result.refused === null ? 'events flow again' : 'still parked';
-  return `${nameOf(result)}: ${result.sent} signals sent, ${outcome}`;
+export function resultText({ sent, refused }: RetryResult): string {
+  return `${sent} signals sent, ${refused === null ? 'events flow again' : 'still parked'}`;
 }
 
-function nameOf({ journey, key }: SessionRef): string {
+export function nameOf({ journey, key }: SessionRef): string {
   return `${journey}/${key}`;
 }
