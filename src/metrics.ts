@@ -59,17 +59,7 @@ export function ingestMetrics(
     partitions?(): PartitionCount;
   },
 ): void {
-  const counter = (name: string, help: string, of: (counts: IngestCounts) => number) =>
-    new Counter({
-      name: `temporal_cep_${name}_total`,
-      help,
-      registers: [registry],
-      collect() {
-        const counts = read.counts();
-        this.reset();
-        if (counts) this.inc(of(counts));
-      },
-    });
+  const counter = countersOf(registry, 'temporal_cep', read.counts);
   counter('records', 'Records read', ({ read }) => read);
   counter('events', 'Records that became events in time', ({ events }) => events);
   counter('late_events', 'Events behind the watermark of their partition', ({ late }) => late);
@@ -90,18 +80,7 @@ export function ingestMetrics(
       }
     },
   });
-  new Counter({
-    name: 'temporal_cep_skipped_changes_total',
-    help: 'Changes of rows that are no events',
-    labelNames: ['change'] as const,
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [change, count] of Object.entries(read.counts()?.changes ?? {})) {
-        this.inc({ change }, count);
-      }
-    },
-  });
+  changesCounter(registry, 'temporal_cep', read.counts);
   new Counter({
     name: 'temporal_cep_partitions_added_total',
     help: 'Partitions that the topic has got since it was first read',
@@ -168,25 +147,50 @@ function lagGauge(registry: Registry, lags: () => readonly Lag[]): void {
   });
 }
 
+/** Makes counters that say what is counted elsewhere. */
+function countersOf<Counts>(registry: Registry, prefix: string, read: () => Counts | null) {
+  return (name: string, help: string, of: (counts: Counts) => number) =>
+    new Counter({
+      name: `${prefix}_${name}_total`,
+      help,
+      registers: [registry],
+      collect() {
+        const counts = read();
+        this.reset();
+        if (counts) this.inc(of(counts));
+      },
+    });
+}
+
+function changesCounter(
+  registry: Registry,
+  prefix: string,
+  read: () => Pick<IngestCounts, 'changes'> | null,
+): void {
+  new Counter({
+    name: `${prefix}_skipped_changes_total`,
+    help: 'Changes of rows that are no events',
+    labelNames: ['change'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [change, count] of Object.entries(read()?.changes ?? {})) {
+        this.inc({ change }, count);
+      }
+    },
+  });
+}
+
 /** What a process that counts aggregates has done; read at the moment that somebody asks. */
 export function analyticsMetrics(
   registry: Registry,
   read: { counts(): AnalyticsCounts | null; lags(): readonly Lag[] },
 ): void {
-  const counter = (name: string, help: string, of: (counts: AnalyticsCounts) => number) =>
-    new Counter({
-      name: `temporal_cep_analytics_${name}_total`,
-      help,
-      registers: [registry],
-      collect() {
-        const counts = read.counts();
-        this.reset();
-        if (counts) this.inc(of(counts));
-      },
-    });
+  const counter = countersOf(registry, 'temporal_cep_analytics', read.counts);
   counter('records', 'Records read', ({ read }) => read);
   counter('transactions', 'Transactions', ({ transactions }) => transactions);
   counter('retries', 'Transactions that were done again', ({ retries }) => retries);
+  changesCounter(registry, 'temporal_cep_analytics', read.counts);
   new Counter({
     name: 'temporal_cep_analytics_events_total',
     help: 'What became of records: counted, late, skipped, repeats, or the code of a dead letter',
