@@ -119,6 +119,7 @@ describe.each(ENGINES)('%s', (engine) => {
       watermark: 1_040,
       lowWater: 40,
       finished: false,
+      isLive: true,
     });
     expect(await store.claim(source, [0, 1, 2], 'b')).toEqual(
       published.map((progress, partition) => ({ source, partition, generation: 2, progress })),
@@ -136,6 +137,7 @@ describe.each(ENGINES)('%s', (engine) => {
       watermark: 1_003,
       lowWater: 3,
       finished: false,
+      isLive: true,
     });
     expect(await store.read('clicks@1', 1)).toEqual(NOTHING_YET);
     expect(await store.read('clicks@1', 5)).toBeNull();
@@ -202,6 +204,7 @@ describe.each(ENGINES)('%s', (engine) => {
       watermark: MAX_TIMESTAMP,
       lowWater: 10,
       finished: true,
+      isLive: true,
     });
     expect(await store.claim('clicks@1', [0, 1], 'b')).toEqual([
       { source: 'clicks@1', partition: 0, generation: 2, progress: null },
