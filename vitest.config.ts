@@ -3,15 +3,16 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
-const NEEDS_SERVER = [
+/** What needs a database, a broker or a server, one of each at most. */
+const ON_SERVERS = [
   'test/servers/**/*.test.ts',
-  'test/e2e/**/*.test.ts',
-  'test/vectors/session*.test.ts',
   'test/kafka/{admin,topic-id,alert-topic,reject-topic,sasl-ssl}.test.ts',
   'test/store/{migrations,progress-store,alert-ledger,effect-ledger,effect-report,store,database,mysql}.test.ts',
   'test/{rule-store,analytics-store,console}/*.test.ts',
   'test/effects/kinds/sql.test.ts',
 ];
+/** What needs all of it: processes, as built. */
+const END_TO_END = ['test/e2e/**/*.test.ts', 'test/vectors/session*.test.ts'];
 
 /** Minutes each: what takes long begins first, or it runs alone at the end. Every other one keeps the processors busy, and the next one waits. */
 const SLOW = [
@@ -61,20 +62,33 @@ export default defineConfig({
           name: 'unit',
           maxWorkers: 2,
           include: ['test/**/*.test.ts'],
-          exclude: NEEDS_SERVER,
+          exclude: [...ON_SERVERS, ...END_TO_END],
           // A busy machine must not fail the properties and vectors, which take a second or two.
           testTimeout: 30_000,
         },
       },
       {
-        // Here the package's name means dist, as for its users: the worker bundles what it finds there.
         test: {
           name: 'servers',
-          include: NEEDS_SERVER,
+          include: ON_SERVERS,
           pool: 'forks',
-          // Two at a time, each with servers of its own: most of them wait most of the time.
-          maxWorkers: 2,
+          // Each with a server of its own: most of them wait most of the time.
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          // A first run may have to fetch a server.
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        // Here the package's name means dist, as for its users: the worker bundles what it finds there.
+        test: {
+          name: 'e2e',
+          include: END_TO_END,
+          pool: 'forks',
+          // Two at a time, each with servers of its own: they keep the processors busy.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           // A first run may have to fetch a server.
           hookTimeout: 900_000,
