@@ -189,6 +189,7 @@ describe.each(ENGINES)('%s', (engine) => {
         watermark: 1_010,
         lowWater: 10,
         finished: false,
+        isLive: true,
         continuedBy: null,
       },
       { source: 'clicks@1', partition: 1, ...NOTHING_YET, continuedBy: null },
