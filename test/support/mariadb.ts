@@ -43,10 +43,12 @@ export async function startMariadb(settings: MariadbOptions = {}): Promise<TestM
   const folder = await mkdtemp(join(tmpdir(), 'cep-mariadb-'));
   const asUser = asAccount('mysql', folder);
   const data = join(folder, 'data');
+  // A server that starts removes the temporary tables it finds, and so those of others in a common folder.
+  const common = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${folder}`];
   const port = await freePort();
   let server: GuardedProcess | null = null;
   const startServer = async () => {
-    const options = ['--no-defaults', `--datadir=${data}`, `--port=${port}`];
+    const options = [...common, `--port=${port}`];
     options.push(`--bind-address=${LOOPBACK}`, `--socket=${join(folder, 'socket')}`);
     options.push(`--pid-file=${join(folder, 'pid')}`, '--skip-name-resolve');
     // What is written has to outlive the server, which is killed, but not this machine.
@@ -67,11 +69,10 @@ export async function startMariadb(settings: MariadbOptions = {}): Promise<TestM
     server = null;
   };
   try {
-    const options = ['--no-defaults', `--datadir=${data}`, '--skip-test-db'];
-    options.push('--auth-root-authentication-method=normal');
+    const options = [...common, '--skip-test-db', '--auth-root-authentication-method=normal'];
     const [command, args] = asUser(install, ...options);
     const outcome = await run(command, args, { cwd: folder, timeoutMs: minutes(2) });
-    if (outcome.code !== 0) throw new Error(`mariadb-install-db: ${describeFailure(outcome)}`);
+    if (outcome.code !== 0) throw new Error(`mariadb-install-db: ${describeFailure(outcome, 40)}`);
     await startServer();
     await createDatabase(port);
   } catch (error) {
