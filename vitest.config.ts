@@ -7,7 +7,7 @@ const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta
 const ON_SERVERS = [
   'test/servers/**/*.test.ts',
   'test/kafka/{admin,topic-id,alert-topic,reject-topic,sasl-ssl}.test.ts',
-  'test/store/{migrations,progress-store,alert-ledger,effect-ledger,effect-report,store,database,mysql}.test.ts',
+  'test/store/{migrations,progress-store,parked,alert-ledger,effect-ledger,effect-report,store,database,mysql}.test.ts',
   'test/{rule-store,analytics-store,console}/*.test.ts',
   'test/effects/kinds/sql.test.ts',
 ];

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { aggregatesOf } from '../../src/analytics/aggregate.js';
 import { readAnalytics } from '../../src/analytics/declaration.js';
 import { openAnalyticsStore } from '../../src/analytics-store/analytics-store.js';
+import { ENGINES } from '../support/engines.js';
 import {
   consume,
   count,
@@ -15,7 +16,7 @@ import {
   sample,
   summary,
 } from './support/counting.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { useDatabase } from './support/database.js';
 
 const example = JSON.parse(readFileSync(new URL('analytics.json', SAMPLES), 'utf8'));
 const only = (name: string, changes: object = {}) => ({

@@ -12,8 +12,9 @@ import { openAnalyticsStore } from '../../src/analytics-store/analytics-store.js
 import type { AnalyticsDatabase } from '../../src/analytics-store/schema.js';
 import { run, start } from '../e2e/support/cli.js';
 import { temporaryFolder } from '../servers/helpers.js';
+import { SERVERS } from '../support/engines.js';
 import { consume, count, countInto, recordsOf, summary } from './support/counting.js';
-import { SERVERS, useDatabase } from './support/engines.js';
+import { useDatabase } from './support/database.js';
 import {
   consumeBySql,
   DECLARATION,

@@ -5,7 +5,8 @@ import { latestRecharge, latestVisits } from '../../src/analytics-store/figures.
 import { CONSUME, prepareTable, SUMMARY } from '../../src/analytics-store/tables.js';
 import { readOnly } from '../../src/store/sql-database.js';
 import { isMissingTable, sqlStateOf } from '../../src/store/sql-state.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES } from '../support/engines.js';
+import { useDatabase } from './support/database.js';
 
 const VISITS = { table: 'result_cps_total_summary_pvuv_min', days: 2, minutes: 4 };
 const RECHARGE = { table: 'consume', days: 2, apps: 2 };

@@ -8,7 +8,7 @@ import type { Kafka } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { amountOf, formatAmount } from '../../src/money.js';
 import { consume, summary } from '../analytics-store/support/counting.js';
-import { useDatabase } from '../analytics-store/support/engines.js';
+import { useDatabase } from '../analytics-store/support/database.js';
 import {
   DECLARATION,
   LATENESS_MS,

@@ -7,8 +7,9 @@ import type { LogAttributes } from '../../src/log.js';
 import { type DiscovererOptions, RuleDiscoverer } from '../../src/rule-store/discover.js';
 import type { RuleRevision } from '../../src/rules/revision.js';
 import * as ruleSet from '../../src/rules/rule-set.js';
-import { ENGINES, SERVERS, type TestRules, useRules } from './support/engines.js';
+import { ENGINES, SERVERS } from '../support/engines.js';
 import { FIVE, flinkRow, flinkTable, patternOf, rule } from './support/rules.js';
+import { type TestRules, useRules } from './support/store.js';
 
 const DYNAMIC = JSON.parse(
   readFileSync(new URL('../rules/dynamic-cep.json', import.meta.url), 'utf8'),

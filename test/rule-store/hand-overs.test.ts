@@ -8,8 +8,9 @@ import { type HandOvers, handOversOf } from '../../src/rule-store/hand-overs.js'
 import { revisionReader } from '../../src/rule-store/revision-reader.js';
 import type { RuleInForce } from '../../src/rules/revision.js';
 import { until } from '../servers/helpers.js';
-import { ENGINES, type TestRules, useRules } from './support/engines.js';
+import { ENGINES } from '../support/engines.js';
 import { patternOf, rule } from './support/rules.js';
+import { type TestRules, useRules } from './support/store.js';
 
 const SOURCE = 'group/clicks@id';
 const log = { debug() {}, info() {}, warn() {}, error() {} };

@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from 'vitest';
 import type { RuleInForce } from '../../src/rules/revision.js';
-import { ENGINES, useRules } from './support/engines.js';
+import { ENGINES } from '../support/engines.js';
 import { patternOf, rule } from './support/rules.js';
+import { useRules } from './support/store.js';
 
 const inForce = (id: string, type = 'view'): RuleInForce => ({
   row: { id, version: 1, journey: 'shopping', pattern: JSON.parse(patternOf(type)) },

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Alert } from '../../src/rules/rule.js';
 import { sqlAlertLedger } from '../../src/store/alert-ledger.js';
 import { MAX_TIMESTAMP } from '../../src/time.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES, useDatabase } from './support/database.js';
 
 function alert(id: string, rest: Partial<Alert> = {}): Alert {
   return {

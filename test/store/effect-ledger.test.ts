@@ -12,7 +12,7 @@ import {
 } from '../../src/store/suppressions.js';
 import { days } from '../../src/time.js';
 import { declare, plannedOf } from '../effects/helpers.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES, useDatabase } from './support/database.js';
 
 const NOW = Date.UTC(2026, 0, 15, 12);
 const BY = { author: 'ann', reason: 'it works again' };

@@ -8,7 +8,7 @@ import { sqlEffectLedger } from '../../src/store/effect-ledger.js';
 import { effectReport, type ReportWanted } from '../../src/store/effect-report.js';
 import { days, hours } from '../../src/time.js';
 import { declare, plannedOf } from '../effects/helpers.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES, useDatabase } from './support/database.js';
 
 const AT = Date.UTC(2026, 0, 31, 23, 30);
 const DELIVERED: Attempted = { state: 'delivered', answer: {} };

@@ -10,7 +10,7 @@ import {
   STORE_MIGRATIONS,
 } from '../../src/store/migrate.js';
 import { migrations } from '../../src/store/migrations/index.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES, useDatabase } from './support/database.js';
 
 const ALL = [
   '0001-progress-and-ledger',

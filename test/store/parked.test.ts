@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RefusedSignal } from '../../src/ingest/parked.js';
 import { sqlParkedSessions } from '../../src/store/parked.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES, useDatabase } from './support/database.js';
 
 const REF = { journey: 'shop', key: 'ann' };
 const OTHER = { journey: 'shop', key: `${'k'.repeat(300)}` };

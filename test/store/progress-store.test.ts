@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Publication, StoredProgress } from '../../src/ingest/progress.js';
 import { sqlProgressStore } from '../../src/store/progress-store.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../src/time.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES, useDatabase } from './support/database.js';
 
 const NOTHING_YET = { watermark: MIN_TIMESTAMP, lowWater: 0, finished: false };
 

@@ -5,7 +5,7 @@ import { sqlParkedSessions } from '../../src/store/parked.js';
 import { sqlSources } from '../../src/store/sources.js';
 import { openStore } from '../../src/store/store.js';
 import { MIN_TIMESTAMP } from '../../src/time.js';
-import { ENGINES, useDatabase } from './support/engines.js';
+import { ENGINES, useDatabase } from './support/database.js';
 
 describe.each(ENGINES)('%s', (engine) => {
   const at = useDatabase(engine);

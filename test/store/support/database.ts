@@ -1,11 +1,12 @@
-// The two databases that every test of the store runs against.
+// The database of a test of the store.
 
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { beforeAll, beforeEach } from 'vitest';
 import { type Database, openDatabase } from '../../../src/store/database.js';
 import { migrate } from '../../../src/store/migrate.js';
-import { startPostgres } from '../../support/postgres.js';
+import { useEngine } from '../../support/engines.js';
 
+/** Those that the store can be in. */
 export const ENGINES = ['PGlite', 'PostgreSQL'] as const;
 export type Engine = (typeof ENGINES)[number];
 
@@ -18,37 +19,28 @@ export interface TestDatabase {
 
 /** Registers the hooks that open a database for the tests of a block and close it behind them. */
 export function useDatabase(engine: Engine, options: { isBare?: boolean } = {}): TestDatabase {
-  const cleanUp: (() => Promise<void>)[] = [];
+  const opened = useEngine(engine);
   let database: Database;
-  let address: string | null = null;
+  const another = async () => {
+    if (typeof opened.at === 'object') return opened.at;
+    const other = await openDatabase(opened.at);
+    opened.closes(other);
+    return other;
+  };
 
   beforeAll(async () => {
-    if (engine === 'PostgreSQL') {
-      const server = await startPostgres();
-      cleanUp.unshift(() => server.stop());
-      address = server.url;
-    }
-    database = await openDatabase(address ?? { memory: true });
-    cleanUp.unshift(() => database.close());
+    database = await another();
   });
   beforeEach(async () => {
     await sql`drop schema public cascade`.execute(database.db);
     await sql`create schema public`.execute(database.db);
     if (!options.isBare) await migrate(database);
   });
-  afterAll(async () => {
-    for (const close of cleanUp) await close();
-  });
 
   return {
     get database() {
       return database;
     },
-    another: async () => {
-      if (address === null) return database;
-      const other = await openDatabase(address);
-      cleanUp.unshift(() => other.close());
-      return other;
-    },
+    another,
   };
 }
