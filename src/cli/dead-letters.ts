@@ -19,6 +19,7 @@ import {
 import { basename } from 'node:path';
 import { CepError, messageOf } from '../errors.js';
 import { coordinates } from '../event.js';
+import { type HeldLock, holdLock } from '../held-lock.js';
 import type { RawRecord } from '../ingest/record.js';
 import { fileRejects, type Reject } from '../ingest/rejects.js';
 import type { Timestamp } from '../time.js';
@@ -202,40 +203,29 @@ export function diedAgain(
  */
 export async function withLettersOf<T>(path: string, act: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
+  let held: HeldLock | null;
   try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    held = await holdLock(lock);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new CepError(
-        'SETTING_INVALID',
-        `cannot write to ${lock} (${messageOf(cause)}): the folder of the dead letters has to be writable`,
-        { details: { path }, cause },
-      );
-    }
-    const owner = Number(readFileSync(lock, 'utf8'));
-    if (isRunning(owner)) {
-      throw new CepError(
-        'ALREADY_RUNNING',
-        `process ${owner} is at work on ${path}: wait for its end, or remove ${lock} where that is no temporal-cep dead`,
-        { details: { path, owner } },
-      );
-    }
-    writeFileSync(lock, String(process.pid));
+    throw new CepError(
+      'SETTING_INVALID',
+      `cannot make ${lock} (${messageOf(cause)}): the folder of the dead letters has to be writable`,
+      { details: { path }, cause },
+    );
+  }
+  if (held === null) {
+    throw new CepError(
+      'ALREADY_RUNNING',
+      `another process is at work on ${path}: wait for its end`,
+      {
+        details: { path },
+      },
+    );
   }
   try {
     return await act();
   } finally {
-    rmSync(lock, { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    await held.release();
   }
 }
 

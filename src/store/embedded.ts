@@ -5,12 +5,10 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
-import { lock } from 'proper-lockfile';
 import { CepError, messageOf } from '../errors.js';
-import { seconds } from '../time.js';
+import { type HeldLock, holdLock } from '../held-lock.js';
 import type { Database } from './database.js';
 import type { Schema } from './schema.js';
 
@@ -81,45 +79,21 @@ interface HeldFolder {
   release(): Promise<void>;
 }
 
-const STALE_MS = seconds(10);
-const POLL_MS = seconds(0.5);
-
 /** E2. @throws CepError `ALREADY_RUNNING`, `SETTING_INVALID` */
 async function holdFolder(folder: string): Promise<HeldFolder> {
-  // A holder that was killed loses its lock when it has not touched it for a while. Only a live one
-  // still has it after that, so nobody who starts a killed process again is turned away.
-  const deadline = performance.now() + STALE_MS + seconds(2);
-  for (;;) {
-    try {
-      return await tryHold(folder);
-    } catch (error) {
-      const taken = (error as NodeJS.ErrnoException).code === 'ELOCKED';
-      if (!taken) throw folderUnusable(folder, error);
-      if (performance.now() > deadline) throw folderTaken(folder);
-    }
-    await sleep(POLL_MS);
+  let held: HeldLock | null;
+  try {
+    await mkdir(folder, { recursive: true });
+    held = await holdLock(join(folder, 'lock'));
+  } catch (error) {
+    throw folderUnusable(folder, error);
   }
-}
-
-async function tryHold(folder: string): Promise<HeldFolder> {
-  let lost = false;
-  await mkdir(folder, { recursive: true });
-  const release = await lock(folder, {
-    lockfilePath: join(folder, 'lock'),
-    stale: STALE_MS,
-    update: STALE_MS / 5,
-    // The machine slept, and somebody else took us for dead.
-    onCompromised: () => {
-      lost = true;
-    },
-  });
-  return {
-    check: () => {
-      if (lost) throw folderTaken(folder);
-    },
-    // What was lost can't be given back, and need not be.
-    release: () => release().catch(() => {}),
+  if (held === null) throw folderTaken(folder);
+  const { release } = held;
+  const check = () => {
+    if (held.isLost) throw folderTaken(folder);
   };
+  return { check, release };
 }
 
 function folderTaken(folder: string): CepError {
