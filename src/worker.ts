@@ -180,6 +180,8 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     reuseV8Context: true,
     // Most of them wait for a watermark.
     maxConcurrentActivityTaskExecutions: 1_000,
+    // One thread runs them. What a worker has taken and not come to gathers no more signals: each of those needs a task of its own then.
+    maxConcurrentWorkflowTaskExecutions: 10,
     ...workerOptions,
     ...deploymentOf(workerDeploymentOptions),
     taskQueue,

@@ -16,6 +16,7 @@ import type {
 import { awaitProgress } from './await-progress.js';
 import { startEffects } from './effects.js';
 import type { AlertLedger } from './ledger.js';
+import { LocalTries } from './local-tries.js';
 import type { AlertSink, LateSink } from './sinks.js';
 
 /** What sessions ask of the outside world. */
@@ -96,24 +97,33 @@ export interface ActivityDependencies {
 /** The activities a worker runs for its sessions. The ledger stands in front of the sink. */
 export function createActivities(deps: ActivityDependencies): SessionActivities {
   const { progress, ledger, alerts: sink, late, rules, onPublished, progressWaitMs } = deps;
+  const localTries = new LocalTries();
+  const publishAlerts: SessionActivities['publishAlerts'] = async (
+    alerts,
+    effects = {},
+    readFrom = [],
+  ) => {
+    const recorded = await ledger.record(alerts);
+    const fresh = recorded.filter(({ shadow }) => !shadow);
+    if (fresh.length === 0) return;
+    // Taken too long: who asked has asked somebody else by now.
+    Context.current().cancellationSignal.throwIfAborted();
+    await sink.publish(fresh);
+    failpoint('alerts-sent');
+    await Promise.all(
+      fresh.map(async (alert) => {
+        const names = effects[alert.id];
+        if (names) await startEffects({ alert, effects: names, readFrom });
+      }),
+    );
+    await ledger.published(fresh.map(({ id }) => id));
+    onPublished?.(fresh);
+    failpoint('alerts-recorded');
+  };
   return {
-    publishAlerts: async (alerts, effects = {}, readFrom = []) => {
-      const recorded = await ledger.record(alerts);
-      const fresh = recorded.filter(({ shadow }) => !shadow);
-      if (fresh.length === 0) return;
-      // Taken too long: who asked has asked somebody else by now.
-      Context.current().cancellationSignal.throwIfAborted();
-      await sink.publish(fresh);
-      failpoint('alerts-sent');
-      await Promise.all(
-        fresh.map(async (alert) => {
-          const names = effects[alert.id];
-          if (names) await startEffects({ alert, effects: names, readFrom });
-        }),
-      );
-      await ledger.published(fresh.map(({ id }) => id));
-      onPublished?.(fresh);
-      failpoint('alerts-recorded');
+    publishAlerts: async (...args) => {
+      const { isLocal } = Context.current().info;
+      await (isLocal ? localTries.run(() => publishAlerts(...args)) : publishAlerts(...args));
     },
     publishLate: (session, events, reason) => late.publish(session, events, reason),
     readProgress: async (questions, journey) => {

@@ -1,5 +1,6 @@
 // From an INSERT in MariaDB to an alert in Kafka, all of it real: binlog, Debezium in Kafka Connect, ingest and worker. The alerts are
-// those that Flink gave for the same rows; updates and deletes are counted; what Connect delivers again sets nothing off again.
+// those that Flink gave for the same rows; updates and deletes are counted; what Connect delivers again sets nothing off again. The
+// same changes, repartitioned.
 
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,10 +11,12 @@ import type { IngestCounts } from '../../src/ingest/ingest.js';
 import { ensureTopics } from '../../src/kafka/admin.js';
 import type { Alert } from '../../src/rules/rule.js';
 import { days, minutes, seconds } from '../../src/time.js';
+import { newTopic, readAll } from '../kafka/helpers.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { type Connector, findConnect, offsetsFile, startConnect } from '../support/connect.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { startMariadb } from '../support/mariadb.js';
+import { startPostgres } from '../support/postgres.js';
 import { environment, ROOT, run, start } from './support/cli.js';
 import { type Dev, startDev, until } from './support/dev.js';
 import { ALERTS_BY_TYPE, byType, expectFlinksAlerts } from './support/flink-rows.js';
@@ -145,6 +148,51 @@ async function alertsAsTheyCome(): Promise<{ alert: Alert; at: number }[]> {
   return arrived;
 }
 
+/** Writes the topic into one that is keyed by the sessions: each row once for each of its keys, and nothing of updates and deletes. */
+async function expectRepartitioned(
+  env: Record<string, string>,
+  rows: number,
+  records: number,
+): Promise<void> {
+  const postgres = await startPostgres();
+  cleanUp.push(() => postgres.stop());
+  const database = ['--database', postgres.url];
+  const { code, stderr } = await run(['setup', ...database], { env });
+  expect(code, stderr).toBe(0);
+  const keyed = await newTopic(kafka.kafka(), 'by-key');
+  const repartition = start(
+    [
+      ...['repartition', topic, '--to', keyed, '--format', 'debezium', '--group', `${prefix}.keys`],
+      ...['--journeys', LITERAL, '--json', ...database],
+    ],
+    { env },
+  );
+  const written = await until('the last row is in the keyed topic', async () => {
+    const found = await readAll(kafka.kafka(), keyed);
+    const events = found.filter(({ headers }) => headers['cep-type'] === 'event');
+    const hasLast = events.some(({ headers }) => headers['cep-offset'] === `${records - 1}`);
+    return hasLast ? events : null;
+  });
+  const counts = JSON.parse(await interrupt(repartition)) as IngestCounts;
+  expect(counts).toMatchObject({ read: records, dead: {}, changes: { update: 2, delete: 2 } });
+  expect(counts.events + counts.late).toBe(rows);
+  const reached = new Map<string, string[]>();
+  for (const { key, headers, value } of written) {
+    const row = value as Row;
+    const [offset, time] = [headers['cep-offset'] as string, headers['cep-time']];
+    expect(time).toBe(`${row.eventTime}`);
+    const journeys = JSON.parse(headers['cep-journeys'] as string) as string[];
+    for (const journey of journeys) {
+      expect(key).toBe(journey === 'literal-session' ? row.userSession : row.userId);
+    }
+    reached.set(offset, [...(reached.get(offset) ?? []), ...journeys]);
+  }
+  expect(reached.size).toBe(counts.events);
+  for (const journeys of reached.values()) {
+    expect(journeys.sort()).toEqual(['literal-session', 'literal-user']);
+  }
+}
+
 test(
   'INSERTs set off what Flink says, once; UPDATE and DELETE are counted',
   async () => {
@@ -239,6 +287,8 @@ test(
     const idsOf = (of: readonly Alert[]) => of.map(({ id }) => id).sort();
     const lines = readFileSync(file, 'utf8').trim().split('\n');
     expect(idsOf(lines.map((line) => JSON.parse(line)))).toEqual(idsOf(alerts));
+
+    await expectRepartitioned(env, came, counts.read);
 
     const sorted = latencies.sort((a, b) => a - b).map((ms) => Math.round(ms));
     const median = sorted[Math.floor(sorted.length / 2)];
