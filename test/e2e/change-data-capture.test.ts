@@ -167,11 +167,12 @@ async function expectRepartitioned(
     ],
     { env },
   );
-  const written = await until('the last row is in the keyed topic', async () => {
+  // The very last one waits for a later one to move event time on.
+  const last = `${records - 2}`;
+  const written = await until('the last row but one is in the keyed topic', async () => {
     const found = await readAll(kafka.kafka(), keyed);
     const events = found.filter(({ headers }) => headers['cep-type'] === 'event');
-    const hasLast = events.some(({ headers }) => headers['cep-offset'] === `${records - 1}`);
-    return hasLast ? events : null;
+    return events.some(({ headers }) => headers['cep-offset'] === last) ? events : null;
   });
   const counts = JSON.parse(await interrupt(repartition)) as IngestCounts;
   expect(counts).toMatchObject({ read: records, dead: {}, changes: { update: 2, delete: 2 } });
@@ -187,7 +188,7 @@ async function expectRepartitioned(
     }
     reached.set(offset, [...(reached.get(offset) ?? []), ...journeys]);
   }
-  expect(reached.size).toBe(counts.events);
+  expect(reached.size).toBe(counts.events - 1);
   for (const journeys of reached.values()) {
     expect(journeys.sort()).toEqual(['literal-session', 'literal-user']);
   }
