@@ -38,7 +38,8 @@ function serve(pglite: PGlite, name: string, held?: HeldFolder): Database {
   let closing: Promise<void> | undefined;
   const close = async () => {
     await db.destroy();
-    await pglite.close();
+    // To shut down is to write, and a folder that was lost is another's.
+    if (!held?.isLost) await pglite.close();
     await held?.release();
   };
   return {
@@ -73,10 +74,9 @@ function poolOf(pglite: PGlite, held?: HeldFolder): PostgresPool {
   };
 }
 
-interface HeldFolder {
+interface HeldFolder extends Pick<HeldLock, 'isLost' | 'release'> {
   /** @throws CepError `ALREADY_RUNNING` when another process has taken the folder meanwhile */
   check(): void;
-  release(): Promise<void>;
 }
 
 /** E2. @throws CepError `ALREADY_RUNNING`, `SETTING_INVALID` */
@@ -89,11 +89,16 @@ async function holdFolder(folder: string): Promise<HeldFolder> {
     throw folderUnusable(folder, error);
   }
   if (held === null) throw folderTaken(folder);
-  const { release } = held;
-  const check = () => {
-    if (held.isLost) throw folderTaken(folder);
+  const lock = held;
+  return {
+    get isLost() {
+      return lock.isLost;
+    },
+    check: () => {
+      if (lock.isLost) throw folderTaken(folder);
+    },
+    release: lock.release,
   };
-  return { check, release };
 }
 
 function folderTaken(folder: string): CepError {

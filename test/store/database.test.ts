@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +46,14 @@ async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'cep-store-'));
   onTestFinished(() => rm(path, { recursive: true, force: true }));
   return path;
+}
+
+/** The files of a folder, each with the time at which it was last written. */
+async function written(path: string): Promise<[file: string, at: number][]> {
+  const files = await readdir(path, { recursive: true });
+  return await Promise.all(
+    files.map(async (file) => [file, (await stat(join(path, file))).mtimeMs] as [string, number]),
+  );
 }
 
 describe('an address', () => {
@@ -254,6 +262,25 @@ describe('the embedded database', () => {
     await again.close();
     await again.close();
     expect(performance.now() - start).toBeLessThan(9_000);
+  });
+
+  test('writes nothing more into a folder that another process took, which took it for dead', async () => {
+    const path = await folder();
+    const mine = await openDatabase({ folder: path });
+    await migrate(mine);
+    await sqlSources(mine).setKeyed('clicks@1', 'clicks', true);
+    // As the lock of somebody else.
+    await utimes(join(path, 'lock'), 1, 1);
+    const refused = () =>
+      sqlSources(mine)
+        .keyedOf('clicks@1')
+        .catch((error: unknown) => error);
+    await expect
+      .poll(refused, { timeout: 20_000 })
+      .toMatchObject({ code: 'ALREADY_RUNNING', details: { folder: path } });
+    const before = await written(join(path, 'postgres'));
+    await mine.close();
+    expect(await written(join(path, 'postgres'))).toEqual(before);
   });
 
   test('has no folder where a file is', async () => {
