@@ -12,7 +12,7 @@ import {
   run,
 } from '../../src/servers/process.js';
 import { minutes } from '../../src/time.js';
-import { asAccount, installFromDebian, signalTree, started } from './own-server.js';
+import { asAccount, freezeTree, installFromDebian, signalTree, started } from './own-server.js';
 
 export interface TestMariadb {
   /** Address of an empty database whose user may do everything. */
@@ -84,7 +84,7 @@ export async function startMariadb(settings: MariadbOptions = {}): Promise<TestM
     url: `mysql://root@${LOOPBACK}:${port}/cep`,
     stopServer,
     startServer,
-    freeze: () => signalTree(server?.pid, 'SIGSTOP'),
+    freeze: () => freezeTree(server?.pid),
     thaw: () => signalTree(server?.pid, 'SIGCONT'),
     stop: async () => {
       await stopServer();

@@ -1,6 +1,6 @@
 // What the database servers that tests start have in common.
 
-import { chownSync, readFileSync } from 'node:fs';
+import { chownSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -60,6 +60,32 @@ export function signalTree(pid: number | undefined, name: NodeJS.Signals): void 
   // One that it forks behind the look at its processes would outlive it, maybe for ever: it may wait for a lock of the dead.
   if (name === 'SIGKILL') signal(pid, 'SIGSTOP');
   for (const each of [pid, ...descendantsOf(pid)]) signal(each, name);
+}
+
+/** SIGSTOP. A thread that is at work when the signal is sent may answer a last question: returns when none is, where /proc tells. */
+export function freezeTree(pid: number | undefined): void {
+  if (pid === undefined) return;
+  signalTree(pid, 'SIGSTOP');
+  const all = [pid, ...descendantsOf(pid)];
+  const giveUpAt = performance.now() + seconds(5);
+  while (all.some(isAtWork) && performance.now() < giveUpAt) pause();
+}
+
+function isAtWork(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).some((thread) => {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+      // The state stands behind the name, which is in parentheses and may have some.
+      return stat[stat.lastIndexOf(')') + 2] !== 'T';
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** A millisecond in which nothing else happens in this thread. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

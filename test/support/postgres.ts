@@ -17,7 +17,7 @@ import {
   run,
 } from '../../src/servers/process.js';
 import { minutes } from '../../src/time.js';
-import { asAccount, installFromDebian, signalTree, started } from './own-server.js';
+import { asAccount, freezeTree, installFromDebian, signalTree, started } from './own-server.js';
 
 export interface TestPostgres {
   /** Address of an empty database whose user may do everything. */
@@ -147,7 +147,7 @@ async function startOwn(programs: string, isDurable: boolean): Promise<TestPostg
       await server?.exited;
       server = null;
     },
-    freeze: () => signalAll('SIGSTOP'),
+    freeze: () => freezeTree(server?.pid),
     thaw: () => signalAll('SIGCONT'),
     stop: async () => {
       await stopServer();
