@@ -3,8 +3,8 @@
 
 import { type Millis, seconds } from '../time.js';
 
-/** A try that takes longer says that the next ones will. */
-const SLOW_MS: Millis = seconds(1);
+/** A try that takes longer says that the next ones will; sessions wait no longer either. */
+const SLOW_MS: Millis = seconds(2);
 /** How long no more is tried then. */
 const HELD_OFF_MS: Millis = seconds(10);
 

@@ -4,6 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { Client, type WorkflowExecutionInfo } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import type { SessionActivities } from '../activities/index.js';
 import { runOffline } from '../backtest/offline.js';
 import { CepError } from '../errors.js';
 import { type IngestCounts, ingest } from '../ingest/ingest.js';
@@ -294,8 +295,9 @@ async function sumRules(client: Client): Promise<Map<string, RuleCounts>> {
   return sums;
 }
 
-/** What the SDK calls the result of a local activity, as which alerts are published. */
+/** What the SDK calls the result of a local activity, as which alerts are published where that works at once. */
 const LOCAL_ACTIVITY = 'core_local_activity';
+const PUBLISHING: keyof SessionActivities = 'publishAlerts';
 
 async function timerFiredBeforeAlert(client: Client, workflowId: string): Promise<boolean> {
   const look = async () => {
@@ -304,7 +306,8 @@ async function timerFiredBeforeAlert(client: Client, workflowId: string): Promis
     return {
       fired: list.findIndex((event) => event.timerFiredEventAttributes),
       alerted: list.findIndex(
-        ({ markerRecordedEventAttributes: marker }) => marker?.markerName === LOCAL_ACTIVITY,
+        ({ markerRecordedEventAttributes: marker, activityTaskScheduledEventAttributes: task }) =>
+          marker?.markerName === LOCAL_ACTIVITY || task?.activityType?.name === PUBLISHING,
       ),
     };
   };

@@ -36,7 +36,7 @@ test('a try that hangs holds the others off before it ends, and may still succee
         answer = resolve;
       }),
   );
-  vi.advanceTimersByTime(999);
+  vi.advanceTimersByTime(1_999);
   expect(await tries.run(works)).toBe('sent');
   vi.advanceTimersByTime(1);
   await expect(tries.run(works)).rejects.toThrow('was away a moment ago');

@@ -36,7 +36,13 @@ export async function startTemporal(folder: string): Promise<KillableTemporal> {
   const address = `${LOOPBACK}:${port}`;
   let server: GuardedProcess | null = null;
   const signal = (name: NodeJS.Signals) => {
-    if (server?.pid !== undefined) process.kill(-server.pid, name);
+    if (server?.pid === undefined) return;
+    try {
+      process.kill(-server.pid, name);
+    } catch (error) {
+      // On a machine that is too busy it ends by itself, and is brought back after the next kill.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   };
   const start = async () => {
     const started = startGuarded(executable, args, { env });
