@@ -306,7 +306,7 @@ test('charts follow the scheme, and a phone has room for all', async () => {
     })
     .toBe(true);
   await page.setViewportSize(PHONE);
-  expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(PHONE.width);
+  await expect.poll(() => page.evaluate('document.documentElement.scrollWidth')).toBe(PHONE.width);
 });
 
 test('it says when the database is away, keeps what it had, and recovers', async () => {
