@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { compile } from '../../src/automaton/compile.js';
 import { explain } from '../../src/automaton/explain.js';
 import { explainText } from '../../src/automaton/explain-text.js';
+import { NO_LIMITS } from '../../src/automaton/limits.js';
 import { CepOperator, type OperatorOutput } from '../../src/automaton/operator.js';
 import { CepError } from '../../src/errors.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../../src/time.js';
@@ -39,7 +40,7 @@ test('matches, timeouts and what stays open are those of the operator', () => {
     fc.property(patternArbitrary, eventsArbitrary, choices, (pattern, events, [toEnd]) => {
       const nfa = compile(pattern);
       const until = toEnd ? MAX_TIMESTAMP : (events.at(-1)?.timestamp ?? 0) + 2;
-      const operator = new CepOperator(nfa);
+      const operator = new CepOperator(nfa, { limits: NO_LIMITS });
       for (const event of events) operator.processElement(event);
       const output: OperatorOutput = [];
       const isUseful = advance(operator, until, output);
@@ -64,7 +65,7 @@ test('an explanation from the middle goes on as the operator does', () => {
   fc.assert(
     fc.property(patternArbitrary, eventsArbitrary, fc.nat({ max: 10 }), (pattern, events, at) => {
       const nfa = compile(pattern);
-      const operator = new CepOperator(nfa);
+      const operator = new CepOperator(nfa, { limits: NO_LIMITS });
       const [before, behind] = [events.slice(0, at), events.slice(at)];
       for (const event of before) operator.processElement(event);
       // The last one is still buffered.

@@ -2,6 +2,7 @@
 // differs.
 
 import type { compile } from '../../src/automaton/compile.js';
+import { NO_LIMITS } from '../../src/automaton/limits.js';
 import { CepOperator, type OperatorOutput } from '../../src/automaton/operator.js';
 import type { CepEvent } from '../../src/event.js';
 import type { Condition } from '../../src/pattern/condition.js';
@@ -59,7 +60,7 @@ function linesOf(output: readonly Output[], timeoutsCount: boolean): string[] {
 
 /** Events in time order, a watermark behind each timestamp, and the end of time. */
 function operatorOutput(nfa: NFA, events: readonly CepEvent[]): OperatorOutput {
-  const operator = new CepOperator(nfa, { timers: 'complete' });
+  const operator = new CepOperator(nfa, { timers: 'complete', limits: NO_LIMITS });
   const output: OperatorOutput = [];
   events.forEach((event, i) => {
     operator.processElement(event);

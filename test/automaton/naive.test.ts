@@ -140,6 +140,22 @@ describe('the operator agrees with the naive matcher on every stream of up to fi
   );
 });
 
+test('the operator agrees with the naive matcher where more is open than a key may hold by default', () => {
+  const pattern: AnyPattern = begin('s0')
+    .oneOrMore()
+    .allowCombinations()
+    .followedByAny('s1')
+    .oneOrMore()
+    .allowCombinations()
+    .optional()
+    .followedByAny('s2')
+    .followedByAny('s3')
+    .oneOrMore()
+    .allowCombinations();
+  const events = Array.from({ length: 12 }, (_, i) => eventOf(i, 0, { kind: 'a' }));
+  expect(comparisonOf(pattern, compile(pattern))(events)).toBeNull();
+});
+
 /** Number of plain cases by file: a fragment that shrinks is a failure too. */
 const PLAIN_CASES = { docs: 115, clickstream: 37, semantics: 25, engine: 72, random: 128 } as const;
 

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compile } from '../../src/automaton/compile.js';
+import { NO_LIMITS } from '../../src/automaton/limits.js';
 import {
   CepOperator,
   type OperatorOptions,
@@ -59,7 +60,7 @@ test('O3: an operator restored from JSON after any steps goes on alike', () => {
       choices,
       timers,
       (pattern, events, watermarks, restored, mode) => {
-        const options: OperatorOptions = { timers: mode };
+        const options: OperatorOptions = { timers: mode, limits: NO_LIMITS };
         const straight = new CepOperator(compile(pattern), options);
         let broken = new CepOperator(compile(pattern), options);
         const expected: OperatorOutput = [];
@@ -89,11 +90,11 @@ test('O4: nothing changes before nextDeadline, and something does at it', () => 
   fc.assert(
     fc.property(patternArbitrary, eventsArbitrary, choices, (pattern, events, watermarks) => {
       const nfa = compile(pattern);
-      const operator = new CepOperator(nfa);
+      const operator = new CepOperator(nfa, { limits: NO_LIMITS });
       for (const step of stepsOf(events, watermarks)) {
         if (!apply(operator, step, [])) return;
         const before = operator.snapshot();
-        const copy = () => new CepOperator(nfa, {}, throughJson(before));
+        const copy = () => new CepOperator(nfa, { limits: NO_LIMITS }, throughJson(before));
         const quiet = copy();
         const due = operator.nextDeadline;
         expect(quiet.advanceWatermark(due === null ? MAX_TIMESTAMP : due - 1)).toEqual([]);
@@ -118,7 +119,7 @@ test('O1, O2: late events and watermarks that fall behind change nothing', () =>
       choices,
       fc.nat({ max: 3 }),
       (pattern, events, watermarks, lagMs) => {
-        const operator = new CepOperator(compile(pattern));
+        const operator = new CepOperator(compile(pattern), { limits: NO_LIMITS });
         for (const step of stepsOf(events, watermarks)) {
           if (!apply(operator, step, [])) return;
           const before = operator.snapshot();
@@ -140,8 +141,8 @@ test('A5: partial matches that are one come to what they come to apart', () => {
     fc.property(patternArbitrary, eventsArbitrary, choices, (pattern, events, chosen) => {
       const nfa = compile(pattern);
       fc.pre(nfa.forks);
-      const together = new CepOperator(nfa);
-      const apart = new CepOperator({ ...nfa, forks: false });
+      const together = new CepOperator(nfa, { limits: NO_LIMITS });
+      const apart = new CepOperator({ ...nfa, forks: false }, { limits: NO_LIMITS });
       for (const step of stepsOf(events, chosen)) {
         const outputs = [together, apart].map((operator) => {
           const output: OperatorOutput = [];

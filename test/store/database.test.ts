@@ -244,8 +244,6 @@ describe('the embedded database', () => {
     });
     onTestFinished(() => void holder.kill('SIGKILL'));
     expect(`${await once(holder.stdout, 'data')}`).toBe('open\n');
-    // On a busy machine it has stood still while the database was loaded; then it touches its lock every two seconds.
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
 
     expect(await refusal({ folder: path })).toMatchObject({
       code: 'ALREADY_RUNNING',
