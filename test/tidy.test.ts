@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const LEAVES = ['errors', 'event', 'time', 'assert', 'money', 'zone', 'document-parts'];
+const LEAVES = ['errors', 'event', 'time', 'assert', 'counted', 'money', 'zone', 'document-parts'];
 
 /** Which parts of src a part may import beside itself and the leaves; `type:` for types alone. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -13,6 +13,7 @@ import { sql, type Transaction } from 'kysely';
 import { type Aggregate, type Counted, isLate } from '../analytics/aggregate.js';
 import type { PageView } from '../analytics/page-views.js';
 import type { Recharge } from '../analytics/recharge.js';
+import { counted } from '../counted.js';
 import { CepError, type DecodeError, messageOf } from '../errors.js';
 import type { RawRecord } from '../ingest/record.js';
 import type { Reject, RejectSink } from '../ingest/rejects.js';
@@ -285,7 +286,7 @@ class SqlAnalytics implements AnalyticsStore {
 
   #setBack(source: string, partition: number, next: number, from: number): CepError {
     const { name } = this.database;
-    const known = next < 0 ? 'knows nothing' : `knows ${next} records`;
+    const known = next < 0 ? 'knows nothing' : `knows ${counted(next, 'record')}`;
     return new CepError(
       'SETTING_INVALID',
       `the database ${name} ${known} of partition ${partition} of ${source}, of which ${from} were read: it was set back or emptied; start again, and it goes on from what the database knows`,

@@ -1,6 +1,7 @@
 // An explanation as people read it: a headline for each event, a line for each run that did something, and at
 // the end what is waited for and the first near-miss.
 
+import { counted } from '../counted.js';
 import type { CepEvent } from '../event.js';
 import { formatTimestamp } from '../time.js';
 import type { Asked, SeenValue } from './asked.js';
@@ -49,7 +50,7 @@ class Writer {
         ? []
         : ['open before:', ...before.map((run) => `  ${this.#liveRun(run)}`)],
       moments.flatMap((moment) => this.#moment(moment)),
-      [`${count(matches.length, 'match', 'matches')}, ${count(timeouts.length, 'timeout')}`],
+      [`${counted(matches.length, 'match', 'matches')}, ${counted(timeouts.length, 'timeout')}`],
       live.length === 0 && heldBack.length === 0
         ? [`nothing is open at ${formatTimestamp(until)}`]
         : [
@@ -260,10 +261,6 @@ function fieldsIn(moments: readonly Moment[]): string[] {
   return moments.flatMap(({ steps }) =>
     steps.flatMap(({ because }) => because.flatMap(({ asked }) => asked.flatMap(ofAsked))),
   );
-}
-
-function count(n: number, one: string, several = `${one}s`): string {
-  return `${n} ${n === 1 ? one : several}`;
 }
 
 function json(value: unknown): string {

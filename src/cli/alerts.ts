@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { type AlertSink, fileAlerts, type LateSink } from '../activities/index.js';
+import { counted } from '../counted.js';
 import { alertTopic } from '../kafka/alert-topic.js';
 import { lateTopic } from '../kafka/reject-topic.js';
 import type { Logger } from '../log.js';
@@ -67,5 +68,5 @@ function all(sinks: readonly AlertSink[]): AlertSink {
 /** Writes the alerts of a past, one JSON object per line, and says so. */
 export function writeAlerts(file: string, alerts: readonly Alert[]): void {
   writeFileSync(file, alerts.map((alert) => `${JSON.stringify(alert)}\n`).join(''));
-  note(`${alerts.length} alerts are in ${file}`);
+  note(`${file} has ${counted(alerts.length, 'alert')}`);
 }

@@ -1,4 +1,5 @@
 import type { Comparison } from '../backtest/compare.js';
+import { counted } from '../counted.js';
 import { formatTimestamp } from '../time.js';
 
 /** Alerts of which only one side knows that are shown, of each side. */
@@ -20,7 +21,7 @@ export function comparisonLines(
     ];
   };
   return [
-    `${both} alerts by both, ${onlyOld.length} only by ${old}, ${onlyNew.length} only by ${now}`,
+    `${counted(both, 'alert')} by both, ${onlyOld.length} only by ${old}, ${onlyNew.length} only by ${now}`,
     ...examples(old, onlyOld),
     ...examples(now, onlyNew),
   ];

@@ -5,6 +5,7 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
+import { counted } from '../counted.js';
 import { goalsOf } from '../effects/goals.js';
 import { loadEffects } from '../effects-module.js';
 import { GoalWatch } from '../ingest/goals.js';
@@ -278,7 +279,7 @@ async function sessionsEnded(
     await sleep(VISIBILITY_MS, undefined, { signal }).catch(() => {});
     const { count } = await client.workflow.count(query);
     times = count === 0 ? times + 1 : 0;
-    if (count > 0) progress(`${count} sessions have not ended yet; Ctrl-C leaves them open`);
+    if (count > 0) progress(`${counted(count, 'session')} not ended yet; Ctrl-C leaves them open`);
   }
 }
 
@@ -293,25 +294,37 @@ async function effectsSent(client: Client, taskQueue: string, signal: AbortSigna
   } while (waiting > 0 && performance.now() < until && !signal.aborted);
   if (waiting > 0) {
     note(
-      `The effects of ${waiting} alerts wait for their time: a worker with --effects sends them`,
+      `The effects of ${counted(waiting, 'alert')} wait for their time: a worker with --effects sends them`,
     );
   }
 }
 
 /** The counts for people. */
 export function countsAsText(source: string, counts: IngestCounts): string {
-  const { read, events, late, dead, unrouted, skipped, batches, parked, watermark } = counts;
-  const deadLetters = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
-  const again = counts.repeats > 0 ? `, ${counts.repeats} read before` : '';
+  const { unrouted, skipped, batches, parked, watermark } = counts;
   return [
-    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters${skippedChanges(counts)}`,
-    `${batches} signals; ${skipped} deliveries skipped (nothing to begin, no session), ${unrouted} events for no journey, ${parked} sessions parked`,
+    readText(source, counts),
+    `${counted(batches, 'signal')}; ${counted(skipped, 'delivery', 'deliveries')} skipped (nothing to begin, no session), ${counted(unrouted, 'event')} for no journey, ${counted(parked, 'session')} parked`,
     `Event time reached ${formatTimestamp(watermark)}`,
   ].join('\n');
 }
 
-/** Changes of rows that are no events, where there were any: `; no events: 2 update, 1 delete`. */
-export function skippedChanges({ changes }: IngestCounts): string {
-  const counted = Object.entries(changes).map(([change, count]) => `${count} ${change}`);
-  return counted.length === 0 ? '' : `; no events: ${counted.join(', ')}`;
+/** What became of the records that were read. */
+export function readText(source: string, counts: IngestCounts): string {
+  const { read, repeats, events, late } = counts;
+  const dead = byName(counts.dead);
+  const changes = byName(counts.changes);
+  return [
+    `${source}: ${counted(read, 'record')}`,
+    ...(repeats > 0 ? [`, ${repeats} read before`] : []),
+    `, ${counted(events, 'event')} in time, ${late} late, ${dead || '0'} dead letters`,
+    ...(changes ? [`; no events: ${changes}`] : []),
+  ].join('');
+}
+
+/** `2 update, 1 delete` */
+function byName(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ');
 }

@@ -1,5 +1,6 @@
 // What a session holds, as the command line tells it.
 
+import { counted } from '../counted.js';
 import { formatDuration, formatTimestamp } from '../time.js';
 import type { SessionState } from '../workflows/session.js';
 import { table } from './terminal.js';
@@ -16,7 +17,7 @@ export function stateText(state: SessionState): string {
     ]),
   );
   return [
-    `${journey}/${key}: ${counts.events} events, ${counts.alerts} alerts; event time ${formatTimestamp(watermark)}`,
+    `${journey}/${key}: ${counted(counts.events, 'event')}, ${counted(counts.alerts, 'alert')}; event time ${formatTimestamp(watermark)}`,
     ...(paused
       ? [`Paused since ${formatTimestamp(paused.at)} by ${paused.author}: ${paused.reason}`]
       : []),

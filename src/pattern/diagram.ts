@@ -6,6 +6,7 @@
 //   D3. No text of a user's reaches Mermaid as it is: states are called s1, s2, ... and groups g1, ..., and
 //       names and conditions are escaped, so that every string is a name.
 
+import { counted } from '../counted.js';
 import { type Millis, UNIT_MILLIS } from '../time.js';
 import type { AfterMatchSkipStrategy } from './after-match-skip.js';
 import type { Condition } from './condition.js';
@@ -206,7 +207,7 @@ function duration(ms: Millis): string {
   const [unit, size] = units.find(([, length]) => ms % length === 0) ?? ['MILLISECONDS', 1];
   const count = ms / size;
   const name = unit.toLowerCase();
-  return `${count} ${count === 1 ? name.slice(0, -1) : name}`;
+  return counted(count, name.slice(0, -1));
 }
 
 /** Harmless in any label; what stands between letters or digits, or between words, is no Markdown. */

@@ -20,6 +20,7 @@
 //       absorbs that.
 
 import type { ASTNode } from '@marcbachmann/cel-js';
+import { counted } from '../counted.js';
 import {
   type Code,
   collect,
@@ -754,7 +755,7 @@ class Compiler {
     const convert = hasOwn(CONVERSIONS, name) ? CONVERSIONS[name] : undefined;
     if (convert && args.length === 1) return this.#convert(name, convert, args[0] as ASTNode, node);
     throw new CelRefusal(
-      `no function ${name} with ${plural(args.length)} here; there are ${FUNCTIONS.join(', ')}${
+      `no function ${name} with ${counted(args.length, 'argument')} here; there are ${FUNCTIONS.join(', ')}${
         name === 'timestamp' || name === 'duration'
           ? ". Times are numbers of ms: compare 'timestamp' or 'event.timestamp' with them"
           : ''
@@ -847,7 +848,7 @@ class Compiler {
       name === 'matches'
         ? "matches() is not supported: JavaScript's regular expressions backtrack, so one event " +
             'could hold up the worker; use startsWith, endsWith, contains, or a CLASS condition'
-        : `no method ${name} with ${plural(args.length)} here; there are ${[...METHODS, ...MACROS].join(', ')}`,
+        : `no method ${name} with ${counted(args.length, 'argument')} here; there are ${[...METHODS, ...MACROS].join(', ')}`,
       node.pos,
     );
   }
@@ -967,5 +968,3 @@ function simple(part: Part): string | number | boolean | null | undefined {
 }
 
 const NONE: Fields = Object.freeze({});
-
-const plural = (count: number): string => (count === 1 ? '1 argument' : `${count} arguments`);

@@ -2,6 +2,7 @@
 // match has come, with which events, and until when. (The UI renders tables, not diagrams.)
 
 import type { OpenMatch } from '../automaton/operator.js';
+import { counted } from '../counted.js';
 import type { CepEvent, EventData } from '../event.js';
 import type { RuleView } from '../rules/session.js';
 import { formatDuration, formatTimestamp, readableTimestamp, type Timestamp } from '../time.js';
@@ -15,12 +16,12 @@ export function detailsOf(state: SessionState): string {
   const { journey, key, watermark, rules, counts, paused, handedOver = [] } = state;
   const { events, alerts, repeats, late, refused } = counts;
   const asides = [
-    repeats > 0 ? `${repeats} repeats dropped` : '',
+    repeats > 0 ? `${counted(repeats, 'repeat')} dropped` : '',
     late > 0 ? `${late} late` : '',
     refused > 0 ? `**${refused} refused for want of room**` : '',
   ].filter(Boolean);
   return [
-    `**${escapeMarkdown(journey)}** for **${escapeMarkdown(key)}**: ${events} events, ${alerts} alerts${asides.map((text) => `, ${text}`).join('')}.`,
+    `**${escapeMarkdown(journey)}** for **${escapeMarkdown(key)}**: ${counted(events, 'event')}, ${counted(alerts, 'alert')}${asides.map((text) => `, ${text}`).join('')}.`,
     `Event time has reached ${readableTimestamp(watermark)}.`,
     '',
     ...(paused
@@ -45,10 +46,10 @@ export function detailsOf(state: SessionState): string {
 function ruleSection(rule: RuleView, watermark: Timestamp): string[] {
   const { matches, timeouts, errors, dropped } = rule.counts;
   const sofar = [
-    `${matches} matches`,
-    `${timeouts} timeouts`,
-    ...(errors > 0 ? [`${errors} condition errors`] : []),
-    ...(dropped > 0 ? [`**${dropped} partial matches dropped**`] : []),
+    counted(matches, 'match', 'matches'),
+    counted(timeouts, 'timeout'),
+    ...(errors > 0 ? [counted(errors, 'condition error')] : []),
+    ...(dropped > 0 ? [`**${counted(dropped, 'partial match', 'partial matches')} dropped**`] : []),
   ].join(', ');
   const lines = [
     `### ${escapeMarkdown(rule.rule)}${rule.version > 1 ? `, version ${rule.version}` : ''}`,

@@ -184,7 +184,7 @@ describe.each(ENGINES)('%s', (engine) => {
         yield* records.slice(2);
       }
       await expect(countInto(store, reads(), { batch: 2 })).rejects.toThrow(
-        /knows 1 records of partition 0 of file:test, of which 2 were read: it was set back or emptied/,
+        /knows 1 record of partition 0 of file:test, of which 2 were read: it was set back or emptied/,
       );
     } finally {
       await store.close();

@@ -89,7 +89,7 @@ test('the report adds up, as text and as JSON', async () => {
   expect(report.alertCounts).toEqual(counts);
   const sum = (of: { count: number }[]) => of.reduce((total, { count }) => total + count, 0);
   expect(sum(report.alertsOver)).toBe(alerts.length);
-  expect(asJson.stderr).toContain(`${alerts.length} alerts are in alerts.ndjson`);
+  expect(asJson.stderr).toContain(`alerts.ndjson has ${alerts.length} alerts`);
   const { starts, signals } = report.actions;
   expect(signals).toBeGreaterThan(starts);
   expect(signals).toBeLessThan(3 * report.events);

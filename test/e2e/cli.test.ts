@@ -412,7 +412,7 @@ describe('with a server', () => {
     const { code, stdout } = await follow.ended;
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^file:open\.ndjson: 1 records, 1 events in time, 0 late, 0 dead letters$/m,
+      /^file:open\.ndjson: 1 record, 1 event in time, 0 late, 0 dead letters$/m,
     );
   });
 

@@ -272,14 +272,14 @@ test('a parked session is shown, sent what was kept, or gives it up to a file', 
   });
   expect(retried).toMatchObject({
     ...{ code: 0, stderr: '' },
-    stdout: 'cart/yan: 1 signals sent, events flow again\n',
+    stdout: 'cart/yan: 1 signal sent, events flow again\n',
   });
   await dev.client.workflow.getHandle('cart/yan').describe();
 
   const discarded = await cep('dead', 'discard', 'cart/zoe', '--to', to, ...why);
   expect(discarded).toMatchObject({
     ...{ code: 0, stderr: '' },
-    stdout: `cart/zoe: parked no longer, 2 events are in ${to}\n`,
+    stdout: `cart/zoe: parked no longer; in ${to}: 2 events\n`,
   });
   expect(lettersIn(to)).toEqual(
     [2, 3].map((offset) => ({

@@ -229,7 +229,7 @@ test('encrypted, alerts are the same, keys are rotated under an open session, an
   for (const bytes of Object.values(raw)) expect(bytes.length).toBeGreaterThan(1_000);
 
   const status = await run(['status', `${MARK}ann`], { env: encrypting(OLD) });
-  expect(status.stdout, status.stderr).toMatch(`private/${MARK}ann: 1 events`);
+  expect(status.stdout, status.stderr).toMatch(`private/${MARK}ann: 1 event,`);
   const other = await run(['status', `private/${MARK}ann`], { env: encrypting(NEW) });
   expect([other.code, other.stdout]).toEqual([1, '']);
   expect(other.stderr).toBe(

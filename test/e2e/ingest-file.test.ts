@@ -275,7 +275,7 @@ describe('records that cannot be used', () => {
     const { code, stdout, stderr } = await feed(inFolder('worse.ndjson', ['nonsense']));
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^file:worse\.ndjson: 1 records, 0 events in time, 0 late, 1 RECORD_NOT_JSON dead letters$/m,
+      /^file:worse\.ndjson: 1 record, 0 events in time, 0 late, 1 RECORD_NOT_JSON dead letters$/m,
     );
     expect(JSON.parse(stderr)).toMatchObject({
       msg: 'dead letter',
@@ -393,7 +393,7 @@ describe('a file that grows', () => {
     const deadline = eventTime + minutes(10);
     const text = await run(['status', 'literal-session/open-1'], { env });
     expect({ code: text.code, stderr: text.stderr }).toEqual({ code: 0, stderr: '' });
-    expect(text.stdout).toMatch(/^literal-session\/open-1: 1 events, 0 alerts; event time /);
+    expect(text.stdout).toMatch(/^literal-session\/open-1: 1 event, 0 alerts; event time /);
     expect(text.stdout).toContain('cart-abandonment');
     expect(text.stdout).toContain(formatTimestamp(deadline).slice(11, 19));
 

@@ -442,7 +442,7 @@ describe('from the command line', () => {
     });
     const which = ['--rule', 'abandonment', '--match', ids[1] as string];
     expect((await temporalCep('session', 'drop', ...at(key), ...by, ...which)).said).toBe(
-      '1 partial matches dropped',
+      '1 partial match dropped',
     );
     expect((await temporalCep('session', 'resume', ...at(key), ...by)).said).toBe(
       'resumed; 0 events had waited',
@@ -453,7 +453,7 @@ describe('from the command line', () => {
       ...['TOOK', 'TOOK', 'PAUSE', 'DROP', 'RESUME'],
     ]);
     expect((await temporalCep('session', 'close', ...at(key), ...by)).said).toBe(
-      'closed: 1 partial matches dropped, 0 events that waited are in the late output',
+      'closed: 1 partial match dropped; in the late output: 0 events that waited',
     );
     progress.set(session.partition, { watermark: T0, lowWater: 2, finished: false });
     await session.result();

@@ -45,7 +45,7 @@ test('what both have found, what only one has, since a time', async () => {
   const { code, stdout, stderr } = await run(compare, { env });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout.trim().split('\n')).toEqual([
-    '1 alerts by both, 1 only by carts, 1 only by carts-next',
+    '1 alert by both, 1 only by carts, 1 only by carts-next',
     'only by carts, such as',
     '  1970-01-01T00:00:03.000Z LEFT of k: a cart of 300',
     'only by carts-next, such as',

@@ -428,7 +428,7 @@ describe.concurrent('what people see', () => {
     await until('it is bought', () => session.alerts().length === 1);
     await until('it is listed', async () => (await found('CepRules IS NULL')).length > 0);
     expect(await found('CepNextDeadline IS NOT NULL')).toEqual([]);
-    expect(await details()).toContain('**cart** for **seen by all**: 3 events, 1 alerts.');
+    expect(await details()).toContain('**cart** for **seen by all**: 3 events, 1 alert.');
     expect(await details()).toContain('Nothing open.');
   });
 });

@@ -106,7 +106,7 @@ So far 0 matches, 0 timeouts.
 | purchase | **cart**: cart, \\<img\\> \\# x, 1 at 12:01:30 | 2026-01-31 12:11:30 UTC, in 10 min of event time |
 
 ### views
-So far 1 matches, 0 timeouts, 1 condition errors.
+So far 1 match, 0 timeouts, 1 condition error.
 Last error: match without alert: no \\| such field
 
 | next | has taken | ends |

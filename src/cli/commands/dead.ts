@@ -1,5 +1,6 @@
 import { WorkflowIdReusePolicy } from '@temporalio/client';
 import { Command } from 'commander';
+import { counted } from '../../counted.js';
 import type { EffectRecord } from '../../effects/ledger.js';
 import { CepError } from '../../errors.js';
 import { coordinates } from '../../event.js';
@@ -278,7 +279,7 @@ async function runDiscard(ids: string[], flags: DiscardFlags): Promise<void> {
     for (const session of sessions) {
       const letters = discardedLetters(to as string, { ...by, at: Date.now() });
       const count = await discardParked(session, { letters, kept: store.parked });
-      const message = `parked no longer, ${count} events are in ${to}`;
+      const message = `parked no longer; in ${to}: ${counted(count, 'event')}`;
       outcomes.push({ id: nameOf(session), done: true, message });
     }
     tell(outcomes, flags);
@@ -360,7 +361,9 @@ async function retryLetters(ids: string[], flags: RetryFlags, file: string): Pro
   await withLettersOf(file, async () => {
     const begun = begunRetry(file);
     if (begun) {
-      note(`Goes on with ${begun.letters.length} records of an earlier retry, and tries no others`);
+      note(
+        `Goes on with ${counted(begun.letters.length, 'record')} of an earlier retry, and tries no others`,
+      );
     }
     const wanted = begun ? [] : lettersChosen(ids, flags, file);
     const letters = wanted.filter(({ reason }) => reason !== 'SESSION_REFUSED');

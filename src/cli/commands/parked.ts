@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../../counted.js';
 import { CepError } from '../../errors.js';
 import { type RetryResult, retryParked } from '../../ingest/retry-parked.js';
 import { temporalGateway } from '../../ingest/temporal-gateway.js';
@@ -153,7 +154,7 @@ export async function sessionRetry(
 }
 
 export function resultText({ sent, refused }: RetryResult): string {
-  return `${sent} signals sent, ${refused === null ? 'events flow again' : 'still parked'}`;
+  return `${counted(sent, 'signal')} sent, ${refused === null ? 'events flow again' : 'still parked'}`;
 }
 
 export function nameOf({ journey, key }: SessionRef): string {

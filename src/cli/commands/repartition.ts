@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { Registry } from 'prom-client';
+import { counted } from '../../counted.js';
 import type { IngestCounts } from '../../ingest/ingest.js';
 import { openKafkaReader } from '../../ingest/read-kafka.js';
 import { repartition } from '../../ingest/repartition.js';
@@ -7,7 +8,7 @@ import { loadJourneys } from '../../journeys-module.js';
 import { createLogger } from '../../log.js';
 import { ingestMetrics } from '../../metrics.js';
 import { type Millis, seconds } from '../../time.js';
-import { skippedChanges } from '../ingest-process.js';
+import { readText } from '../ingest-process.js';
 import { connectKafka, KAFKA_HELP } from '../kafka.js';
 import { ownerName, showMetrics } from '../observed.js';
 import { duration, portNumber } from '../option-values.js';
@@ -138,11 +139,9 @@ async function run(topic: string, flags: RepartitionFlags): Promise<void> {
 }
 
 function asText(source: string, counts: IngestCounts): string {
-  const { read, events, late, dead, unrouted, batches, repeats } = counts;
-  const deadLetters = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
-  const again = repeats > 0 ? `, ${repeats} read before` : '';
+  const { unrouted, batches } = counts;
   return [
-    `${source}: ${read} records${again}, ${events} events in time, ${late} late, ${deadLetters.join(', ') || '0'} dead letters${skippedChanges(counts)}`,
-    `${batches} records written; ${unrouted} events for no journey`,
+    readText(source, counts),
+    `${counted(batches, 'record')} written; ${counted(unrouted, 'event')} for no journey`,
   ].join('\n');
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../../counted.js';
 import { formatTimestamp } from '../../time.js';
 import {
   EXPLAIN_QUERY,
@@ -69,22 +70,25 @@ export function sessionCommand(): Command {
   act(
     'drop',
     'drop one partial match, or all of a rule',
-    ({ dropped }: { dropped: number }) => `${dropped} partial matches dropped`,
+    ({ dropped }: { dropped: number }) => `${partialMatches(dropped)} dropped`,
   );
   act('pause', 'let event time stand: nothing matches, no window ends', () => 'paused');
   act(
     'resume',
     'let event time go on',
-    ({ waiting }: { waiting: number }) => `resumed; ${waiting} events had waited`,
+    ({ waiting }: { waiting: number }) => `resumed; ${counted(waiting, 'event')} had waited`,
   );
   act(
     'close',
     'drop all that is open, and end the session',
     ({ dropped, refused }: { dropped: number; refused: number }) =>
-      `closed: ${dropped} partial matches dropped, ${refused} events that waited are in the late output`,
+      `closed: ${partialMatches(dropped)} dropped; in the late output: ${counted(refused, 'event')} that waited`,
   );
   return command;
 }
+
+const partialMatches = (count: number): string =>
+  counted(count, 'partial match', 'partial matches');
 
 function addressed(name: string, what: string): Command {
   const command = new Command(name)

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { openAnalyticsStore } from '../../analytics-store/analytics-store.js';
+import { counted } from '../../counted.js';
 import { ensureTopics, type WantedTopic } from '../../kafka/admin.js';
 import { createLogger } from '../../log.js';
 import { openRuleStore } from '../../rule-store/rule-store.js';
@@ -95,7 +96,7 @@ async function run(flags: SetupFlags): Promise<void> {
         present: 'is there',
         'too-few-partitions': `is there, with fewer partitions than ${partitions}; it was left as it is`,
       }[outcome];
-      note(`Topic ${topic}: ${said} (${found} ${found === 1 ? 'partition' : 'partitions'})`);
+      note(`Topic ${topic}: ${said} (${counted(found, 'partition')})`);
     }
   } finally {
     await admin.disconnect();

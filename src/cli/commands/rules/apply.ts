@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { counted } from '../../../counted.js';
 import { CepError } from '../../../errors.js';
 import { loadJourneys } from '../../../journeys-module.js';
 import {
@@ -24,7 +25,7 @@ import {
 import { print } from '../../terminal.js';
 import { diffLines } from '../../text-diff.js';
 import { linesOf } from './rule-text.js';
-import { counted, readRuleSetFile } from './validate.js';
+import { readRuleSetFile } from './validate.js';
 
 export interface FileFlags extends RuleDatabaseFlags {
   readonly journeys?: string;

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../../../counted.js';
 import { positiveNumber } from '../../option-values.js';
 import { RULES_HELP, withRules } from '../../rule-database.js';
 import { print } from '../../terminal.js';
@@ -13,7 +14,6 @@ import {
 } from './apply.js';
 import { historyOf, versionOf } from './list.js';
 import { linesOf } from './rule-text.js';
-import { counted } from './validate.js';
 
 export function diffCommand(): Command {
   return addFileOptions(new Command('diff'))

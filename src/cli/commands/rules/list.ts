@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../../../counted.js';
 import { CepError } from '../../../errors.js';
 import { RULE_TABLE, type RuleStore, type StoredRule } from '../../../rule-store/rule-store.js';
 import { readableTimestamp } from '../../../time.js';
@@ -11,7 +12,6 @@ import {
 } from '../../rule-database.js';
 import { print, table } from '../../terminal.js';
 import { changeAsJson, documentOf } from './rule-text.js';
-import { counted } from './validate.js';
 
 interface ListFlags extends RuleDatabaseFlags {
   readonly json?: boolean;

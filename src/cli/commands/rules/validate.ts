@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { loadConditions } from '../../../backtest/rules.js';
+import { counted } from '../../../counted.js';
 import { readJson } from '../../../json-file.js';
 import { type Finding, validateRuleSet } from '../../../rules/validate.js';
 import { print } from '../../terminal.js';
@@ -52,8 +53,4 @@ export function readRuleSetFile(file: string): unknown {
 
 function lineOf({ file, severity, path, rule, message }: Finding & { file: string }): string {
   return `${file}: ${severity} at ${path}${rule === null ? '' : ` (${rule})`}: ${message}`;
-}
-
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
