@@ -11,12 +11,12 @@ import {
 import { DeliveryError, type Sender } from '../effects/kinds/kind.js';
 import type { EffectLedger } from '../effects/ledger.js';
 import { planEffect } from '../effects/plan.js';
-import { type Decision, decide, factsNeeded } from '../effects/policy.js';
+import { type Decision, decide, decideAgain, factsNeeded } from '../effects/policy.js';
 import type { EffectUser, PlannedEffect, Reason } from '../effects/record.js';
 import { failpoint } from '../failpoints.js';
 import type { Logger } from '../log.js';
 import type { Alert } from '../rules/rule.js';
-import type { Timestamp } from '../time.js';
+import { readableTimestamp, type Timestamp } from '../time.js';
 import {
   EFFECT_WORKFLOW,
   type EffectInput,
@@ -35,12 +35,16 @@ export interface EffectActivities {
   planEffect(alert: Alert, effect: string, inherited: string | null): Promise<EffectPlan | null>;
   /** Whether it is sent now, later or not at all. */
   decideEffect(alert: Alert, effect: string, inherited: string | null): Promise<Decision>;
-  /** One try. Fails where another one is to follow. @returns whether it was delivered */
-  sendEffect(alert: Alert, effect: string): Promise<boolean>;
+  /**
+   * One try. Fails where another one is to follow.
+   *
+   * @returns whether it was delivered; or why it is not sent any more
+   */
+  sendEffect(alert: Alert, effect: string): Promise<boolean | Reason>;
   /** It is not sent any more. */
   suppressEffect(alert: Alert, effect: string, reason: Reason): Promise<void>;
-  /** It was tried for as long as it may be. */
-  giveUpEffect(alert: Alert, effect: string, why: string): Promise<void>;
+  /** It was tried for as long as it may be. @returns whether it was delivered all the same, and only the answer was lost */
+  giveUpEffect(alert: Alert, effect: string, why: string): Promise<boolean>;
 }
 
 /** What is known of users beside what matches say. */
@@ -64,6 +68,9 @@ export interface EffectDependencies {
 const GONE = readEffects({ effects: { gone: { send: { kind: 'gone' } } } }).effects
   .gone as EffectDeclaration;
 
+/** Of what a dry run would have sent; in characters. */
+const PREVIEW_LENGTH_MAX = 2_000;
+
 /** An effect's name, with all that is known of it. */
 interface Known {
   readonly planned: PlannedEffect;
@@ -79,15 +86,45 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
     const sender = senders.get(name);
     if (!declared || !sender) return null;
     const planned = planEffect({ all: declaration, effect: declared }, name, alert);
-    const { id } = planned.user;
-    const more = id === null || !users ? {} : await users(id, alert);
-    return { planned: { ...planned, user: { ...planned.user, ...more } }, declared, sender };
+    const { user } = planned;
+    const { email = user.email, zone = user.zone } =
+      user.id === null || !users ? user : await users(user.id, alert);
+    return { planned: { ...planned, user: { ...user, email, zone } }, declared, sender };
   };
 
   /** It was declared once: a row names it, or a workflow that was started before. */
   const isGone = async (alert: Alert, effect: string): Promise<void> => {
     log.error('effect not sent: it is no longer declared', { effect, alertId: alert.id });
     await ledger.suppress(`${alert.id}/${effect}`, 'EFFECT_GONE', now());
+  };
+
+  /** What a dry run would have sent. */
+  const previewOf = ({ planned, sender }: Known, alert: Alert): string => {
+    try {
+      return sender.preview({ effect: planned, alert, now: now() }).slice(0, PREVIEW_LENGTH_MAX);
+    } catch (error) {
+      if (!(error instanceof DeliveryError)) throw error;
+      return `it could not have been sent: ${error.message}`;
+    }
+  };
+
+  /** @returns why it is not sent any more. @throws ApplicationFailure where the next try is to wait */
+  const lookedAtAgain = async (
+    { planned, declared }: Known,
+    goal: string | null,
+  ): Promise<Reason | null> => {
+    const at = now();
+    const facts = await ledger.userFacts(planned, goal);
+    const decision = decideAgain({ all: declaration, effect: declared }, planned, facts, at);
+    if (decision?.decision === 'hold') {
+      throw ApplicationFailure.create({
+        message: `it waits for the end of quiet hours, at ${readableTimestamp(decision.until)}`,
+        type: 'Held',
+        nextRetryDelay: decision.until - at,
+      });
+    }
+    if (decision) await ledger.suppress(planned.id, decision.reason, at);
+    return decision?.reason ?? null;
   };
 
   const ended = async (
@@ -144,15 +181,38 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
       const at = now();
       const both = { all: declaration, effect: declared };
       const goal = declared.goal ?? inherited;
-      return await ledger.decide(planned, goal, factsNeeded(both, planned, at), at, (facts) =>
-        decide(both, planned, facts, at),
+      const decision = await ledger.decide(
+        planned,
+        goal,
+        factsNeeded(both, planned, at),
+        at,
+        (facts) => {
+          const decision = decide(both, planned, facts, at);
+          const isDry = decision.decision === 'refuse' && decision.reason === 'DRY_RUN';
+          return isDry ? { ...decision, detail: previewOf(found, alert) } : decision;
+        },
       );
+      // What would have been sent stays in the ledger: histories are no place for mails.
+      if (decision.decision !== 'refuse' || decision.reason !== 'DRY_RUN') return decision;
+      const { detail: _, ...told } = decision;
+      return told;
     },
 
     sendEffect: async (alert, name) => {
       const found = await known(alert, name);
-      if (!found) return false;
+      if (!found) {
+        await isGone(alert, name);
+        await ledger.giveUp(`${alert.id}/${name}`, 'it is no longer declared', now());
+        return false;
+      }
       const { planned, declared, sender } = found;
+      const before = await ledger.read(planned.id);
+      // Who recorded it was gone before Temporal knew.
+      if (before?.state === 'delivered') return true;
+      if (before?.state === 'failed') {
+        const reason = await lookedAtAgain(found, before.goal);
+        if (reason) return reason;
+      }
       const begun = await ledger.begin(planned.id);
       if (begun === null) return false;
       failpoint('effect-begun');
@@ -204,8 +264,11 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
 
     giveUpEffect: async (alert, name, why) => {
       const id = `${alert.id}/${name}`;
-      log.error('effect is dead', { effect: id, reason: 'RETRIES_EXHAUSTED', detail: why });
       await ledger.giveUp(id, why, now());
+      const record = await ledger.read(id);
+      if (record?.state === 'delivered') return true;
+      log.error('effect is dead', { effect: id, reason: 'RETRIES_EXHAUSTED', detail: why });
+      return false;
     },
   };
 }
@@ -230,7 +293,7 @@ export async function startEffects(input: EffectInput): Promise<void> {
   }
 }
 
-/** When the server scheduled this try: one clock for all workers, and, where time is skipped, the only true one. */
+/** A try may have waited long for a worker. Where time is skipped, the server's is ahead, and the only true one. */
 function now(): Timestamp {
-  return Context.current().info.currentAttemptScheduledTimestampMs;
+  return Math.max(Context.current().info.currentAttemptScheduledTimestampMs, Date.now());
 }

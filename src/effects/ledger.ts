@@ -8,7 +8,7 @@
 
 import type { Timestamp } from '../time.js';
 import type { Answer } from './kinds/kind.js';
-import type { Decision, Facts, FactsNeeded } from './policy.js';
+import type { Decision, Facts, FactsNeeded, UserFacts } from './policy.js';
 import type { EffectState, PlannedEffect, Reason } from './record.js';
 
 /** The workflow that takes care of an effect. */
@@ -93,13 +93,15 @@ export interface EffectLedger {
     now: Timestamp,
     decide: (facts: Facts) => Decision,
   ): Promise<Decision>;
+  /** What may have changed between two tries. */
+  userFacts(effect: PlannedEffect, goal: string | null): Promise<UserFacts>;
   /** L3. Null where nothing is left to try. */
   begin(id: string): Promise<Begun | null>;
   /** L2, L3. */
   attempted(id: string, how: Attempted, now: Timestamp): Promise<void>;
   /** L2, L3. No other try follows. One that is under way may arrive yet. */
   giveUp(id: string, why: string, now: Timestamp): Promise<void>;
-  /** Gives up one that is planned or held. @returns whether it was */
+  /** L2. Gives up one that is planned or held, or whose last try has failed. @returns whether it was */
   suppress(id: string, reason: Reason, now: Timestamp): Promise<boolean>;
   /** Makes one that is dead planned again; of one that may have arrived, L2 holds on. @returns whether it was dead */
   revive(id: string, by: Handling, now: Timestamp): Promise<boolean>;

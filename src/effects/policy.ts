@@ -27,14 +27,18 @@ export interface FactsNeeded {
   readonly campaign: string | null;
 }
 
-/** What is known of the user and of the campaign. */
-export interface Facts {
-  /** What the user was sent, in any order; at least from {@link FactsNeeded.sentSince} on. */
-  readonly sent: readonly SentEffect[];
+/** What says of itself that the user is sent nothing. */
+export interface UserFacts {
   /** Whether the user, or the address, is on the suppression list for the channel. */
   readonly isSuppressed: boolean;
   /** When the user reached the effect's goal last, in event time; null for never. */
   readonly goalAt: Timestamp | null;
+}
+
+/** What is known of the user and of the campaign. */
+export interface Facts extends UserFacts {
+  /** What the user was sent, in any order; at least from {@link FactsNeeded.sentSince} on. */
+  readonly sent: readonly SentEffect[];
   /** Decimals of up to four places, without this one. */
   readonly spent: { readonly campaign: string; readonly user: string };
 }
@@ -64,10 +68,8 @@ export function decide(
   now: Timestamp,
 ): Decision {
   const { all, effect } = declared;
-  if (facts.goalAt !== null && facts.goalAt > planned.matchedAt) {
-    return suppressed('GOAL_REACHED', `at ${readableTimestamp(facts.goalAt)}`);
-  }
-  if (facts.isSuppressed) return suppressed('SUPPRESSION_LIST');
+  const unwanted = unwantedRefusal(planned, facts);
+  if (unwanted) return unwanted;
   if (planned.user.id === null && needsUser(declared)) {
     return suppressed('NO_USER', 'the match names no user, and a policy of the effect is by user');
   }
@@ -86,6 +88,24 @@ export function decide(
     capRefusal(declared, planned, facts, zone, now) ??
     budgetRefusal(declared, planned, facts) ??
     (planned.isDryRun || effect.dryRun || all.dryRun ? suppressed('DRY_RUN') : { decision: 'send' })
+  );
+}
+
+/**
+ * Looks again at one that is to be sent and could not be, before the next try: the user may have bought since, or asleep.
+ * What counts what was sent is not asked again, since it counts itself.
+ *
+ * @returns null where it still is to be sent
+ */
+export function decideAgain(
+  declared: Declared,
+  planned: PlannedEffect,
+  facts: UserFacts,
+  now: Timestamp,
+): Exclude<Decision, { decision: 'send' }> | null {
+  const zone = zoneOf(declared, planned);
+  return (
+    unwantedRefusal(planned, facts) ?? (zone === null ? null : quietDecision(declared, zone, now))
   );
 }
 
@@ -169,7 +189,11 @@ function controlGroup({ all, effect }: Declared, planned: PlannedEffect): string
 }
 
 /** Only what falls due in hours that drop is dropped: what the others hold waits until it can be sent. */
-function quietDecision(declared: Declared, zone: string, now: Timestamp): Decision | null {
+function quietDecision(
+  declared: Declared,
+  zone: string,
+  now: Timestamp,
+): Exclude<Decision, { decision: 'send' }> | null {
   const hours = quietHoursOf(declared);
   const dropping = hours.filter(({ otherwise }) => otherwise === 'drop');
   if (quietUntil(zone, dropping, now) > now) {
@@ -177,6 +201,13 @@ function quietDecision(declared: Declared, zone: string, now: Timestamp): Decisi
   }
   const until = quietUntil(zone, hours, now);
   return until > now ? { decision: 'hold', until, reason: 'QUIET_HOURS' } : null;
+}
+
+function unwantedRefusal(planned: PlannedEffect, facts: UserFacts): Refusal | null {
+  if (facts.goalAt !== null && facts.goalAt > planned.matchedAt) {
+    return suppressed('GOAL_REACHED', `at ${readableTimestamp(facts.goalAt)}`);
+  }
+  return facts.isSuppressed ? suppressed('SUPPRESSION_LIST') : null;
 }
 
 function reentryRefusal(

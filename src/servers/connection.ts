@@ -100,6 +100,13 @@ export async function connectToServer(
         { details: { address, namespace }, cause: error },
       );
     }
+    if (grpcCode(error) === 'DEADLINE_EXCEEDED') {
+      throw new CepError(
+        'SERVER_UNREACHABLE',
+        `the Temporal server at ${address} is there, but did not answer within ${timeoutMs / 1000} s: see its log, and start it again if need be`,
+        { details: { address, namespace }, cause: error },
+      );
+    }
     throw new CepError(
       'SERVER_UNREACHABLE',
       `the Temporal server at ${address} does not give namespace "${namespace}" to us: ${messageOf(error)}. Check TEMPORAL_API_KEY, TEMPORAL_TLS_* and TEMPORAL_NAMESPACE`,

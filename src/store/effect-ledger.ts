@@ -6,6 +6,7 @@
 import {
   type ExpressionBuilder,
   type Insertable,
+  type Kysely,
   type Selectable,
   sql,
   type Transaction,
@@ -13,7 +14,7 @@ import {
 } from 'kysely';
 import { assert } from '../assert.js';
 import type { EffectLedger, EffectRecord, EffectWorkflow, Handling } from '../effects/ledger.js';
-import type { Decision, FactsNeeded } from '../effects/policy.js';
+import type { Decision, FactsNeeded, UserFacts } from '../effects/policy.js';
 import {
   type PlannedEffect,
   type Reason,
@@ -87,8 +88,7 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
         const decision = storable(
           decide({
             sent: await sentTo(transaction, effect, needed),
-            isSuppressed: await isSuppressed(transaction, effect),
-            goalAt: user === null || goal === null ? null : await goalAt(transaction, user, goal),
+            ...(await userFacts(transaction, effect, goal)),
             spent: await spentBy(transaction, effect, needed),
           }),
         );
@@ -97,16 +97,22 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
           (decision.decision === 'refuse' && decision.reason === 'DRY_RUN') ||
           // L2.
           row.may_have_arrived;
-        // It counts as what it was decided as, whatever was declared when it was planned.
-        const decided = { ...row, ...declaredNow(effect), counted: isCounted };
+        // It counts as what it was decided as, whatever was declared when it was planned; what may have arrived, as what it was sent as.
+        const isAsBefore = row.counted && decision.decision !== 'send';
+        const countsAs = isAsBefore ? {} : declaredNow(effect);
         await transaction
           .updateTable('cep_effects')
-          .set({ ...declaredNow(effect), counted: isCounted, ...decidedAs(decision, now) })
+          .set({
+            ...{ ...countsAs, counted: isCounted, ...decidedAs(decision, now) },
+            ...(isAsBefore ? { decided_at: row.decided_at } : {}),
+          })
           .where(idIs(effect.id))
           .execute();
-        if (isCounted) await spend(transaction, decided, 1);
+        if (isCounted) await spend(transaction, { ...row, ...countsAs }, 1);
         return decision;
       }),
+
+    userFacts: (effect, goal) => userFacts(db, effect, goal),
 
     begin: async (id) => {
       const before = await change(id, (row) => {
@@ -165,11 +171,16 @@ export function sqlEffectLedger({ db }: Pick<Database, 'db'>): EffectLedger {
     },
 
     suppress: async (id, reason, now) => {
-      const before = await change(id, (row) =>
-        WAITING_STATES.includes(row.state)
-          ? { state: 'suppressed', reason, held_until: null, decided_at: now, ended_at: now }
-          : null,
-      );
+      const before = await change(id, (row) => {
+        if (row.state !== 'failed' && !WAITING_STATES.includes(row.state)) return null;
+        // L2.
+        const counted = row.counted && row.may_have_arrived;
+        const decidedAt = counted ? row.decided_at : now;
+        return {
+          ...{ state: 'suppressed', reason, held_until: null, detail: null },
+          ...{ counted, decided_at: decidedAt, ended_at: now },
+        };
+      });
       return before !== null;
     },
 
@@ -272,12 +283,20 @@ async function sentTo(
   return rows;
 }
 
-async function goalAt(
-  transaction: Transaction<Schema>,
-  user: string,
-  goal: string,
-): Promise<Timestamp | null> {
-  const row = await transaction
+async function userFacts(
+  db: Kysely<Schema>,
+  effect: PlannedEffect,
+  goal: string | null,
+): Promise<UserFacts> {
+  const { id } = effect.user;
+  return {
+    isSuppressed: await isSuppressed(db, effect),
+    goalAt: id === null || goal === null ? null : await goalAt(db, userKey(id), goal),
+  };
+}
+
+async function goalAt(db: Kysely<Schema>, user: string, goal: string): Promise<Timestamp | null> {
+  const row = await db
     .selectFrom('cep_goals')
     .select('at')
     .where('user_id', '=', user)

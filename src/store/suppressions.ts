@@ -3,6 +3,7 @@
 
 import type { Kysely } from 'kysely';
 import type { Handling } from '../effects/ledger.js';
+import { addressOf } from '../effects/mail-address.js';
 import type { PlannedEffect } from '../effects/record.js';
 import type { Timestamp } from '../time.js';
 import type { Database } from './database.js';
@@ -133,7 +134,8 @@ export async function isSuppressed(
   return row !== undefined;
 }
 
-/** Nobody tells addresses apart by upper and lower case. */
+/** An address is known by what a mail is sent to, and nobody tells upper and lower case apart there. */
 function suppressionKey(user: string): string {
-  return userKey(user.includes('@') ? user.toLowerCase() : user);
+  const address = addressOf(user)?.address ?? user;
+  return userKey(address.includes('@') ? address.toLowerCase() : user);
 }

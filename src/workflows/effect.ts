@@ -8,9 +8,12 @@
 //       streams: a historic one has been read to its end, or stands for good.
 
 import {
+  CancellationScope,
+  CancelledFailure,
   condition,
   defineQuery,
   defineSignal,
+  isCancellation,
   log,
   proxyActivities,
   setCurrentDetails,
@@ -57,7 +60,9 @@ export async function effect(input: EffectInput): Promise<EffectProgress[]> {
   setHandler(againSignal, (name) => effects.beginAgain(name));
   setHandler(effectsQuery, () => effects.progress);
   for (const name of input.effects) effects.begin(name);
-  await condition(() => effects.isDone);
+  // Who cancels it ends what waits; the ledger is told of that, too.
+  await CancellationScope.nonCancellable(() => condition(() => effects.isDone));
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
   return effects.progress;
 }
 
@@ -94,23 +99,17 @@ class AlertEffects {
     if (known && !isOver(known.state)) return;
     this.#underWay++;
     this.#tell(name, 'deciding');
-    this.#run(name)
-      .catch((error) => {
-        // An activity of ours is tried until it works: what comes here is a fault of ours, and must be seen.
-        log.error('effect failed', { effect: name, reason: messageOf(error) });
-        this.#tell(name, 'dead', messageOf(error));
-      })
-      .finally(() => {
-        this.#underWay--;
-        for (const again of [...this.#again]) this.beginAgain(again);
-      });
+    void this.#run(name).finally(() => {
+      this.#underWay--;
+      for (const again of [...this.#again]) this.beginAgain(again);
+    });
   }
 
   beginAgain(name: string): void {
     const state = this.#progress.get(name)?.state;
     this.#again.delete(name);
-    if (state === undefined || state === 'dead') this.begin(name);
-    else if (!isOver(state)) this.#again.add(name);
+    if (state !== undefined && !isOver(state)) this.#again.add(name);
+    else if (state !== 'delivered') this.begin(name);
   }
 
   /** An effect, and the one that follows on it, ... */
@@ -119,13 +118,29 @@ class AlertEffects {
     // Event time may be ahead of the clock: what has no delay waits for nothing.
     let since: Timestamp = Math.min(this.#alert.at, Date.now());
     for (let name: string | null = first; name !== null; ) {
-      const plan: EffectPlan | null = await planEffect(this.#alert, name, goal);
-      if (plan === null) return this.#tell(name, 'not sent');
-      ({ goal } = plan);
-      if (!(await this.#send(name, plan, since + plan.delayMs))) return;
-      name = plan.followUp?.effect ?? null;
-      since = Date.now() + (plan.followUp?.afterMs ?? 0);
+      // Two effects may be followed by the same one, which is sent once.
+      if (name !== first && this.#progress.has(name)) return;
+      try {
+        const plan: EffectPlan | null = await planEffect(this.#alert, name, goal);
+        if (plan === null) return this.#tell(name, 'not sent');
+        ({ goal } = plan);
+        if (!(await this.#send(name, plan, since + plan.delayMs))) return;
+        name = plan.followUp?.effect ?? null;
+        since = Date.now() + (plan.followUp?.afterMs ?? 0);
+      } catch (error) {
+        return await this.#failed(name as string, error);
+      }
     }
+  }
+
+  async #failed(name: string, error: unknown): Promise<void> {
+    if (!isCancellation(error)) {
+      // An activity of ours is tried until it works: what comes here is a fault of ours, and must be seen.
+      log.error('effect failed', { effect: name, reason: messageOf(error) });
+      return this.#tell(name, 'dead', messageOf(error));
+    }
+    await CancellationScope.nonCancellable(() => suppressEffect(this.#alert, name, 'CANCELLED'));
+    this.#refused(name, 'CANCELLED');
   }
 
   /** @returns whether it was sent */
@@ -191,14 +206,18 @@ class AlertEffects {
       summary: `${name}: ${this.#alert.type}`.slice(0, SUMMARY_LENGTH_MAX),
     });
     try {
-      const isDelivered = await sendEffect(this.#alert, name);
-      this.#tell(name, isDelivered ? 'delivered' : 'dead');
-      return isDelivered;
+      const outcome = await sendEffect(this.#alert, name);
+      if (typeof outcome === 'string') return this.#refused(name, outcome);
+      this.#tell(name, outcome ? 'delivered' : 'dead');
+      return outcome;
     } catch (error) {
       const reason = messageOf((error as Error).cause ?? error);
-      await giveUpEffect(this.#alert, name, reason);
-      this.#tell(name, 'dead', reason);
-      return false;
+      // Also for who has the workflow cancelled.
+      const isDelivered = await CancellationScope.nonCancellable(() =>
+        giveUpEffect(this.#alert, name, reason),
+      );
+      this.#tell(name, isDelivered ? 'delivered' : 'dead', isDelivered ? null : reason);
+      return isDelivered;
     }
   }
 

@@ -7,7 +7,7 @@ import { connectToServer, searchAttributeFlags } from '../../src/servers/connect
 import { findTemporalCli } from '../../src/servers/dev-server.js';
 import { freePort, LOOPBACK } from '../../src/servers/ports.js';
 import { type GuardedProcess, startGuarded } from '../../src/servers/process.js';
-import { minutes, seconds } from '../../src/time.js';
+import { type Millis, minutes, seconds } from '../../src/time.js';
 import type { KillableServer } from './world.js';
 
 /** Sessions continue as new after a dozen signals. */
@@ -15,6 +15,7 @@ const HISTORY_SUGGESTED = 50;
 
 export interface KillableTemporal extends KillableServer {
   readonly address: string;
+  answers(): Promise<boolean>;
 }
 
 /** @param folder - gets its database file */
@@ -44,6 +45,10 @@ export async function startTemporal(folder: string): Promise<KillableTemporal> {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   };
+  const connects = async (timeoutMs: Millis) => {
+    const settings = { namespace: 'default', connectionOptions: { address } };
+    await (await connectToServer(settings, timeoutMs)).close();
+  };
   const start = async () => {
     const started = startGuarded(executable, args, { env });
     server = started;
@@ -51,14 +56,17 @@ export async function startTemporal(folder: string): Promise<KillableTemporal> {
       throw new Error(`the Temporal server ended early:\n${started.tail()}`);
     });
     ended.catch(() => {});
-    const settings = { namespace: 'default', connectionOptions: { address } };
-    const answers = connectToServer(settings, minutes(1)).then((connection) => connection.close());
-    await Promise.race([answers, ended]);
+    await Promise.race([connects(minutes(1)), ended]);
   };
   await start();
   return {
     address,
     start,
+    answers: () =>
+      connects(seconds(20)).then(
+        () => true,
+        () => false,
+      ),
     kill: async () => {
       signal('SIGKILL');
       await server?.exited;

@@ -16,9 +16,13 @@ export class Uptime {
   }
 
   set(isUp: boolean, now = Date.now()): void {
-    if (isUp === (this.#downSince === null)) return;
+    if (isUp === this.isUp) return;
     if (this.#downSince !== null) this.#downs.push({ from: this.#downSince, to: now });
     this.#downSince = isUp ? null : now;
+  }
+
+  get isUp(): boolean {
+    return this.#downSince === null;
   }
 
   /** The spans that are over. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '../../src/errors.js';
 import type { Failpoint } from '../../src/failpoints.js';
 import { ensureTopics } from '../../src/kafka/admin.js';
 import type { Millis } from '../../src/time.js';
@@ -24,7 +25,7 @@ import {
 } from './schedule.js';
 import { Slot } from './slot.js';
 import { PARTITIONS } from './stream.js';
-import { startTemporal } from './temporal.js';
+import { type KillableTemporal, startTemporal } from './temporal.js';
 import { overlaps, type Span, Uptime } from './uptime.js';
 
 export const JOURNEYS = fileURLToPath(new URL('journeys.ts', import.meta.url));
@@ -125,6 +126,7 @@ export async function startWorld(
   const doers = Object.fromEntries(
     (Object.keys(servers) as Server[]).map((name) => [name, new Doer(servers[name])]),
   ) as Record<Server, Doer>;
+  const unwatch = restartedWhereSilent(temporal, doers.temporal, report);
   const slotsOf = (target: Target): Slot[] => {
     if (target === 'ingestors') return ingestors;
     if (target === 'workers') return workers;
@@ -149,9 +151,36 @@ export async function startWorld(
     endedAlone: () => slots.flatMap(({ endedAlone }) => endedAlone),
     starts: () => slots.reduce((sum, slot) => sum + slot.starts, 0),
     stop: async () => {
+      unwatch();
       await Promise.all(slots.map((slot) => slot.stop()));
       await Promise.allSettled([kafka.stop(), postgres.stop(), temporal.stop()]);
     },
+  };
+}
+
+/**
+ * On a machine that is too busy SQLite can be left interrupted for good: each of the dev server's queries fails then. Whoever runs
+ * it would start it again, and so does this; it is an outage as any other.
+ */
+function restartedWhereSilent(
+  temporal: KillableTemporal,
+  doer: Doer,
+  report: (line: string) => void,
+): () => void {
+  let isOver = false;
+  const watch = async () => {
+    for (let silent = 0; !isOver; ) {
+      await sleep(5_000);
+      silent = !doer.uptime.isUp || (await temporal.answers()) ? 0 : silent + 1;
+      if (silent < 3 || isOver) continue;
+      report('temporal has not answered for a minute, and is started again');
+      await doer.perform('kill', 1_000);
+      silent = 0;
+    }
+  };
+  watch().catch((error) => report(`temporal could not be started again: ${messageOf(error)}`));
+  return () => {
+    isOver = true;
   };
 }
 

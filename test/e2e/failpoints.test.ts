@@ -209,6 +209,8 @@ describe('a worker that is killed', () => {
       // One session that is signalled often enough to continue as new.
       const last = records.at(-1) as Produced;
       const from = (last.value as { eventTime: number }).eventTime + minutes(1);
+      // However often: no window of the past ends meanwhile. One that brings nothing forth may be shown as open until its session wakes.
+      const stepMs = seconds(1);
       const hot: Produced[] = [];
       for (let i = 0; first.child.signalCode === null; i++) {
         const portion: Produced[] = [
@@ -216,7 +218,7 @@ describe('a worker that is killed', () => {
             partition: i % PARTITIONS,
             key: JSON.stringify({ id: `hot-${i}` }),
             value: {
-              eventTime: from + i * 3_000,
+              eventTime: from + i * stepMs,
               eventType: i === 0 ? 'cart' : 'view',
               productId: `p${i % 3}`,
               categoryId: 'c',
@@ -227,7 +229,7 @@ describe('a worker that is killed', () => {
               userSession: `${failpoint}-hot`,
             },
           },
-          ...nothings(from + i * 3_000 + 2_500),
+          ...nothings(from + (i + 0.8) * stepMs),
         ];
         await stall.produce(portion);
         hot.push(...portion);

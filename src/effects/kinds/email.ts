@@ -7,6 +7,7 @@ import { createTransport } from 'nodemailer';
 import SmtpTransport from 'nodemailer/lib/smtp-transport';
 import { z } from 'zod';
 import { CepError, messageOf } from '../../errors.js';
+import { ADDRESS_LENGTH_MAX, type Address, addressOf } from '../mail-address.js';
 import { certificateFault } from './connection-fault.js';
 import { type Delivery, DeliveryError, type DeliveryOutcome, type EffectKind } from './kind.js';
 import { kept } from './receiver.js';
@@ -28,11 +29,6 @@ const schema = z.strictObject({
   /** Values in it are escaped. */
   html: z.string().optional(),
 });
-
-interface Address {
-  readonly name: string;
-  readonly address: string;
-}
 
 interface Mail {
   readonly to: Address;
@@ -144,19 +140,6 @@ function oneLine(template: Text, variables: Variables): string {
     is: 'refused',
     reason: 'TEMPLATE',
   });
-}
-
-const ADDRESS_LENGTH_MAX = 254;
-const ADDRESS =
-  /^[^\s\p{Cc}@<>()[\]\\,;:"]+@[^\s\p{Cc}@<>()[\]\\,;:".]+(\.[^\s\p{Cc}@<>()[\]\\,;:".]+)*$/u;
-const NAMED = /^(?:"([^"\\<>\p{Cc}]*)"|([^"\\<>@,;:\p{Cc}]*))\s*<([^<>]+)>$/u;
-
-/** @returns null for anything but one address */
-function addressOf(text: string): Address | null {
-  const [, quoted, plain, inBrackets] = NAMED.exec(text.trim()) ?? [];
-  const address = inBrackets ?? text.trim();
-  if (address.length > ADDRESS_LENGTH_MAX || !ADDRESS.test(address)) return null;
-  return { name: (quoted ?? plain ?? '').trim(), address };
 }
 
 function shown({ name, address }: Address): string {

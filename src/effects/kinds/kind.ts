@@ -54,7 +54,7 @@ export interface Sender {
   readonly isIdempotent: boolean;
   /** @throws DeliveryError */
   send(delivery: Delivery): Promise<Answer>;
-  /** Text that would be sent, for dry runs and for `dead show`. @throws DeliveryError for a template that does not fit */
+  /** Text that would be sent, for dry runs. @throws DeliveryError for a template that does not fit */
   preview(delivery: Omit<Delivery, 'attempt' | 'timeoutMs' | 'signal'>): string;
   close?(): Promise<void>;
 }

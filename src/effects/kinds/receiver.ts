@@ -242,14 +242,14 @@ function meaningOf(status: number, isIdempotent: boolean): DeliveryOutcome['is']
   return status >= 500 ? 'unknown' : 'refused';
 }
 
-/** Of a header: seconds, or a date. */
+/** Of a header: seconds, or a date; null for what is no wait at all, which Temporal would take for a last try. */
 export function retryAfterOf(header: string | undefined, now: Timestamp): Millis | null {
   if (header === undefined) return null;
   const text = header.trim();
   // Each other form of a date is older than HTTP/1.1, and JavaScript finds dates in nearly anything.
   const date = text.endsWith(' GMT') ? Date.parse(text) : Number.NaN;
   const ms = /^\d+$/.test(text) ? seconds(Number(text)) : date - now;
-  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), RETRY_AFTER_MAX);
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MAX) : null;
 }
 
 /** What the ledger keeps of a body: text that any database takes. */

@@ -1,0 +1,175 @@
+// What comes between the tries of an effect, and behind it, through the shipped workflow on the time-skipping server: a purchase, a
+// night, a worker that dies, two chains that meet, somebody who cancels.
+
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Alert } from 'temporal-cep/worker';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EffectLedger } from '../../src/effects/ledger.js';
+import { startTimeSkipping } from '../../src/servers/test-server.js';
+import type { Store } from '../../src/store/index.js';
+import { days, hours, minutes } from '../../src/time.js';
+import {
+  EFFECT_WORKFLOW,
+  EFFECTS_QUERY,
+  type EffectInput,
+  type EffectProgress,
+  effectWorkflowId,
+} from '../../src/workflows/effect-messages.js';
+import { TASK_QUEUE } from '../../src/workflows/messages.js';
+import { createWorker, openStore, quietTemporal } from './support/built.js';
+
+let env: TestWorkflowEnvironment;
+let store: Store;
+let stop: () => Promise<void>;
+/** Tries, by the id of the effect. */
+const tries: string[] = [];
+/** Effects whose next try fails. */
+const failing = new Set<string>();
+/** Effects of which the worker dies once, when it is recorded that they were delivered. */
+const dying = new Set<string>();
+
+const sending =
+  (name: string) =>
+  async ({ id }: Alert) => {
+    tries.push(`${id}/${name}`);
+    if (failing.delete(`${id}/${name}`)) throw new Error('not now');
+  };
+const triesOf = (id: string) => tries.filter((each) => each === id).length;
+
+beforeAll(async () => {
+  quietTemporal();
+  env = await startTimeSkipping();
+  store = await openStore({ memory: true }, { migrate: true });
+  const effects: EffectLedger = {
+    ...store.effects,
+    attempted: async (id, how, now) => {
+      await store.effects.attempted(id, how, now);
+      if (how.state === 'delivered' && dying.delete(id)) throw new Error('the worker is gone');
+    },
+  };
+  const send = (name: string) => ({ kind: 'function', name });
+  const retry = { for: '1d', first: '1h', longest: '1h' };
+  const names = ['remind', 'mail', 'push', 'coupon', 'later'];
+  const worker = await createWorker({
+    journeys: new URL('support/journeys.ts', import.meta.url),
+    store: { ...store, effects },
+    effects: {
+      zone: 'UTC',
+      goals: { bought: { when: "event.eventType == 'purchase'" } },
+      effects: {
+        remind: {
+          ...{ send: send('remind'), goal: 'bought', retry },
+          quietHours: { from: '21:00', to: '08:00' },
+        },
+        mail: { send: send('mail'), retry, followUp: { after: '1d', effect: 'coupon' } },
+        push: { send: send('push'), retry, followUp: { after: '1d', effect: 'coupon' } },
+        coupon: { send: send('coupon'), retry },
+        later: { send: send('later'), delay: '30m' },
+      },
+    },
+    activities: Object.fromEntries(names.map((name) => [name, sending(name)])),
+    progressWaitMs: 0,
+    connection: env.nativeConnection,
+  });
+  const running = worker.run();
+  stop = async () => {
+    worker.shutdown();
+    await running;
+  };
+});
+afterAll(async () => {
+  await stop?.();
+  await store?.close();
+  await env?.teardown();
+});
+
+/** Lets time go on until it is so late. */
+async function untilHour(hour: number): Promise<void> {
+  const now = await env.currentTimeMs();
+  await env.sleep((hours(hour) - (now % days(1)) + days(1)) % days(1) || 1);
+}
+
+async function setOff(user: string, effects: string[]) {
+  const at = await env.currentTimeMs();
+  const alert: Alert = {
+    ...{ id: `alert-${user}`, journey: 'long', rule: 'cart-abandonment', ruleVersion: 1 },
+    ...{ key: user, userId: user, userSession: user, type: 'LEFT', message: 'left', at },
+    match: { cart: [{ userId: user }] },
+  };
+  const input: EffectInput = { alert, effects };
+  const options = { workflowId: effectWorkflowId(alert.id), taskQueue: TASK_QUEUE, args: [input] };
+  const handle = await env.client.workflow.start(EFFECT_WORKFLOW, options);
+  const records = async () =>
+    (await store.effects.ofAlert(alert.id)).map(({ effect, state, reason }) => [
+      effect,
+      state,
+      reason,
+    ]);
+  return { at, id: alert.id, handle, records };
+}
+
+test('a purchase between two tries: there is no second one', async () => {
+  await untilHour(10);
+  failing.add('alert-ann/remind');
+  const ann = await setOff('ann', ['remind']);
+  await env.sleep(minutes(30));
+  expect(await ann.records()).toEqual([['remind', 'failed', 'REFUSED']]);
+  await store.effects.goalReached('ann', 'bought', ann.at + minutes(20));
+  await env.sleep(hours(2));
+  expect(await ann.records()).toEqual([['remind', 'suppressed', 'GOAL_REACHED']]);
+  expect(triesOf('alert-ann/remind')).toBe(1);
+  const [told] = await ann.handle.query<EffectProgress[]>(EFFECTS_QUERY);
+  expect(told).toMatchObject({ state: 'not sent', why: 'GOAL_REACHED' });
+});
+
+test('quiet hours between two tries: the second one is in the morning', async () => {
+  await untilHour(20);
+  await env.sleep(minutes(30));
+  failing.add('alert-bob/remind');
+  const bob = await setOff('bob', ['remind']);
+  await env.sleep(hours(8));
+  expect(await bob.records()).toEqual([['remind', 'failed', 'REFUSED']]);
+  expect(triesOf('alert-bob/remind')).toBe(1);
+  await env.sleep(hours(5));
+  expect(await bob.records()).toEqual([['remind', 'delivered', null]]);
+  const [record] = await store.effects.ofAlert(bob.id);
+  expect(new Date(record?.endedAt ?? 0).getUTCHours()).toBe(8);
+});
+
+test('what was delivered before the worker died is followed by what follows', async () => {
+  dying.add('alert-cid/mail');
+  const cid = await setOff('cid', ['mail']);
+  await env.sleep(hours(2));
+  expect(await cid.records()).toEqual([
+    ['mail', 'delivered', null],
+    ['coupon', 'planned', null],
+  ]);
+  await env.sleep(days(1));
+  expect(await cid.records()).toContainEqual(['coupon', 'delivered', null]);
+  expect([triesOf('alert-cid/mail'), triesOf('alert-cid/coupon')]).toEqual([1, 1]);
+});
+
+test('what follows on two effects is sent once', async () => {
+  const dot = await setOff('dot', ['mail', 'push']);
+  await env.sleep(days(2));
+  expect(await dot.records()).toEqual([
+    ['mail', 'delivered', null],
+    ['push', 'delivered', null],
+    ['coupon', 'delivered', null],
+  ]);
+  expect(triesOf('alert-dot/coupon')).toBe(1);
+  expect(await dot.handle.result()).toMatchObject([
+    { effect: 'mail', state: 'delivered' },
+    { effect: 'push', state: 'delivered' },
+    { effect: 'coupon', state: 'delivered' },
+  ]);
+});
+
+test('who cancels the workflow ends what waits, and the ledger has it', async () => {
+  const eve = await setOff('eve', ['later']);
+  await env.sleep(minutes(1));
+  await eve.handle.cancel();
+  await expect(eve.handle.result()).rejects.toThrow('cancelled');
+  expect(await eve.records()).toEqual([['later', 'suppressed', 'CANCELLED']]);
+  expect(triesOf('alert-eve/later')).toBe(0);
+});
