@@ -42,7 +42,10 @@ async function validate(
   const classes = (conditions === undefined ? beside : await setOf(conditions))?.conditions;
   const findings = files.flatMap((file) => {
     const document = readRuleSetFile(file);
-    return validateRuleSet(document, classes, beside?.journeys).map((finding) => ({ file, ...finding }));
+    return validateRuleSet(document, classes, beside?.journeys).map((finding) => ({
+      file,
+      ...finding,
+    }));
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   if (json) print(JSON.stringify(findings));
