@@ -169,4 +169,4 @@ test('as the documentation has it: beside a module with the journeys, and not be
     code: 1,
     text: `temporal-cep: ${FIVE}: $.rules[0].id: ${inModule}; and 4 errors more: temporal-cep rules validate ${FIVE} --journeys ${WITH_RULES} says it all`,
   });
-});
+}, 300_000);
