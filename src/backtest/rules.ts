@@ -26,6 +26,6 @@ export async function loadRules(
 }
 
 /** The conditions that a journeys module registers. */
-export async function loadConditions(module: string): Promise<ConditionClasses> {
+async function loadConditions(module: string): Promise<ConditionClasses> {
   return (await loadJourneys(module)).journeys.set.conditions ?? {};
 }

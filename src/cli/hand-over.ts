@@ -71,7 +71,7 @@ export async function runHandOver(flags: HandOverFlags, topic: string): Promise<
         journeys,
         known: {
           classes: (journeys.set.conditions ?? {}) as ConditionClasses,
-          journeys: new Set(journeys.byId.keys()),
+          journeys: journeys.set.journeys,
           effects: null,
         },
         past: {

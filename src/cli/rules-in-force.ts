@@ -122,7 +122,7 @@ export async function discoverRules(options: {
       ...(tablesIn && { tablesIn }),
       tables: flags.ruleTable.map((table) => ({ ...table, onChange: flags.ruleChange })),
       classes: (journeys.set.conditions ?? {}) as ConditionClasses,
-      journeys: journeys.byId.keys(),
+      journeys: journeys.set.journeys,
       log,
       onRevision: take,
     });

@@ -21,6 +21,8 @@ export interface GoalWatchDeps {
 
 export class GoalWatch {
   readonly #deps: GoalWatchDeps;
+  /** Goals that could not be told at the last try: while there are any, one line in the log is enough. */
+  #failing = 0;
 
   constructor(deps: GoalWatchDeps) {
     this.#deps = deps;
@@ -39,13 +41,24 @@ export class GoalWatch {
 
   async #record({ goal, userId }: ReachedGoal, at: Timestamp): Promise<void> {
     const { ledger, tell, log } = this.#deps;
+    let isFailing = false;
     for (let waitMs = RETRY_MIN_MS; ; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
       try {
         const waiting = await ledger.goalReached(userId, goal, at);
         await Promise.all(waiting.map((workflowId) => tell(workflowId, goal, at)));
+        if (isFailing) this.#failing--;
+        if (isFailing && this.#failing === 0) log.info('goals are told again');
         return;
       } catch (error) {
-        log.warn('a goal could not be told yet', { goal, reason: messageOf(error) });
+        if (!isFailing && this.#failing === 0) {
+          const reason = messageOf(error);
+          log.warn('a goal could not be told yet: it and those after it are tried again', {
+            goal,
+            reason,
+          });
+        }
+        if (!isFailing) this.#failing++;
+        isFailing = true;
         // Nobody waits for this timer when the process ends: the event is read again.
         await sleep(waitMs, undefined, { ref: false });
       }

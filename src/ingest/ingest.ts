@@ -38,6 +38,8 @@ import { routeEvent, routeNamed } from './route.js';
 
 /** Rejects under way, above which reading pauses. */
 const REJECTING_MAX = 1_000;
+/** Records read while goals wait to be told, above which reading pauses: none of them is forgotten before the goals are told. */
+const BEHIND_GOALS_MAX = 10_000;
 const PARK_AGAIN_MS: Millis = seconds(1);
 /** How often it is looked whether parked sessions are so still. */
 const PARKED_LOOK_MS: Millis = seconds(5);
@@ -164,7 +166,12 @@ export class Ingestor {
   #isOver = false;
   /** Rejects that are not yet where they go. */
   #rejecting = 0;
-  #rejected: () => void = () => {};
+  /** Events that have reached goals of which not all who wait have been told. */
+  #reaching = 0;
+  /** Records read since there was none of those. */
+  #behindGoals = 0;
+  /** Wakes who waits for rejects or goals. */
+  #wake: () => void = () => {};
   #publishing: Promise<void> | null = null;
   /** Sessions that must hear of the end. */
   readonly #fed = new Map<string, SessionRef>();
@@ -333,13 +340,17 @@ export class Ingestor {
       else {
         const partition = this.#partitionOf(next.value) ?? (await this.#claim(next.value));
         if (partition) this.#take(next.value, partition);
+        if (this.#reaching > 0) this.#behindGoals++;
       }
       if (this.#outlet.held > heldMax) await this.#outlet.room(heldMax);
-      while (this.#rejecting > REJECTING_MAX && !this.#isStopped) {
+      while (
+        (this.#rejecting > REJECTING_MAX || this.#behindGoals > BEHIND_GOALS_MAX) &&
+        !this.#isStopped
+      ) {
         await Promise.race([
           this.#stopped,
           new Promise<void>((resolve) => {
-            this.#rejected = resolve;
+            this.#wake = resolve;
           }),
         ]);
       }
@@ -525,7 +536,7 @@ export class Ingestor {
   #rejectLate(message: string, event: CepEvent, settle: () => void): void {
     Promise.all([
       this.#reject(this.#late, 'LATE', message, event, event.data),
-      this.#options.goals?.reached(event),
+      this.#reached(event),
     ])
       .then(settle)
       .catch((failure) => this.#fail(failure));
@@ -584,7 +595,7 @@ export class Ingestor {
           .then(() => tracker.settle(record))
           .catch((failure) => this.#fail(failure));
       }
-      const goals = this.#options.goals?.reached(event);
+      const goals = this.#reached(event);
       if (goals) {
         tracker.awaits(record);
         goals.then(() => tracker.settle(record)).catch((failure) => this.#fail(failure));
@@ -597,6 +608,19 @@ export class Ingestor {
       }
       tracker.settle(record);
     }
+  }
+
+  /** Resolves when the goals that the event has reached are told; null where it has reached none. */
+  #reached(event: CepEvent): Promise<void> | null {
+    const told = this.#options.goals?.reached(event) ?? null;
+    if (told === null) return null;
+    this.#reaching++;
+    return told.then(() => {
+      this.#reaching--;
+      if (this.#reaching > 0) return;
+      this.#behindGoals = 0;
+      this.#wake();
+    });
   }
 
   #silence(look: EndOfLog): void {
@@ -646,9 +670,9 @@ export class Ingestor {
       this.#release(order);
     }
     await this.#outlet.drain();
-    while (this.#rejecting > 0) {
+    while (this.#rejecting > 0 || this.#reaching > 0) {
       await new Promise<void>((resolve) => {
-        this.#rejected = resolve;
+        this.#wake = resolve;
       });
     }
     if (endWatermark === 'none') return;
@@ -886,7 +910,7 @@ export class Ingestor {
     const reject = { source, partition, offset, reason, message, record };
     await sink(journey === undefined ? reject : { ...reject, journey });
     this.#rejecting--;
-    this.#rejected();
+    this.#wake();
   }
 
   #snapshot(): IngestCounts {

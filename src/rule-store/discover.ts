@@ -6,7 +6,8 @@
 //   D3. A table is taken for empty when it was found so twice.
 //   D4. Several may run at once, over the same tables: who finds that somebody has published since it began to read reads again, so
 //       that an older reading never follows a newer one. Only who sees a change publishes; the others take over what there is.
-//   D5. They may read different tables: what the tables of others have brought stays as those say.
+//   D5. They may read different tables: what the tables of others have brought stays as those say. Of an id a journey has one rule,
+//       whoever brought it: the module's, else that of the own table, which all read, else the one that was there first.
 //   D6. A revision in force that the database has lost is written again: sessions ask for it, and a new one needs a number above it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import { assert } from '../assert.js';
 import { CepError, type CepErrorCode, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ConditionClasses } from '../rules/conditions.js';
+import type { DefinedJourney } from '../rules/journey.js';
 import type { RuleRevision } from '../rules/revision.js';
 import type { Millis } from '../time.js';
 import { type FlinkTable, type ReadRow, readFlinkTable } from './flink-table.js';
@@ -30,8 +32,8 @@ export interface DiscovererOptions {
   readonly tablesIn?: RuleDatabase;
   /** The conditions that patterns may name; none by default. */
   readonly classes?: ConditionClasses;
-  /** The journeys that a module defines. A rule of another one has to have a key. */
-  readonly journeys: Iterable<string>;
+  /** The journeys that a module defines, with its own rules: a row must not have one of those too. A rule of another journey has to have a key. */
+  readonly journeys: readonly DefinedJourney[];
   /** Registered effects. By default rules may name any. */
   readonly effects?: Iterable<string>;
   /** Between two polls; default 500. */
@@ -83,6 +85,8 @@ export class RuleDiscoverer {
   /** Of the rows that were judged last and published, if they had to be. */
   #settled: string | null = null;
   #faults: string | null = null;
+  /** Whether one of those rows is not in force for the sake of a rule that others have brought. */
+  #gaveWay = false;
   /** Whether the store itself did not do what was asked of it at the last poll. */
   #isStoreAway = false;
 
@@ -91,7 +95,7 @@ export class RuleDiscoverer {
     const { store, tables = [], tablesIn = store.database, effects } = options;
     this.#judge = new Judge({
       classes: options.classes ?? {},
-      journeys: new Set(options.journeys),
+      journeys: options.journeys,
       effects: effects === undefined ? null : new Set(effects),
     });
     const reading = (table: string, read: Reading['read']): Reading => ({
@@ -230,17 +234,21 @@ export class RuleDiscoverer {
     }
     const isCurrent = head?.revision === this.#current?.revision;
     const last = isCurrent ? this.#current : await store.newestRevision();
-    const { rules: ours, faults } = this.#judge.judge(tables, last?.rules ?? []);
-    // D5.
-    const isOurs = new Set(this.#readings.map(({ table }) => table));
-    const others = (last?.rules ?? []).filter(({ table }) => !isOurs.has(table));
-    const rules = [...ours, ...others].sort(inOrder);
+    const judged = this.#judge.judge(tables, last?.rules ?? []);
+    const rules = [...judged.rules].sort(inOrder);
     const published = await store.publishRevision(rules, head?.revision ?? 0);
     // D4: somebody has published since. The next poll reads again.
     if (contentHash(published.rules) !== contentHash(rules)) return failure;
     this.#accept(published);
-    await this.#quarantine(faults);
+    for (const { table, row } of judged.displaced) {
+      this.#options.log.warn(
+        'A rule of a table that is not read here is out of force: the journeys module or the table of rules has one of that id',
+        { table, rule: row.id, journey: row.journey },
+      );
+    }
+    await this.#quarantine(judged.faults);
     this.#settled = fingerprint;
+    this.#gaveWay = judged.gaveWay;
     return failure;
   }
 
@@ -260,6 +268,8 @@ export class RuleDiscoverer {
     if (!head || head.revision <= (this.#current?.revision ?? 0)) return;
     const newest = await this.#options.store.newestRevision();
     if (newest) this.#accept(newest);
+    // D5: the rule that it gave way to may be gone.
+    if (this.#gaveWay) this.#settled = null;
   }
 
   #accept(revision: RuleRevision): void {

@@ -1,8 +1,10 @@
 // From rows to rules in force: what is good goes in, what is not stays as it last was.
 
 import { messageOf } from '../errors.js';
+import { definesRule } from '../rules/journey.js';
 import type { RuleInForce } from '../rules/revision.js';
 import type { ReadRow } from './flink-table.js';
+import { RULE_TABLE } from './rule-store.js';
 import { faultOf, invalid, type Known, type RuleFault, ruleInForce } from './table-row.js';
 
 /** The rows of a table as they were read. */
@@ -12,8 +14,13 @@ export interface TableRows {
 }
 
 export interface Judgement {
+  /** Of these tables, and of those that others read. */
   readonly rules: readonly RuleInForce[];
   readonly faults: readonly RuleFault[];
+  /** Rules of tables that others read, which are no longer in force: the module or the table of rules has one of their id. */
+  readonly displaced: readonly RuleInForce[];
+  /** Whether a row is not in force because a table that others read has brought a rule of its id. */
+  readonly gaveWay: boolean;
 }
 
 type Checked = { readonly rule: RuleInForce } | { readonly error: unknown };
@@ -28,11 +35,24 @@ export class Judge {
   }
 
   /**
-   * Says which rules are in force. Of two with one journey and id, the one of the earlier table is.
+   * Says which rules are in force. Of two with one journey and id, the one of the earlier table is; a rule that stays as a table of
+   * others has brought it goes before all but those of the table of rules, which everybody reads.
    *
-   * @param last - the rules in force until now: a bad row leaves its rule as it is there
+   * @param last - the rules in force until now: a bad row leaves its rule as it is there, and so do tables that are not read here
    */
   judge(tables: readonly TableRows[], last: readonly RuleInForce[]): Judgement {
+    const read = new Set(tables.map(({ table }) => table));
+    // One that the module has by now must not go on beside it.
+    const isTheModules = ({ row }: RuleInForce) =>
+      definesRule(this.#known.journeys, row.journey, row.id);
+    const kept = last.filter((rule) => !isTheModules(rule));
+    const others = last.filter(({ table }) => !read.has(table));
+    const ofOthers = new Map(
+      others
+        .filter((rule) => !isTheModules(rule))
+        .map((rule) => [nameOf(rule.row.journey, rule.row.id), rule]),
+    );
+    let gaveWay = false;
     const checked = new Map<string, Checked>();
     const rules = new Map<string, { rule: RuleInForce; table: string }>();
     const keys = new Map<string, string>();
@@ -57,6 +77,15 @@ export class Judge {
               row.id,
             );
           }
+          const first = table === RULE_TABLE ? undefined : ofOthers.get(name);
+          if (first) {
+            gaveWay = true;
+            throw invalid(
+              '$.id',
+              `the table ${first.table}, which another ingestor reads or has read, has a rule of that id for journey "${row.journey}": rename this one, or delete that one while an ingestor reads it`,
+              row.id,
+            );
+          }
           const key = keys.get(row.journey);
           if (rule.key !== undefined && key !== undefined && key !== rule.key) {
             throw invalid(
@@ -75,13 +104,18 @@ export class Judge {
     }
     // Last, so that a bad row takes no good one's place.
     for (const { table, row } of bad) {
-      const rule = lastGood(row, last);
+      const rule = lastGood(row, kept);
       if (rule === undefined) continue;
       const name = nameOf(rule.row.journey, row.id);
       if (!rules.has(name)) rules.set(name, { rule, table });
     }
     this.#checked = checked;
-    return { rules: [...rules.values()].map(({ rule }) => rule), faults };
+    for (const [name, rule] of ofOthers) {
+      if (!rules.has(name)) rules.set(name, { rule, table: rule.table });
+    }
+    const inForce = [...rules.values()].map(({ rule }) => rule);
+    const displaced = others.filter((rule) => !inForce.includes(rule));
+    return { rules: inForce, faults, displaced, gaveWay };
   }
 
   #check(row: ReadRow, table: string): Checked {

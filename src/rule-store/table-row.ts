@@ -2,6 +2,7 @@
 
 import { CepError, messageOf, RuleError } from '../errors.js';
 import type { ConditionClasses } from '../rules/conditions.js';
+import { type DefinedJourney, definesRule, inModule } from '../rules/journey.js';
 import type { OnChange, RuleInForce, RuleStart } from '../rules/revision.js';
 import { jsonOf, type RuleRow, readRuleRow, ruleOf } from '../rules/rule-set.js';
 
@@ -61,7 +62,7 @@ export function ruleRowOf(row: TableRow): RuleRow & { pattern: Record<string, un
 export interface Known {
   readonly classes: ConditionClasses;
   /** Journeys that a module defines. */
-  readonly journeys: ReadonlySet<string>;
+  readonly journeys: readonly DefinedJourney[];
   /** Registered effects; any where it is null. */
   readonly effects: ReadonlySet<string> | null;
 }
@@ -83,9 +84,9 @@ export function ruleInForce(
   const onChange = onChangeOf(row);
   const rule = ruleRowOf(row);
   ruleOf(rule, classes);
-  const isKnown = journeys.has(journey);
+  const isKnown = journeys.some((defined) => defined.id === journey);
   if (!isKnown && !key) {
-    const names = [...journeys].join(', ');
+    const names = journeys.map((defined) => defined.id).join(', ');
     throw invalid(
       '$.journey',
       `no journey is called "${journey}": ${names ? `name one of ${names}, or ` : ''}give the row a key, the field of events that says whose they are`,
@@ -95,6 +96,7 @@ export function ruleInForce(
   if (!/^[\w.-]+$/.test(journey)) {
     throw invalid('$.journey', `"${journey}": use letters, digits, "-", "_" and "." only`, id);
   }
+  if (definesRule(journeys, journey, id)) throw invalid('$.id', inModule(journey), id);
   for (const [effect, path] of effectsOf(rule)) {
     if (effects === null || effects.has(effect)) continue;
     const names = [...effects].join(', ') || 'none is registered';

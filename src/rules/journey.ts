@@ -21,6 +21,25 @@ export interface JourneyDefinition<E = unknown> extends Omit<Journey<E>, 'rules'
   readonly rules?: readonly Rule<E>[];
 }
 
+/** What of a module's journey those need to know who bring it rules from elsewhere. */
+export type DefinedJourney = Pick<Journey, 'id'> & {
+  readonly rules: readonly Pick<Rule, 'id'>[];
+};
+
+/** Whether a journeys module has the rule itself. One from elsewhere beside it would run twice, and alerts of both have ids of their own. */
+export function definesRule(
+  journeys: readonly DefinedJourney[],
+  journey: string,
+  rule: string,
+): boolean {
+  return journeys.some(({ id, rules }) => id === journey && rules.some((each) => each.id === rule));
+}
+
+/** What is said to whoever brings such a rule. */
+export function inModule(journey: string): string {
+  return `the journeys module has a rule of that id for journey "${journey}": take it out there, or rename this one`;
+}
+
 export type FieldType = 'string' | 'number' | 'boolean';
 
 /** The default export of a journeys module: what the records look like, and the journeys over them. */

@@ -7,6 +7,7 @@ import type { PatternNode } from '../pattern/pattern.js';
 import { warningsOf } from '../pattern/warnings.js';
 import type { ConditionClasses } from './conditions.js';
 import { fromDialect } from './flink-dialect.js';
+import { type DefinedJourney, definesRule, inModule } from './journey.js';
 import { journeysOfDocument, type RuleRow, readRuleSet, ruleOf } from './rule-set.js';
 import { unreachableStages } from './unreachable.js';
 
@@ -25,9 +26,14 @@ export interface Finding {
  * Checks a rule set document.
  *
  * @param classes - the conditions that its patterns may name
+ * @param journeys - of the module beside which its rules are to run; by default they run by themselves
  * @returns errors first; none of either for a document that is as it should be
  */
-export function validateRuleSet(json: unknown, classes: ConditionClasses = {}): Finding[] {
+export function validateRuleSet(
+  json: unknown,
+  classes: ConditionClasses = {},
+  journeys: readonly DefinedJourney[] = [],
+): Finding[] {
   const findings: Finding[] = [];
   let document: ReturnType<typeof readRuleSet>;
   try {
@@ -45,6 +51,10 @@ export function validateRuleSet(json: unknown, classes: ConditionClasses = {}): 
   const hasSchema = document.fields !== undefined && Object.keys(document.fields).length > 0;
   for (const [i, row] of document.rules.entries()) {
     const path = `$.rules[${i}]`;
+    if (definesRule(journeys, row.journey, row.id)) {
+      const message = inModule(row.journey);
+      findings.push({ severity: 'error', path: `${path}.id`, rule: row.id, message });
+    }
     try {
       const { pattern } = ruleOf(row, classes);
       const warn = (message: string, at = `${path}.pattern`) =>

@@ -133,7 +133,7 @@ async function startSystem(engine: keyof typeof DATABASES) {
     store: rules,
     tables: FLINK_RULES.map((_, i) => ({ table: `rds_demo${i + 1}`, journey: `demo${i + 1}` })),
     classes: journeys.set.conditions as ConditionClasses,
-    journeys: journeys.byId.keys(),
+    journeys: journeys.set.journeys,
     log,
     onRevision: take,
   });

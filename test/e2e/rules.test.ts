@@ -10,6 +10,8 @@ import { environment, ROOT, run } from './support/cli.js';
 
 const folder = temporaryFolder();
 const FIVE = join(ROOT, 'examples/five.json');
+const MODULE = join(ROOT, 'examples/table-journeys.ts');
+const WITH_RULES = join(ROOT, 'examples/journeys.ts');
 const cheaper = join(folder, 'cheaper.json');
 writeFileSync(cheaper, readFileSync(FIVE, 'utf8').replace('200.0', '100.0'));
 
@@ -139,3 +141,32 @@ test('without a server they are kept in the folder of the one process', async ()
     /^temporal-cep: rules are kept in a database/,
   );
 });
+
+test('as the documentation has it: beside a module with the journeys, and not beside one with the rules', async () => {
+  const at = ['--data-folder', join(folder, 'documented')];
+  const rules = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run(['rules', ...args]);
+    return { code, text: (stdout + stderr).trim() };
+  };
+  expect(await rules('validate', FIVE, '--journeys', MODULE)).toEqual({
+    code: 0,
+    text: '0 errors, 0 warnings',
+  });
+  expect((await rules('apply', FIVE, '--journeys', MODULE, ...at)).text).toMatch(
+    /5 rules written, 0 as before$/,
+  );
+  expect((await rules('on', 'cart-abandonment', ...at)).text).toBe(
+    'cart-abandonment: version 1 is on',
+  );
+
+  const inModule =
+    'the journeys module has a rule of that id for journey "shopping": take it out there, or rename this one';
+  const found = await rules('validate', FIVE, '--journeys', WITH_RULES);
+  expect(found.code).toBe(1);
+  expect(found.text).toContain(`error at $.rules[0].id (cart-abandonment): ${inModule}`);
+  expect(found.text).toMatch(/5 errors, 0 warnings$/);
+  expect(await rules('apply', FIVE, '--journeys', WITH_RULES, ...at)).toEqual({
+    code: 1,
+    text: `temporal-cep: ${FIVE}: $.rules[0].id: ${inModule}; and 4 errors more: temporal-cep rules validate ${FIVE} --journeys ${WITH_RULES} says it all`,
+  });
+}, 300_000);

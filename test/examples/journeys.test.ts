@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import usefulJourneys, { type Click } from '../../examples/journeys.js';
 import literalJourneys, * as literal from '../../examples/literal-journeys.js';
+import tableJourneys from '../../examples/table-journeys.js';
 import { compile } from '../../src/automaton/compile.js';
 import type { CepEvent, EventData } from '../../src/event.js';
 import { type CompiledJourneys, compileJourneys } from '../../src/rules/compiled.js';
@@ -12,6 +13,7 @@ import { decode } from '../../src/rules/decode.js';
 import { parseDocument } from '../../src/rules/document.js';
 import type { JourneySet } from '../../src/rules/journey.js';
 import type { Alert } from '../../src/rules/rule.js';
+import { journeysOfDocument } from '../../src/rules/rule-set.js';
 import { Session } from '../../src/rules/session.js';
 import {
   differenceOf,
@@ -357,4 +359,20 @@ describe('payment', () => {
     const all = alertsOf(useful, clicks(created, paid(1), { at: 2 }));
     expect(all.map(({ journey, rule }) => `${journey}/${rule}`)).toEqual(['order/payment']);
   });
+});
+
+test('the journeys for rules from a table are those of the rule set, without its rules', () => {
+  const five = JSON.parse(
+    readFileSync(new URL('../../examples/five.json', import.meta.url), 'utf8'),
+  );
+  const types = ['view', 'cart', 'purchase', 'create', 'pay', 'other'];
+  const inShort = ({ journeys, ...set }: JourneySet) => ({
+    ...{ eventTime: set.eventTime, eventId: set.eventId, fields: set.fields },
+    journeys: journeys.map(({ id, description, key, accepts }) => ({
+      ...{ id, description, key },
+      accepted: types.filter((eventType) => accepts?.({ eventType })),
+    })),
+  });
+  expect(inShort(tableJourneys as JourneySet)).toEqual(inShort(journeysOfDocument(five)));
+  expect(tableJourneys.journeys.flatMap(({ rules }) => rules)).toEqual([]);
 });

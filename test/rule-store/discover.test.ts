@@ -144,7 +144,7 @@ describe.each(ENGINES)('%s', (engine) => {
       await at.run(flinkRow(table, id, 3, JSON.stringify(pattern), `shop.Notify${i}`));
     }
     const { first, until } = await discover(at, {
-      journeys: ['shopping'],
+      journeys: [{ id: 'shopping', rules: [] }],
       tables: [
         { table: 'rds_demo1', journey: 'shopping' },
         { table: 'rds_demo2', journey: 'shopping', onChange: 'reset' },
@@ -286,7 +286,7 @@ describe.each(ENGINES)('%s', (engine) => {
       rule('h', { state: 'on', pattern: '"text"' }),
     ]);
     const { first } = await discover(at, {
-      journeys: ['known'],
+      journeys: [{ id: 'known', rules: [] }],
       tables: [{ table: 'flink', journey: 'shopping', key: 'userSession' }],
     });
     expect(inShort(first)).toEqual([
@@ -322,6 +322,96 @@ describe.each(ENGINES)('%s', (engine) => {
         'the table cep_rules has a rule of that id for journey "shopping": rename one',
       ],
     ]);
+  });
+
+  test('a rule that the journeys module has too is not in force a second time', async () => {
+    const journeys = [{ id: 'shopping', rules: [{ id: 'a' }] }];
+    await at.run(flinkTable('flink'));
+    await at.run(flinkRow('flink', 'old', 1, patternOf('view')));
+    await at.store.append([rule('a', { state: 'on' }), rule('b', { state: 'on' })]);
+    // The table had it first: whoever knows the module takes it out of force.
+    const tables = [{ table: 'flink', journey: 'shopping', key: 'userSession' }];
+    const { first: before, discoverer } = await discover(at, { tables });
+    expect(inShort(before)).toHaveLength(3);
+    await discoverer.stop();
+    const { first, until } = await discover(at, { journeys, tables });
+    expect(inShort(first)).toEqual(['shopping/b 1 on view', 'shopping/old 1 on view']);
+    expect(await at.store.faults()).toMatchObject([
+      {
+        table: 'cep_rules',
+        id: 'a',
+        code: 'RULE_INVALID',
+        path: '$.id',
+        message:
+          '$.id: the journeys module has a rule of that id for journey "shopping": take it out there, or rename this one',
+      },
+    ]);
+    // Off, or another journey's, it is in nobody's way.
+    await at.store.append([{ id: 'a', journey: 'other', author: 'ann' }]);
+    expect(await until(3)).toContain('other/a 2 on view');
+    await expect.poll(() => at.store.faults(), WAIT).toEqual([]);
+    await at.store.append([{ id: 'a', journey: 'shopping', state: 'off', author: 'ann' }]);
+    await until(4);
+    expect(await at.store.faults()).toEqual([]);
+    // Nor is one that a table brought which nobody reads any more.
+    const { first: last, logged } = await discover(at, {
+      journeys: [{ id: 'shopping', rules: [{ id: 'a' }, { id: 'old' }] }],
+    });
+    expect(inShort(last)).toEqual(['shopping/b 1 on view']);
+    expect(logged.filter((line) => line.startsWith('warn'))).toEqual([
+      'warn: A rule of a table that is not read here is out of force: the journeys module or the table of rules has one of that id (flink)',
+    ]);
+  });
+
+  test("a row that is copied from a table of Flink's takes its place, whoever still reads that", async () => {
+    await at.run(flinkTable('flink'));
+    await at.run(flinkRow('flink', 'a', 1, patternOf('view'), 'coupon'));
+    const tables = [{ table: 'flink', journey: 'shopping', key: 'userSession' }];
+    const before = await discover(at, { tables });
+    const { first, until, logged } = await discover(at);
+    expect(first.rules.map(({ table }) => table)).toEqual(['flink']);
+    await before.discoverer.stop();
+    await at.store.append([rule('a', { state: 'on', function: 'coupon', onMatch: null })]);
+    expect(await until(2)).toEqual(['shopping/a 1 on view']);
+    expect((await at.store.newestRevision())?.rules.map(({ table }) => table)).toEqual([
+      'cep_rules',
+    ]);
+    expect(logged.filter((line) => line.startsWith('warn'))).toEqual([
+      'warn: A rule of a table that is not read here is out of force: the journeys module or the table of rules has one of that id (flink)',
+    ]);
+    // Who reads both says the same, and what is wrong with the row.
+    const after = await discover(at, { tables });
+    expect(after.first.revision).toBe(2);
+    expect((await at.store.faults()).map(({ table, id }) => `${table} ${id}`)).toEqual(['flink a']);
+    await at.store.append([{ id: 'a', state: 'off', author: 'ann' }]);
+    await expect
+      .poll(async () => (await at.store.newestRevision())?.rules.map(({ table }) => table), WAIT)
+      .toEqual(['flink']);
+  });
+
+  test('of two tables that different ingestors read, the one that brought an id first has it', async () => {
+    for (const name of ['one', 'two']) await at.run(flinkTable(name));
+    await at.run(flinkRow('one', 'a', 1, patternOf('view')));
+    await at.run(flinkRow('two', 'a', 1, patternOf('view')));
+    await at.run(flinkRow('two', 'b', 1, patternOf('cart')));
+    const of = (table: string) => [{ table, journey: 'shopping', key: 'userSession' }];
+    const one = await discover(at, { tables: of('one') });
+    const two = await discover(at, { tables: of('two') });
+    const inForce = async () =>
+      (await at.store.newestRevision())?.rules.map(({ row, table }) => `${table} ${row.id}`);
+    expect(await inForce()).toEqual(['one a', 'two b']);
+    expect((await at.store.faults()).map(({ table, message }) => `${table} ${message}`)).toEqual([
+      'two $.id: the table one, which another ingestor reads or has read, has a rule of that id for journey "shopping": rename this one, or delete that one while an ingestor reads it',
+    ]);
+    await two.polls(3);
+    expect(two.discoverer.counters.revision).toBe(2);
+    // As the remedy has it: the row that gave way need not change.
+    await at.run(`delete from one where id = 'a'`);
+    await expect.poll(inForce, WAIT).toEqual(['two a', 'two b']);
+    await expect.poll(() => at.store.faults(), WAIT).toEqual([]);
+    const { revision } = one.discoverer.counters;
+    await one.polls(3);
+    expect(one.discoverer.counters.revision - revision).toBeLessThanOrEqual(1);
   });
 
   test('a table is empty when it was found so twice', async () => {

@@ -39,6 +39,20 @@ test('nothing is wrong with the five', () => {
   expect(validateRuleSet(five)).toEqual([]);
 });
 
+test('a rule that the module beside it has too is refused, with whatever else is wrong', () => {
+  const beside = [
+    { id: 'shop', rules: [{ id: 'a' }, { id: 'b' }] },
+    { id: 'other', rules: [{ id: 'c' }] },
+  ];
+  const rules = [rule('a', good), rule('b', pattern('eventType = 3')), rule('c', good)];
+  const findings = validateRuleSet(ruleSet(rules), {}, beside);
+  expect(findings.map(({ path, message }) => `${path}: ${message}`)).toEqual([
+    '$.rules[0].id: the journeys module has a rule of that id for journey "shop": take it out there, or rename this one',
+    '$.rules[1].id: the journeys module has a rule of that id for journey "shop": take it out there, or rename this one',
+    expect.stringContaining('it assigns'),
+  ]);
+});
+
 test('every rule that is refused is told of, and those that are fine are not', () => {
   expect(
     found(

@@ -9,7 +9,7 @@ import {
   type StoredRule,
 } from '../../../rule-store/rule-store.js';
 import type { RuleState } from '../../../rule-store/table-row.js';
-import type { ConditionClasses } from '../../../rules/conditions.js';
+import type { JourneySet } from '../../../rules/journey.js';
 import type { OnChange } from '../../../rules/revision.js';
 import { readRuleSet } from '../../../rules/rule-set.js';
 import { validateRuleSet } from '../../../rules/validate.js';
@@ -152,14 +152,11 @@ export function changeText({ id, kind, diff }: Change): string {
 /**
  * The rules of files, as edits that have everything a file says.
  *
- * @throws CepError `RULE_INVALID` for what `rules validate` finds, for a rule that is there twice, and for `accepts`
+ * @throws CepError `RULE_INVALID` for what `rules validate` finds (a rule of the module among it), for a rule that is there twice, and for `accepts`
  */
 export async function editsOf(files: readonly string[], flags: FileFlags): Promise<RuleEdit[]> {
   const module = flags.journeys ? (await loadJourneys(flags.journeys)).journeys.set : null;
-  const defined = new Set(module?.journeys.map(({ id }) => id));
-  const edits = files.flatMap((file) =>
-    editsOfFile(file, module?.conditions ?? {}, defined, flags.ignoreAccepts ?? false),
-  );
+  const edits = files.flatMap((file) => editsOfFile(file, module, flags));
   const ids = new Set<string>();
   for (const { id } of edits) {
     if (ids.has(id)) {
@@ -176,18 +173,20 @@ export async function editsOf(files: readonly string[], flags: FileFlags): Promi
 
 function editsOfFile(
   file: string,
-  classes: ConditionClasses,
-  defined: ReadonlySet<string>,
-  ignoresAccepts: boolean,
+  module: JourneySet | null,
+  { journeys: path, ignoreAccepts }: FileFlags,
 ): RuleEdit[] {
   const json = readRuleSetFile(file);
-  const errors = validateRuleSet(json, classes).filter(({ severity }) => severity === 'error');
+  const errors = validateRuleSet(json, module?.conditions, module?.journeys).filter(
+    ({ severity }) => severity === 'error',
+  );
   const [first] = errors;
   if (first) {
+    const beside = path === undefined ? '' : ` --journeys ${path}`;
     const more = errors.length > 1 ? `; and ${counted(errors.length - 1, 'error')} more` : '';
     throw new CepError(
       'RULE_INVALID',
-      `${file}: ${first.path}: ${first.message}${more}: temporal-cep rules validate ${file} says it all`,
+      `${file}: ${first.path}: ${first.message}${more}: temporal-cep rules validate ${file}${beside} says it all`,
       { details: { file, path: first.path, rule: first.rule } },
     );
   }
@@ -196,8 +195,8 @@ function editsOfFile(
   return rules.map((rule): RuleEdit => {
     const { id, version, pattern, onMatch, onTimeout } = rule;
     const journey = of.get(rule.journey);
-    const isDefined = defined.has(rule.journey);
-    if (journey?.accepts && !isDefined && !ignoresAccepts) {
+    const isDefined = module?.journeys.some(({ id }) => id === rule.journey) ?? false;
+    if (journey?.accepts && !isDefined && !ignoreAccepts) {
       throw new CepError(
         'RULE_INVALID',
         `${file}: journey "${rule.journey}" has "accepts", which a row can't have: name the module that defines the journey with --journeys, or leave it out with --ignore-accepts and have the rules see every event of the key`,

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
-import { loadConditions } from '../../../backtest/rules.js';
 import { counted } from '../../../counted.js';
+import { loadJourneys } from '../../../journeys-module.js';
 import { readJson } from '../../../json-file.js';
+import type { JourneySet } from '../../../rules/journey.js';
 import { type Finding, validateRuleSet } from '../../../rules/validate.js';
 import { print } from '../../terminal.js';
 
@@ -12,6 +13,10 @@ export function validateCommand(): Command {
     .description('say what is wrong with each rule of rule sets, and what may be')
     .argument('<files...>', 'rule sets: JSON documents such as examples/five.json')
     .option('--conditions <module>', CONDITIONS_HELP)
+    .option(
+      '--journeys <module>',
+      'journeys module beside which the rules are to run from a table: it must not have them too',
+    )
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
@@ -25,17 +30,22 @@ Needs no server. Exits with 1 when there is an error.`,
 
 interface ValidateFlags {
   readonly conditions?: string;
+  readonly journeys?: string;
   readonly json?: boolean;
 }
 
 async function validate(
   files: readonly string[],
-  { conditions, json }: ValidateFlags,
+  { conditions, journeys, json }: ValidateFlags,
 ): Promise<void> {
-  const classes = conditions === undefined ? {} : await loadConditions(conditions);
+  const beside = journeys === undefined ? null : await setOf(journeys);
+  const classes = (conditions === undefined ? beside : await setOf(conditions))?.conditions;
   const findings = files.flatMap((file) => {
     const document = readRuleSetFile(file);
-    return validateRuleSet(document, classes).map((finding) => ({ file, ...finding }));
+    return validateRuleSet(document, classes, beside?.journeys).map((finding) => ({
+      file,
+      ...finding,
+    }));
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   if (json) print(JSON.stringify(findings));
@@ -44,6 +54,10 @@ async function validate(
     print(`${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}`);
   }
   if (errors > 0) process.exitCode = 1;
+}
+
+async function setOf(module: string): Promise<JourneySet> {
+  return (await loadJourneys(module)).journeys.set;
 }
 
 /** @throws CepError `INPUT_MISSING` for a file that is no JSON */
