@@ -34,7 +34,7 @@ import { createLogger, type Logger } from './log.js';
 import { warningsOf } from './pattern/warnings.js';
 import type { Alert } from './rules/rule.js';
 import { quietLogger } from './temporal-runtime.js';
-import type { Millis } from './time.js';
+import { type Millis, seconds } from './time.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 import { type NotTakenReason, type SessionSinks, TASK_QUEUE } from './workflows/messages.js';
 
@@ -82,6 +82,9 @@ export interface CreateWorkerOptions
   /** Made before by {@link bundleJourneys}, to start faster; with the same data converter. */
   readonly bundle?: WorkflowBundleWithSourceMap;
 }
+
+/** To record how a try has ended. */
+const LEDGER_MS: Millis = seconds(5);
 
 /**
  * Makes a worker for the sessions of a journeys module. Start it with `worker.run()`.
@@ -168,6 +171,8 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
       log,
     }),
   };
+  // A try that is cut short may have arrived, and a mail is not sent again for that.
+  const longestTry = Math.max(0, ...Object.values(declaration.effects).map((each) => each.timeout));
   const sinks: InjectedSinks<SessionSinks> = {
     session: {
       dropped: {
@@ -182,6 +187,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     maxConcurrentActivityTaskExecutions: 1_000,
     // One thread runs them. What a worker has taken and not come to gathers no more signals: each of those needs a task of its own then.
     maxConcurrentWorkflowTaskExecutions: 10,
+    ...(hasEffects ? { shutdownGraceTime: longestTry + LEDGER_MS } : {}),
     ...workerOptions,
     ...deploymentOf(workerDeploymentOptions),
     taskQueue,

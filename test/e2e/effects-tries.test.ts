@@ -1,13 +1,17 @@
 // What comes between the tries of an effect, and behind it, through the shipped workflow on the time-skipping server: a purchase, a
 // night, a worker that dies, two chains that meet, somebody who cancels.
 
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { MockActivityEnvironment, type TestWorkflowEnvironment } from '@temporalio/testing';
 import type { Alert } from 'temporal-cep/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createEffectActivities, type UserDirectory } from '../../src/activities/effects.js';
+import { type EffectsDocument, readEffects } from '../../src/effects/declaration.js';
+import { sendersOf } from '../../src/effects/kinds/index.js';
 import type { EffectLedger } from '../../src/effects/ledger.js';
+import { createLogger } from '../../src/log.js';
 import { startTimeSkipping } from '../../src/servers/test-server.js';
 import type { Store } from '../../src/store/index.js';
-import { days, hours, minutes } from '../../src/time.js';
+import { days, hours, minutes, type Timestamp } from '../../src/time.js';
 import {
   EFFECT_WORKFLOW,
   EFFECTS_QUERY,
@@ -54,13 +58,9 @@ beforeAll(async () => {
     journeys: new URL('support/journeys.ts', import.meta.url),
     store: { ...store, effects },
     effects: {
-      zone: 'UTC',
       goals: { bought: { when: "event.eventType == 'purchase'" } },
       effects: {
-        remind: {
-          ...{ send: send('remind'), goal: 'bought', retry },
-          quietHours: { from: '21:00', to: '08:00' },
-        },
+        remind: { send: send('remind'), goal: 'bought', retry },
         mail: { send: send('mail'), retry, followUp: { after: '1d', effect: 'coupon' } },
         push: { send: send('push'), retry, followUp: { after: '1d', effect: 'coupon' } },
         coupon: { send: send('coupon'), retry },
@@ -83,19 +83,17 @@ afterAll(async () => {
   await env?.teardown();
 });
 
-/** Lets time go on until it is so late. */
-async function untilHour(hour: number): Promise<void> {
-  const now = await env.currentTimeMs();
-  await env.sleep((hours(hour) - (now % days(1)) + days(1)) % days(1) || 1);
+function alertAt(user: string, at: Timestamp): Alert {
+  return {
+    ...{ id: `alert-${user}`, journey: 'long', rule: 'cart-abandonment', ruleVersion: 1 },
+    ...{ key: user, userId: user, userSession: user, type: 'LEFT', message: 'left', at },
+    match: { cart: [{ userId: user, zone: 'UTC' }] },
+  };
 }
 
 async function setOff(user: string, effects: string[]) {
   const at = await env.currentTimeMs();
-  const alert: Alert = {
-    ...{ id: `alert-${user}`, journey: 'long', rule: 'cart-abandonment', ruleVersion: 1 },
-    ...{ key: user, userId: user, userSession: user, type: 'LEFT', message: 'left', at },
-    match: { cart: [{ userId: user }] },
-  };
+  const alert = alertAt(user, at);
   const input: EffectInput = { alert, effects };
   const options = { workflowId: effectWorkflowId(alert.id), taskQueue: TASK_QUEUE, args: [input] };
   const handle = await env.client.workflow.start(EFFECT_WORKFLOW, options);
@@ -109,11 +107,10 @@ async function setOff(user: string, effects: string[]) {
 }
 
 test('a purchase between two tries: there is no second one', async () => {
-  await untilHour(10);
   failing.add('alert-ann/remind');
   const ann = await setOff('ann', ['remind']);
   await env.sleep(minutes(30));
-  expect(await ann.records()).toEqual([['remind', 'failed', 'REFUSED']]);
+  expect(await ann.records()).toEqual([['remind', 'failed', 'RESULT_UNKNOWN']]);
   await store.effects.goalReached('ann', 'bought', ann.at + minutes(20));
   await env.sleep(hours(2));
   expect(await ann.records()).toEqual([['remind', 'suppressed', 'GOAL_REACHED']]);
@@ -122,18 +119,76 @@ test('a purchase between two tries: there is no second one', async () => {
   expect(told).toMatchObject({ state: 'not sent', why: 'GOAL_REACHED' });
 });
 
+/** The activities by themselves, at a time: the time-skipping server does not say when a try begins that had to wait. */
+function activitiesAt(at: Timestamp, document: EffectsDocument, users?: UserDirectory) {
+  const declaration = readEffects(document);
+  const activities = createEffectActivities({
+    ...{ declaration, ledger: store.effects, users, log: createLogger() },
+    senders: sendersOf(declaration, {}, { remind: sending('remind') }),
+    isInForce: async () => true,
+  });
+  const context = new MockActivityEnvironment({ currentAttemptScheduledTimestampMs: at });
+  return {
+    plan: (alert: Alert) => context.run(activities.planEffect, alert, 'remind', null),
+    decide: (alert: Alert) => context.run(activities.decideEffect, alert, 'remind', null),
+    send: (alert: Alert) => context.run(activities.sendEffect, alert, 'remind'),
+  };
+}
+
+const REMIND = { send: { kind: 'function', name: 'remind' } };
+const NIGHT = { from: '21:00', to: '08:00' };
+/** Behind now, as time is where it is skipped. */
+const MIDNIGHT = Date.UTC(2100, 0, 15);
+
 test('quiet hours between two tries: the second one is in the morning', async () => {
-  await untilHour(20);
-  await env.sleep(minutes(30));
+  const alert = alertAt('bob', MIDNIGHT - hours(4));
+  const declared = { zone: 'UTC', effects: { remind: { ...REMIND, quietHours: NIGHT } } };
+  const evening = activitiesAt(alert.at, declared);
+  await evening.plan(alert);
+  expect(await evening.decide(alert)).toEqual({ decision: 'send' });
   failing.add('alert-bob/remind');
-  const bob = await setOff('bob', ['remind']);
-  await env.sleep(hours(8));
-  expect(await bob.records()).toEqual([['remind', 'failed', 'REFUSED']]);
+  await expect(evening.send(alert)).rejects.toThrow('not now');
+  await expect(activitiesAt(MIDNIGHT, declared).send(alert)).rejects.toMatchObject({
+    message: expect.stringMatching(/quiet hours, at 2100-01-15 08:00/),
+    nextRetryDelay: hours(8),
+  });
   expect(triesOf('alert-bob/remind')).toBe(1);
-  await env.sleep(hours(5));
-  expect(await bob.records()).toEqual([['remind', 'delivered', null]]);
-  const [record] = await store.effects.ofAlert(bob.id);
-  expect(new Date(record?.endedAt ?? 0).getUTCHours()).toBe(8);
+  expect(await activitiesAt(MIDNIGHT + hours(8), declared).send(alert)).toBe(true);
+  expect(triesOf('alert-bob/remind')).toBe(2);
+});
+
+test('one that is no longer declared between two tries is dead, and says so', async () => {
+  const alert = alertAt('fay', MIDNIGHT);
+  const before = activitiesAt(alert.at, { effects: { remind: REMIND } });
+  await before.plan(alert);
+  await before.decide(alert);
+  expect(await activitiesAt(alert.at, { effects: {} }).send(alert)).toBe(false);
+  expect(await store.effects.read('alert-fay/remind')).toMatchObject({
+    ...{ state: 'dead', detail: 'it is no longer declared', attempts: 0 },
+  });
+});
+
+test('a directory that does not know a user takes nothing away', async () => {
+  const alert = alertAt('gil', MIDNIGHT);
+  const users = (async () => ({ email: undefined, zone: undefined })) as unknown as UserDirectory;
+  const declared = {
+    user: { zone: 'zone' },
+    effects: { remind: { ...REMIND, quietHours: NIGHT } },
+  };
+  const activities = activitiesAt(alert.at, declared, users);
+  await activities.plan(alert);
+  expect(await activities.decide(alert)).toMatchObject({ decision: 'hold', reason: 'QUIET_HOURS' });
+});
+
+test('a dry run records what would have been sent, and tells the workflow only that', async () => {
+  const alert = alertAt('hal', MIDNIGHT);
+  const activities = activitiesAt(alert.at, { dryRun: true, effects: { remind: REMIND } });
+  await activities.plan(alert);
+  const told = { decision: 'refuse', state: 'suppressed', reason: 'DRY_RUN' };
+  expect(await activities.decide(alert)).toEqual(told);
+  expect(await activities.decide(alert)).toEqual(told);
+  const record = await store.effects.read('alert-hal/remind');
+  expect(record?.detail).toContain('"message": "left"');
 });
 
 test('what was delivered before the worker died is followed by what follows', async () => {

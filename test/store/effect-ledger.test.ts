@@ -323,6 +323,36 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(await planAndAsk(ledger, cap, plannedOf('b'))).toMatchObject({ reason: 'CAP' });
   });
 
+  test('revived and refused, it counts as what it was sent as, and from when', async () => {
+    const ledger = open();
+    const effect = costing('a');
+    await planAndAsk(ledger, budgetFor(1), effect);
+    await ledger.begin(effect.id);
+    await ledger.attempted(effect.id, { state: 'dead', ...FAILED, isUnknown: true }, NOW);
+    await ledger.revive(effect.id, BY, NOW + days(1));
+    const dry = { ...effect, isDryRun: true, cost: { campaign: 'spring', value: '1.00' } };
+    const later = { now: NOW + days(8) };
+    expect(await ask(ledger, budgetFor(1), dry, later)).toMatchObject({ reason: 'DRY_RUN' });
+    const cap = declare({ caps: [{ max: 1, per: '7d', of: 'user' }] });
+    await plan(ledger, plannedOf('b'));
+    expect(await ask(ledger, cap, plannedOf('b'), later)).toEqual({ decision: 'send' });
+    const next = costing('c', 'u2');
+    await plan(ledger, next);
+    expect(await ask(ledger, budgetFor(1), next, later)).toMatchObject({ reason: 'BUDGET' });
+  });
+
+  test('one whose try has failed is given up, and counts no more', async () => {
+    const ledger = open();
+    const cap = declare({ caps: [{ max: 1, per: '1d', of: 'user' }] });
+    const effect = plannedOf('a');
+    await planAndAsk(ledger, cap, effect);
+    await ledger.begin(effect.id);
+    await ledger.attempted(effect.id, { state: 'failed', ...FAILED }, NOW);
+    expect(await ledger.suppress(effect.id, 'GOAL_REACHED', NOW)).toBe(true);
+    expect(await ledger.begin(effect.id)).toBeNull();
+    expect(await planAndAsk(ledger, cap, plannedOf('b'))).toEqual({ decision: 'send' });
+  });
+
   test('discards what is dead', async () => {
     const ledger = open();
     const effect = plannedOf('a');
@@ -445,6 +475,7 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(await to('b', { id: 'u1' }, 'push')).toEqual(sent);
     expect(await to('c', { id: 'u2' }, 'push')).toMatchObject(listed);
     expect(await to('d', { email: 'ann@example.ORG' }, 'email')).toMatchObject(listed);
+    expect(await to('g', { email: 'Ann <ann@example.org> ' }, 'email')).toMatchObject(listed);
     expect(await to('e', { id: 'u3', email: 'bob@example.org' }, 'email')).toEqual(sent);
 
     const bob = { author: 'bob', reason: 'asked back' };
