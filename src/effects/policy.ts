@@ -2,7 +2,8 @@
 // that records the answer: so it holds whoever asks at the same time, and a simulation can ask it as well.
 //
 //   P1. The checks have an order, and the first that refuses is the reason. What counts what was sent comes after quiet hours, since
-//       it is to hold when the effect is sent; so does the control group, which is compared with those who were sent it. A dry run comes last: it says of each effect what would have become of it.
+//       it is to hold when the effect is sent; so does the control group, which is compared with those who were sent it. A dry run
+//       comes last: it says of each effect what would have become of it.
 //   P2. What cannot be judged is not sent: NO_USER, NO_ZONE.
 //   P3. An amount, a cap and a window are met exactly: what fills a budget is sent, and who was sent something `per` ago counts no more.
 
