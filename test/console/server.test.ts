@@ -514,10 +514,10 @@ test('what is silent is counted to the last partition, and shown first', async (
     await db.deleteFrom('cep_progress').where('source', '=', 'kafka:wide').execute();
   });
   const since = (ms: number) => ({ updated_at: new Date(Date.now() - ms) });
-  const change = (of: number[], set: object) =>
+  const change = (of: number[], set: Record<string, unknown>) =>
     db
       .updateTable('cep_progress')
-      .set(set)
+      .set(set as never)
       .where('source', '=', 'kafka:wide')
       .where('partition', 'in', of)
       .execute();
