@@ -118,7 +118,7 @@ describe.each(ENGINES)('%s', (engine) => {
   });
 
   test('who is told to stop does not wait for rejects that nobody takes, and loses nothing', async () => {
-    const records = recordsOf([recharge('a', '2020-09-30 10:00:00', 1), 'no json']);
+    const records = recordsOf(['no json', recharge('a', '2020-09-30 10:00:00', 1)]);
     const store = await openAnalyticsStore(at.at, aggregatesOf(readAnalytics(only('recharge'))));
     const stop = new AbortController();
     const never = () => new Promise<void>(() => {});
