@@ -1,5 +1,6 @@
 // A stream of records into aggregates: gathered into batches, counted one after the other, again and again while the database is away.
 
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import type { RawRecord, Read, SkippedChange } from '../ingest/record.js';
@@ -15,6 +16,8 @@ const RETRY_FIRST_MS: Millis = 100;
 const RETRY_LONGEST_MS: Millis = seconds(5);
 /** How often it is seen to days whose visitors need not be known any more. */
 const FORGET_MS: Millis = minutes(10);
+/** How long whoever is told to stop waits for late events and dead letters to be taken. */
+const REJECTS_WITHIN_MS: Millis = seconds(5);
 /** Batches that may wait while one is counted. */
 const BATCHES_AHEAD = 2;
 
@@ -26,8 +29,10 @@ export interface CountOptions {
   readonly batch: number;
   readonly rejects: Rejects;
   readonly log: Logger;
-  /** Ends it after what was read by then; while the database is away, before. */
+  /** Ends it after what was read by then; while the database is away, or nobody takes the rejects, before. */
   readonly signal: AbortSignal;
+  /** How long it then waits for those who take rejects. Default 5 s. */
+  readonly rejectsWithinMs?: Millis;
   /** After each batch. */
   readonly onProgress?: (counts: AnalyticsCounts) => void;
   /** What was counted, by partition: the next offsets. */
@@ -44,7 +49,7 @@ export interface AnalyticsCounts {
   transactions: number;
   /** Transactions that were done again. */
   retries: number;
-  /** Records that were read and not counted, because it was ended while the database was away. */
+  /** Records that were read and not counted, because it was ended while the database, or who takes rejects, was away. */
   uncounted: number;
   /** By aggregate: each record that was not passed over is in one place of each. */
   readonly aggregates: Record<string, Tally>;
@@ -67,7 +72,7 @@ export async function countRecords(options: CountOptions): Promise<AnalyticsCoun
   return await new Counter(options).run();
 }
 
-/** Told to stop while the database is away. */
+/** Told to stop while the database, or who takes rejects, is away. */
 class Stopped extends Error {}
 
 class Counter {
@@ -197,7 +202,7 @@ class Counter {
   }
 
   async #countBatch(items: readonly Item[]): Promise<void> {
-    const { store, rejects, onProgress, onCounted } = this.#options;
+    const { store, onProgress, onCounted } = this.#options;
     const ranges = new Map<number, Range>();
     for (const { record } of items) {
       const { partition, offset } = record;
@@ -207,8 +212,10 @@ class Counter {
     const records = items.flatMap(({ prepared }) => (prepared === null ? [] : [prepared]));
     const batch: Batch = { source: this.#source, ranges, records };
     const counts = this.#counts;
-    const once = { late: onceOnly(rejects.late), dead: onceOnly(rejects.dead) };
-    const tallies = await this.#untilItWorks(() => store.count(batch, once));
+    const over = new AbortController();
+    const sinks = this.#sinks(over.signal);
+    const counting = this.#untilItWorks(() => store.count(batch, sinks));
+    const tallies = await counting.finally(() => over.abort());
     for (const [partition, { next }] of ranges) this.#positions.set(partition, next);
     counts.transactions++;
     counts.passedOver += items.length - records.length;
@@ -238,6 +245,27 @@ class Counter {
         await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
       }
     }
+  }
+
+  /** For one batch. Some time after the signal nothing waits for them any more: the transaction is undone, and the next run does it. */
+  #sinks(over: AbortSignal): Rejects {
+    const stopped = this.#stop(over);
+    // Most batches have nothing to wait for.
+    stopped.catch(() => {});
+    const untilStopped = (sink: RejectSink): RejectSink => {
+      const given = onceOnly(sink);
+      return (reject) => Promise.race([given(reject), stopped]);
+    };
+    const { late, dead } = this.#options.rejects;
+    return { late: untilStopped(late), dead: untilStopped(dead) };
+  }
+
+  /** @throws Stopped */
+  async #stop(over: AbortSignal): Promise<never> {
+    const { signal, rejectsWithinMs = REJECTS_WITHIN_MS } = this.#options;
+    if (!signal.aborted) await once(signal, 'abort', { signal: over });
+    await sleep(rejectsWithinMs, undefined, { signal: over });
+    throw new Stopped();
   }
 
   async #forget(): Promise<void> {

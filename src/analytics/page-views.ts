@@ -2,7 +2,8 @@
 //
 //   V1. Every event is a page view; a visitor counts once a day.
 //   V2. The minute of a row is that of the latest time of the day so far, not that of the event: after each event the totals of the day
-//       stand there, so that rows follow each other as the clock does, and a day's greatest totals stand in its last row.
+//       stand there, so that rows follow each other as the clock does, and a day's greatest totals stand in its last row. A time of
+//       another day than the one an event names moves no minute: 00:00 of the next day would be the first of this one.
 
 import type { EventData } from '../event.js';
 import { eventTimeOf, isDate, type Timestamp } from '../time.js';
@@ -11,6 +12,8 @@ import { type Days, daysOf } from './day.js';
 import type { PageViewsDeclaration } from './declaration.js';
 import { textOf, wrong } from './reading.js';
 
+/** Of a day of which no time has come yet: all that follow stand behind it. */
+const FIRST_MINUTE = '00:00';
 /** What the column of visitors holds at most. */
 const VISITOR_LENGTH_MAX = 255;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
@@ -26,7 +29,7 @@ export interface PageView {
 export interface DayTotals {
   readonly pv: number;
   readonly uv: number;
-  /** The latest time; null before the first event. */
+  /** The latest time of this day; null where none has come. */
   readonly lastTime: Timestamp | null;
 }
 
@@ -71,16 +74,16 @@ export function countDay(
   },
 ): DayCounted {
   let { pv, uv, lastTime } = before;
-  let minute = lastTime === null ? '' : of.days.minuteAt(lastTime);
+  let minute = lastTime === null ? FIRST_MINUTE : of.days.minuteAt(lastTime);
   const minutes = new Map<string, { pv: number; uv: number }>();
   const newVisitors = new Set<string>();
-  for (const { time, visitor } of events) {
+  for (const { time, day, visitor } of events) {
     pv++;
     if (!newVisitors.has(visitor) && !of.isKnown(visitor)) {
       newVisitors.add(visitor);
       uv++;
     }
-    if (lastTime === null || time > lastTime) {
+    if ((lastTime === null || time > lastTime) && of.days.dateAt(time) === day) {
       lastTime = time;
       minute = of.days.minuteAt(time);
     }

@@ -7,6 +7,7 @@ import { type Aggregate, aggregatesOf } from '../analytics/aggregate.js';
 import { readAnalytics } from '../analytics/declaration.js';
 import { type AnalyticsStore, openAnalyticsStore } from '../analytics-store/analytics-store.js';
 import { type AnalyticsCounts, countRecords } from '../analytics-store/count-records.js';
+import { counted } from '../counted.js';
 import { CepError } from '../errors.js';
 import type { Lag } from '../ingest/read-kafka.js';
 import type { Read } from '../ingest/record.js';
@@ -23,6 +24,7 @@ import {
   openRejects,
   type RejectFlags,
   rejectFiles,
+  requireRejectTopics,
 } from './rejects.js';
 import { DATABASE_VARIABLE, databaseAddress } from './store.js';
 import { note, print, progress } from './terminal.js';
@@ -99,6 +101,7 @@ export async function runAnalytics(process: AnalyticsProcess): Promise<Analytics
   try {
     const needsKafka = readsKafka || namesRejectTopic(flags);
     const kafka = needsKafka ? await connectKafka(flags.brokers, log) : null;
+    if (kafka) await requireRejectTopics(flags, kafka);
     const store = await openAnalyticsStore(place, aggregates);
     cleanUp.push(() => store.close());
     const sinks = openRejects(flags, files, kafka, log);
@@ -124,7 +127,7 @@ export async function runAnalytics(process: AnalyticsProcess): Promise<Analytics
     print(flags.json ? JSON.stringify(result) : countsAsText(input.source, result));
     if (result.uncounted > 0) {
       note(
-        `${result.uncounted} records were read and not counted: the database was away. The next run counts them`,
+        `${counted(result.uncounted, 'record was', 'records were')} read and not counted: the database, or a topic for late events or dead letters, was away. The next run counts them`,
       );
       globalThis.process.exitCode = 1;
     }

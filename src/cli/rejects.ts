@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { fileRejects, type RejectSink } from '../ingest/rejects.js';
+import { requireTopic } from '../kafka/admin.js';
 import { rejectTopic } from '../kafka/reject-topic.js';
 import type { Logger } from '../log.js';
 
@@ -44,6 +45,26 @@ export function rejectFiles({ late, deadLetters }: RejectFlags): RejectSinks {
     late: late === undefined ? undefined : fileRejects(late),
     deadLetters: deadLetters === undefined ? undefined : fileRejects(deadLetters),
   };
+}
+
+/**
+ * Topics that are named are looked for before anything is read: whoever waits for one holds up what it reads.
+ *
+ * @throws CepError `INPUT_MISSING`, `SETTING_INVALID`
+ */
+export async function requireRejectTopics(
+  { lateTopic, deadLettersTopic }: RejectFlags,
+  kafka: Kafka,
+): Promise<void> {
+  const topics = [lateTopic, deadLettersTopic].filter((topic) => topic !== undefined);
+  if (topics.length === 0) return;
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    for (const topic of topics) await requireTopic(admin, topic);
+  } finally {
+    await admin.disconnect().catch(() => {});
+  }
 }
 
 /** Topics, where they are named, and otherwise the files. */

@@ -1,8 +1,8 @@
 // Who may look. On the loopback interface whoever is on this machine; from elsewhere who knows the token.
 //
 //   A1. The cookie holds no token: it is an end, and a keyed hash of it under the token. A new token ends all of them.
-//   A2. On loopback the Host header has to name loopback: else a page of somebody else's, whose name was made to lead
-//       here, could read ours.
+//   A2. On loopback the Host header has to name loopback where there is no token: else a page of somebody else's, whose name was
+//       made to lead here, could read ours. It knows no token, and a browser brings the cookie to the name alone that set it.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -60,7 +60,8 @@ export function consoleAccess({ host, token }: AccessOptions): Access {
   };
   return {
     isClosed: token !== undefined,
-    isForUs: ({ headers }) => !isLoopback || LOOPBACK_HOSTS.includes(nameOf(headers.host ?? '')),
+    isForUs: ({ headers }) =>
+      token !== undefined || !isLoopback || LOOPBACK_HOSTS.includes(nameOf(headers.host ?? '')),
     isAllowed: ({ headers }) => {
       if (token === undefined) return true;
       const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? [];

@@ -78,7 +78,8 @@ export class Feed {
     this.#listeners.add(onChange);
     this.#wake.open();
     return () => {
-      this.#listeners.delete(onChange);
+      // A second gate in place of the first would keep those who wait at that one for ever.
+      if (!this.#listeners.delete(onChange)) return;
       if (this.#listeners.size === 0) this.#wake = gate();
     };
   }

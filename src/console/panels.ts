@@ -9,7 +9,7 @@ import type { RuleRevision } from '../rules/revision.js';
 import type { Database } from '../store/database.js';
 import { countDeadEffects, deadEffects } from '../store/dead-effects.js';
 import { parkedOverview, sqlParkedSessions } from '../store/parked.js';
-import { sqlProgressStore, streamOf } from '../store/progress-store.js';
+import { type ProgressOverview, sqlProgressStore, streamOf } from '../store/progress-store.js';
 import { alertsByMinute, newestAlerts } from '../store/recorded-alerts.js';
 import { readOnly } from '../store/sql-database.js';
 import { isMissingTable } from '../store/sql-state.js';
@@ -101,21 +101,27 @@ async function parked(db: StoreDb, links: WorkflowLinks) {
 async function progress(db: StoreDb) {
   const partitions = await sqlProgressStore({ db }).overview();
   const now = Date.now();
+  const isSilent = ({ finished, continuedBy, publishedAt }: ProgressOverview) =>
+    !finished && continuedBy === null && now - (publishedAt?.getTime() ?? now) > SILENT_MS;
+  // What has to be seen to is seen first, and what is over gives way to it.
+  const rank = (partition: ProgressOverview) =>
+    isSilent(partition) ? 0 : partition.finished || partition.continuedBy !== null ? 2 : 1;
   return {
     count: partitions.length,
-    rows: partitions.slice(0, ROWS_MAX).map((partition) => ({
-      source: cut(partition.source),
-      partition: partition.partition,
-      watermark: timeOf(partition.watermark),
-      lowWater: partition.lowWater === MAX_TIMESTAMP ? null : partition.lowWater,
-      stream: streamOf(partition),
-      ingestor: cut(partition.owner),
-      publishedAt: partition.publishedAt?.getTime() ?? null,
-      isSilent:
-        !partition.finished &&
-        partition.continuedBy === null &&
-        now - (partition.publishedAt?.getTime() ?? now) > SILENT_MS,
-    })),
+    silent: partitions.filter(isSilent).length,
+    rows: partitions
+      .toSorted((a, b) => rank(a) - rank(b))
+      .slice(0, ROWS_MAX)
+      .map((partition) => ({
+        source: cut(partition.source),
+        partition: partition.partition,
+        watermark: timeOf(partition.watermark),
+        lowWater: partition.lowWater === MAX_TIMESTAMP ? null : partition.lowWater,
+        stream: streamOf(partition),
+        ingestor: cut(partition.owner),
+        publishedAt: partition.publishedAt?.getTime() ?? null,
+        isSilent: isSilent(partition),
+      })),
   };
 }
 

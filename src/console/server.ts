@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { CepError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type Millis, seconds } from '../time.js';
-import type { Access } from './access.js';
+import { type Access, TOKEN_VARIABLE } from './access.js';
 import type { Feed } from './feed.js';
 
 const HEARTBEAT_MS: Millis = seconds(15);
@@ -100,7 +100,11 @@ export async function serveConsole(options: ConsoleOptions): Promise<RunningCons
     const path = (request.url ?? '/').split('?')[0] as string;
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     if (!access.isForUs(request)) {
-      return say(response, 403, 'this address is not one of the console: ask for localhost');
+      return say(
+        response,
+        403,
+        `this address is not one of the console: ask for localhost, or set ${TOKEN_VARIABLE} where something in front of it asks by another name`,
+      );
     }
     // A page of somebody else's may lead here, and fetch nothing.
     if (headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate') {
@@ -137,10 +141,9 @@ export async function serveConsole(options: ConsoleOptions): Promise<RunningCons
   };
 
   const logIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { origin, host: name } = request.headers;
     const form = await readForm(request);
     const token = form?.get('token');
-    if (!token || (origin !== undefined && origin.replace(/^https?:\/\//, '') !== name)) {
+    if (!token || !isOwnForm(request)) {
       return say(response, 400, 'send the token by the form at /login');
     }
     const cookie = access.logIn(token.trim(), request);
@@ -286,6 +289,13 @@ function readFiles(): Map<string, StaticFile> {
     files.set(path, { type: TYPES[extname(place)] as string, body, etag });
   }
   return files;
+}
+
+/** A proxy may ask by a name of its own; then the browser still says whose page sends the form. */
+function isOwnForm({ headers }: IncomingMessage): boolean {
+  const { origin, host } = headers;
+  if (headers['sec-fetch-site'] === 'same-origin') return true;
+  return origin === undefined || origin.replace(/^https?:\/\//, '') === host;
 }
 
 /** Null for one that is no form, or too long. */

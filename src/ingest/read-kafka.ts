@@ -76,8 +76,11 @@ export interface ReadKafkaOptions {
   readonly changes?: ChangeOptions | undefined;
   /** Reads for a repartition: then several share a topic that is not keyed. */
   readonly repartitions?: boolean;
-  /** Reads for whom each partition stands for itself, keyed or not, and SQL alone says where to begin, whatever the group has committed. */
-  readonly countsAlone?: boolean;
+  /**
+   * Reads for whom each partition stands for itself, keyed or not, and SQL alone says where to begin, whatever the group has committed.
+   * Says what is counted, and where: members of a group have that in common, since each of them has a part of the partitions.
+   */
+  readonly countsAlone?: string;
   /** Where to begin when neither SQL nor the group knows: at the topic's begin (default) or its end. */
   readonly from?: 'earliest' | 'latest';
   /** How long a member of the group may be silent before its partitions go to others. Default 30 s. */
@@ -194,9 +197,10 @@ class Reader implements KafkaReader {
     });
   }
 
-  /** Those who count are a group of their own: in one with ingestors each would lack what the others have read. */
+  /** Those who count the same are a group of their own: in one with others each would lack what the others have read. */
   get #protocol(): string {
-    return this.#options.countsAlone ? 'temporal-cep-analytics' : 'temporal-cep';
+    const { countsAlone } = this.#options;
+    return countsAlone ? `temporal-cep-analytics of ${countsAlone}` : 'temporal-cep';
   }
 
   /** Who counts counts each record once, in whatever group; ingestors of another group know nothing of it. */
@@ -452,10 +456,14 @@ class Reader implements KafkaReader {
   #within(partition: number, wanted: number, low: number, high: number): number {
     const { topic, log } = this.#options;
     if (wanted > high) {
+      // Of those who count, SQL knows how far they are, whatever the group.
+      const remedy = this.#options.countsAlone
+        ? `to count what comes from its end on, run this in the database of the sums: update cep_aggregate_offsets set next_offset = ${high} where source = '${this.source}' and source_partition = ${partition} and next_offset > ${high}`
+        : 'name another --group to read it from its beginning';
       this.#fail(
         new CepError(
           'INPUT_MISSING',
-          `partition ${partition} of ${topic} ends at offset ${high}, but it was read up to ${wanted} before: the topic lost its records; name another --group to read it from its beginning`,
+          `partition ${partition} of ${topic} ends at offset ${high}, but it was read up to ${wanted} before: the topic lost its records; ${remedy}`,
           { details: { topic, partition, end: high, readTo: wanted } },
         ),
       );

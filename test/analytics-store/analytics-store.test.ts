@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { aggregatesOf } from '../../src/analytics/aggregate.js';
 import { readAnalytics } from '../../src/analytics/declaration.js';
 import { openAnalyticsStore } from '../../src/analytics-store/analytics-store.js';
+import { countRecords } from '../../src/analytics-store/count-records.js';
+import { createLogger } from '../../src/log.js';
 import { ENGINES } from '../support/engines.js';
 import {
   consume,
@@ -113,6 +115,31 @@ describe.each(ENGINES)('%s', (engine) => {
       [7, 'RECORD_TIME_AHEAD'],
     ]);
     expect(await consume(at.database)).toMatchObject([{ amount: '5.0000' }]);
+  });
+
+  test('who is told to stop does not wait for rejects that nobody takes, and loses nothing', async () => {
+    const records = recordsOf(['no json', recharge('a', '2020-09-30 10:00:00', 1)]);
+    const store = await openAnalyticsStore(at.at, aggregatesOf(readAnalytics(only('recharge'))));
+    const stop = new AbortController();
+    const never = () => new Promise<void>(() => {});
+    const dead = () => {
+      stop.abort();
+      return never();
+    };
+    const counts = await countRecords({
+      ...{ store, batch: 1_000, signal: stop.signal, log: createLogger('silent') },
+      reads: (async function* () {
+        yield* records;
+      })(),
+      rejects: { late: never, dead },
+      rejectsWithinMs: 200,
+    });
+    expect(counts).toMatchObject({ read: 2, uncounted: 2, transactions: 0 });
+    expect(await consume(at.database)).toEqual([]);
+    const again = await countInto(store, records);
+    expect(again.aggregates.recharge).toMatchObject({ counted: 1, dead: { RECORD_NOT_JSON: 1 } });
+    expect(again.rejected.dead).toHaveLength(1);
+    await store.close();
   });
 
   test('a day for which nothing has come for long is closed: its totals stay, and the rest is late', async () => {

@@ -1,11 +1,13 @@
 // The latest figures for those who watch: what each minute has added to its day, and exact sums by app and day, in each kind of database.
 
+import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
 import { latestRecharge, latestVisits } from '../../src/analytics-store/figures.js';
 import { CONSUME, prepareTable, SUMMARY } from '../../src/analytics-store/tables.js';
 import { readOnly } from '../../src/store/sql-database.js';
 import { isMissingTable, sqlStateOf } from '../../src/store/sql-state.js';
 import { ENGINES } from '../support/engines.js';
+import { count, recordsOf } from './support/counting.js';
 import { useDatabase } from './support/database.js';
 
 const VISITS = { table: 'result_cps_total_summary_pvuv_min', days: 2, minutes: 4 };
@@ -68,6 +70,42 @@ describe.each(ENGINES)('%s', (engine) => {
         { app: 'A', amounts: ['1.00', '0.00'], total: '1.00' },
       ],
       others: { amounts: ['0.00', '0.20'], total: '0.20' },
+    });
+  });
+
+  test("days of a table of the user's own may be dates", async () => {
+    await sql`create table result_cps_total_summary_pvuv_min (summary_date date, summary_min varchar(5), pv bigint, uv bigint,
+      currenttime timestamp, primary key (summary_date, summary_min))`.execute(at.database.db);
+    await sql`create table consume (appkey varchar(64), serverid varchar(64), servertime varchar(32), roleid varchar(64),
+      amount decimal(20, 4), dt date, primary key (appkey, dt))`.execute(at.database.db);
+    const aggregates = { sums: { kind: 'recharge' }, views: { kind: 'page-views' } };
+    const event = (time: string, consumenum: number) => ({
+      ...{ appkey: 'a', serverid: '1', servertime: time, roleid: 'r', consumenum },
+      ...{ c_time: time, client_ip: 'x' },
+    });
+    const events = [
+      event('2026-01-29 23:00:00', 1),
+      event('2026-01-30 23:59:00', 2),
+      event('2026-01-31 00:01:00', 3),
+    ];
+    await count(at.at, { aggregates }, recordsOf(events));
+    expect(await visits()).toEqual({
+      days: [
+        { day: '2026-01-30', pv: 1, uv: 1 },
+        { day: '2026-01-31', pv: 1, uv: 1 },
+      ],
+      minutes: [
+        { day: '2026-01-30', minute: '23:58', pv: 0, uv: 0 },
+        { day: '2026-01-30', minute: '23:59', pv: 1, uv: 1 },
+        { day: '2026-01-31', minute: '00:00', pv: 0, uv: 0 },
+        { day: '2026-01-31', minute: '00:01', pv: 1, uv: 1 },
+      ],
+    });
+    expect(await recharge()).toEqual({
+      days: ['2026-01-30', '2026-01-31'],
+      totals: ['2.00', '3.00'],
+      apps: [{ app: 'a', amounts: ['2.00', '3.00'], total: '5.00' }],
+      others: null,
     });
   });
 

@@ -112,6 +112,32 @@ test('page views: a minute is that of the latest time so far, and a visitor coun
   expect(newVisitors).toEqual(['x', 'y']);
 });
 
+test('page views: a time of another day than the event names moves no minute', () => {
+  const days = daysOf(openZone('Asia/Shanghai'));
+  const aggregate = one({ kind: 'page-views' });
+  const view = (c_time: string, client_ip: string) =>
+    aggregate.read({ p_dt: '2021-12-01', c_time, client_ip }) as PageView;
+  const events = [
+    view('2021-11-30 23:59:58', 'x'),
+    view('2021-12-01 00:00:01', 'y'),
+    view('2021-12-01 23:59:59', 'x'),
+    view('2021-12-02 00:00:03', 'z'),
+    view('2021-12-01 23:59:59', 'x'),
+  ];
+  const rows = [
+    ['00:00', { pv: 2, uv: 2 }],
+    ['23:59', { pv: 5, uv: 3 }],
+  ];
+  const before = { pv: 0, uv: 0, lastTime: null };
+  const { totals, minutes } = countDay(before, events, { isKnown: () => false, days });
+  expect([...minutes]).toEqual(rows);
+  expect(totals.lastTime).toBe(events[2]?.time);
+  // Where nothing else has come yet, it is as the day begins: what follows stands behind it.
+  const early = countDay(before, events.slice(3, 4), { isKnown: () => false, days });
+  expect([...early.minutes]).toEqual([['00:00', { pv: 1, uv: 1 }]]);
+  expect(early.totals.lastTime).toBeNull();
+});
+
 test('a day counted in pieces is what it is in one', () => {
   const days = daysOf(openZone('Europe/Berlin'));
   const event = fc.record({

@@ -330,6 +330,26 @@ test('it says when the database is away, keeps what it had, and recovers', async
   expect(await page.locator('#alerts .notice').isHidden()).toBe(true);
 });
 
+test('a panel that cannot be shown stops no other, and all silent partitions are counted', async () => {
+  const site = await startConsole([
+    { name: 'odd', panels: ['visits'], read: async () => ({ visits: { days: 'none' } }) },
+    {
+      ...{ name: 'even', panels: ['progress'] },
+      read: async () => ({ progress: { count: 150, silent: 3, rows: [] } }),
+    },
+  ]);
+  onTestFinished(() => site.stop());
+  const page = await browser.newPage();
+  onTestFinished(() => page.close());
+  const errors: string[] = [];
+  page.on('pageerror', ({ message }) => errors.push(message));
+  await page.goto(site.url);
+  await expect.poll(() => page.locator('#glance-attention').textContent()).toBe('3');
+  expect(await page.locator('#visits .notice').textContent()).toMatch(/cannot be shown/);
+  expect(await page.locator('#connection').getAttribute('data-state')).toBe('live');
+  expect(errors).toEqual([]);
+});
+
 test('with a token there is a form, and then the page', async () => {
   const token = 'the token of this test';
   const closed = await startConsole(await sourcesOf(store), { token });

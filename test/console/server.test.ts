@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { consoleAccess } from '../../src/console/access.js';
-import type { Source } from '../../src/console/feed.js';
+import { Feed, type Source } from '../../src/console/feed.js';
+import { createLogger } from '../../src/log.js';
 import { openRuleStore } from '../../src/rule-store/rule-store.js';
 import { openStore, type Store } from '../../src/store/store.js';
 import { environment, run, start } from '../e2e/support/cli.js';
@@ -219,6 +220,29 @@ describe('who may look', () => {
     }
     const secure = await post(TOKEN, { 'x-forwarded-proto': 'https' });
     expect(secure.headers['set-cookie']?.[0]).toMatch(/; Secure$/);
+  });
+
+  test('with the token, by whatever name a proxy asks for it', async () => {
+    const proxied = { host: 'console.example', 'x-forwarded-proto': 'https' };
+    expect(await ask(closed.port, '/', { headers: proxied })).toMatchObject({ status: 303 });
+    expect(await ask(closed.port, '/events', { headers: proxied })).toMatchObject({ status: 401 });
+    const post = (headers: Record<string, string>) =>
+      ask(closed.port, '/login', {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        body: new URLSearchParams({ token: TOKEN }).toString(),
+      });
+    const origin = 'https://console.example';
+    expect(await post({ ...proxied, origin })).toMatchObject({ headers: { location: '/' } });
+    // One that asks by a name of its own: what the browser says of the form still holds.
+    const rewritten = { ...proxied, host: '127.0.0.1:8400', origin };
+    expect(await post({ ...rewritten, 'sec-fetch-site': 'same-origin' })).toMatchObject({
+      headers: { location: '/' },
+    });
+    for (const site of ['cross-site', 'same-site', 'none']) {
+      const { status } = await post({ ...rewritten, 'sec-fetch-site': site });
+      expect([400, 403]).toContain(status);
+    }
   });
 
   test('a cookie ends, and all of them with their token', () => {
@@ -480,6 +504,51 @@ test('rates are by rule, minute and hour, also over a day of them', async () => 
   // What comes is added to what was read before.
   await store.ledger.record([alert('next'), alert('next-out', { timedOut: true })]);
   await shows('rates', 'goes on', ({ data }) => total(data.rules[0].hours).join() === '3,3');
+});
+
+test('what is silent is counted to the last partition, and shown first', async () => {
+  const partitions = Array.from({ length: 150 }, (_, i) => i);
+  const claims = await store.progress.claim('kafka:wide', partitions, 'host/1', 'wide');
+  const { db } = store.database;
+  onTestFinished(async () => {
+    await db.deleteFrom('cep_progress').where('source', '=', 'kafka:wide').execute();
+  });
+  const since = (ms: number) => ({ updated_at: new Date(Date.now() - ms) });
+  const change = (of: number[], set: Record<string, unknown>) =>
+    db
+      .updateTable('cep_progress')
+      .set(set as never)
+      .where('source', '=', 'kafka:wide')
+      .where('partition', 'in', of)
+      .execute();
+  expect(claims).toHaveLength(150);
+  await change([120, 149], since(120_000));
+  await change([0], { ...since(120_000), finished: true });
+  const { port } = await running();
+  const { shows, latest } = await listen(port);
+  await shows('progress', 'shown', ({ data }) => data.count >= 150);
+  const { rows, silent } = latest('progress').data;
+  expect(silent).toBe(2);
+  expect(rows).toHaveLength(100);
+  const wide = rows.filter(({ source }: { source: string }) => source === 'kafka:wide');
+  expect(wide.slice(0, 3).map((row: { partition: number }) => row.partition)).toEqual([
+    ...[120, 149, 1],
+  ]);
+  expect(wide).not.toContainEqual(expect.objectContaining({ partition: 0 }));
+});
+
+test('who stops listening twice keeps nothing from ending', async () => {
+  let reads = 0;
+  const source = { name: 'counted', panels: ['n'], read: async () => ({ n: ++reads }) };
+  const feed = new Feed({ sources: [source], log: createLogger('silent'), pollMs: 10 });
+  const stopListening = feed.listen(() => {});
+  await until('it is read', () => reads > 0);
+  stopListening();
+  await sleep(200);
+  // Its connection ends after it was told to end.
+  stopListening();
+  const ended = feed.stop().then(() => 'ended');
+  expect(await Promise.race([ended, sleep(2_000, 'still running')])).toBe('ended');
 });
 
 test('nothing is read while nobody listens, and once for all who do', async () => {

@@ -5,7 +5,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FORMAT_HEADER } from '../../src/ingest/repartition-format.js';
 import { amountOf, formatAmount } from '../../src/money.js';
 import { consume, summary } from '../analytics-store/support/counting.js';
 import { useDatabase } from '../analytics-store/support/database.js';
@@ -157,14 +159,16 @@ describe('from Kafka', () => {
   }
 
   /** How many records the database has done with, of all topics. */
-  async function reached(): Promise<number> {
+  const reached = () => reachedBy('recharge');
+
+  async function reachedBy(name: string): Promise<number> {
     const rows = await at.database.db
       .selectFrom('cep_aggregate_offsets')
       .select(['aggregate', 'next_offset'])
       .execute()
       .catch(() => []);
     return rows
-      .filter(({ aggregate }) => aggregate === 'recharge')
+      .filter(({ aggregate }) => aggregate === name)
       .reduce((sum, { next_offset }) => sum + next_offset, 0);
   }
 
@@ -226,6 +230,121 @@ describe('from Kafka', () => {
     expect((await fourth.ended).code).toBe(0);
     expect(JSON.parse((await fourth.ended).stdout).aggregates.recharge.repeats).toBe(0);
     await expectTotals([events], more);
+  });
+
+  const analytics = (topic: string, ...args: string[]) => [
+    ...['analytics', 'kafka', topic, '--aggregates', EXAMPLE, '--json', '--session-timeout', '6s'],
+    ...['--brokers', server.brokers.join(), ...args],
+  ];
+  const view = (client_ip: string) => ({
+    partition: 0,
+    value: JSON.stringify({ p_dt: '2021-12-01', c_time: '2021-12-01 10:00:00', client_ip }),
+  });
+
+  test('who counts something else, or elsewhere, gets no part of the partitions', async () => {
+    const topic = uniqueName('shared');
+    await create(topic);
+    await send(topic, [view('a')]);
+    const database = ['--database', at.at as string];
+    const first = start(analytics(topic, '--only', 'page-views', ...database), {
+      env: environment(),
+    });
+    const isCounted = async () => (await summary(at.database).catch(() => [])).length > 0;
+    await until('it counts', isCounted, 60_000);
+    for (const other of [
+      ['--only', 'recharge', ...database],
+      ['--only', 'page-views', '--data-folder', join(folder, 'elsewhere')],
+    ]) {
+      const { code, stderr } = await run(analytics(topic, ...other), { env: environment() });
+      expect(stderr).toMatch(
+        /^temporal-cep: the consumer group temporal-cep-analytics is in use by something else: .* \(protocol temporal-cep-analytics .*page-views.*\); name another --group$/m,
+      );
+      expect(code).toBe(1);
+    }
+    // Who counts the same has a part of them.
+    const second = start(analytics(topic, '--only', 'page-views', ...database), {
+      env: environment(),
+    });
+    await second.says(/Reads shared/);
+    await sleep(1_000);
+    for (const { child, ended } of [first, second]) {
+      child.kill('SIGTERM');
+      expect((await ended).code).toBe(0);
+    }
+  });
+
+  test('a topic that repartition has written is refused: its records stand for others', async () => {
+    const topic = uniqueName('repartitioned');
+    await create(topic);
+    const producer = kafka.producer();
+    await producer.connect();
+    const headers = { [FORMAT_HEADER]: '1' };
+    await producer.send({ topic, messages: [{ ...view('a'), headers }] });
+    await producer.disconnect();
+    const args = analytics(topic, '--only', 'page-views', '--database', at.at as string);
+    const { code, stderr } = await run(args, { env: environment() });
+    expect(stderr).toMatch(
+      /is written by temporal-cep repartition: name the topic that it is made from/,
+    );
+    expect(code).toBe(1);
+    expect(await summary(at.database)).toEqual([]);
+  });
+
+  test('a topic that lost what was counted, and how to go on with it', async () => {
+    const topic = uniqueName('cut');
+    await create(topic);
+    await send(topic, [view('a'), view('b')]);
+    const args = analytics(topic, '--only', 'page-views', '--database', at.at as string);
+    const views = async () => (await summary(at.database).catch(() => [])).at(-1)?.pv;
+    const count = async (pv: number) => {
+      const counting = start(args, { env: environment() });
+      await until(`${pv} are counted`, async () => Number(await views()) === pv, 60_000);
+      counting.child.kill('SIGTERM');
+      expect((await counting.ended).code).toBe(0);
+    };
+    await count(2);
+    const { db } = at.database;
+    await db
+      .updateTable('cep_aggregate_offsets')
+      .set({ next_offset: 9 })
+      .where('source_partition', '=', 0)
+      .execute();
+    const { code, stderr } = await run([...args, '--group', 'another'], { env: environment() });
+    expect(code).toBe(1);
+    const [, statement] = /the topic lost its records; .*: (update .*)$/m.exec(stderr) ?? [];
+    expect(stderr).toMatch(/partition 0 of cut.* ends at offset 2, but it was read up to 9 before/);
+    expect(stderr).not.toContain('--group');
+    await sql.raw(statement as string).execute(db);
+    await send(topic, [view('c')]);
+    await count(3);
+  });
+
+  test('rejects: a topic that is not there, and one that goes away', async () => {
+    const topic = uniqueName('rejecting');
+    const dead = uniqueName('dead');
+    await create(topic);
+    await send(topic, [{ partition: 0, value: 'no json' }]);
+    const args = analytics(topic, '--only', 'page-views', '--database', at.at as string);
+    const there = [...args, '--dead-letters-topic', dead];
+    const refused = await run(there, { env: environment() });
+    expect(refused.stderr).toMatch(new RegExp(`^temporal-cep: .*${dead}`, 'm'));
+    expect(refused.code).toBe(1);
+
+    await create(dead);
+    const counting = start(there, { env: environment() });
+    const isCounted = async () => (await reachedBy('page-views')) === 1;
+    await until('the first is counted', isCounted, 60_000);
+    await remove(dead);
+    await send(topic, [{ partition: 0, value: 'no json either' }]);
+    await counting.says(/rejects wait for Kafka/);
+    const told = performance.now();
+    counting.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await counting.ended;
+    expect(performance.now() - told).toBeLessThan(30_000);
+    expect(JSON.parse(stdout)).toMatchObject({ read: 2, uncounted: 1 });
+    expect(stderr).toMatch(/1 record .* not counted/);
+    expect(code).toBe(1);
+    expect(await reachedBy('page-views')).toBe(1);
   });
 
   /** What lies in each partition is late by that partition alone. */

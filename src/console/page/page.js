@@ -51,8 +51,16 @@ async function lost() {
 }
 
 function showWaiting() {
-  for (const [name, state] of waiting) show(name, state);
-  waiting.clear();
+  for (const [name, state] of waiting) {
+    // Before it is shown: what cannot be must not come again with every change of the others.
+    waiting.delete(name);
+    try {
+      show(name, state);
+    } catch (error) {
+      console.error(error);
+      notify(name, 'This panel cannot be shown: the console of the browser says why.');
+    }
+  }
   showConnection();
 }
 
@@ -60,22 +68,21 @@ function show(name, state) {
   const { data, remedy, since } = state;
   if (state.state === 'away') away.set(name, since);
   else away.delete(name);
-  for (const place of PLACES[name] ?? [name]) {
-    const panel = byId(place);
-    const notice = panel.querySelector('.notice');
-    const text =
-      state.state === 'absent'
-        ? remedy
-        : since
-          ? `As of ${moment(since)}: the database does not answer.`
-          : '';
-    setText(notice, text);
-    notice.hidden = text === '';
-    panel.dataset.state = state.state;
-  }
+  for (const place of PLACES[name] ?? [name]) byId(place).dataset.state = state.state;
+  const awaySince = since ? `As of ${moment(since)}: the database does not answer.` : '';
+  notify(name, state.state === 'absent' ? remedy : awaySince);
   if (data === null || data === undefined) return;
   const fresh = PANELS[name](data);
   if (name === 'alerts') announce(fresh);
+}
+
+/** Above a panel's figures; nothing where the text is empty. */
+function notify(name, text) {
+  for (const place of PLACES[name] ?? [name]) {
+    const notice = byId(place).querySelector('.notice');
+    setText(notice, text);
+    notice.hidden = text === '';
+  }
 }
 
 function showConnection() {

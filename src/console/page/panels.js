@@ -365,7 +365,7 @@ export function parked(state) {
   );
 }
 
-export function progress({ count, rows }) {
+export function progress({ count, silent, rows }) {
   byId('progress-empty').hidden = count > 0;
   byId('progress-table').hidden = count === 0;
   keep(
@@ -386,5 +386,5 @@ export function progress({ count, rows }) {
         each.isSilent ? { class: 'alarming' } : {},
       ),
   );
-  needs('silent', rows.filter(({ isSilent }) => isSilent).length);
+  needs('silent', silent);
 }

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { Command, Option } from 'commander';
 import type { Kafka } from 'kafkajs';
 import type { AnalyticsStore } from '../../../analytics-store/analytics-store.js';
 import type { Claim, ProgressStore, StoredProgress } from '../../../ingest/progress.js';
 import { openKafkaReader, type ReadKafkaOptions } from '../../../ingest/read-kafka.js';
+import { requireOwn } from '../../../ingest/read-topic.js';
+import type { Read } from '../../../ingest/record.js';
 import { MIN_TIMESTAMP, type Millis, seconds } from '../../../time.js';
 import { type AnalyticsFlags, addAnalyticsOptions, runAnalytics } from '../../analytics-process.js';
 import { KAFKA_HELP } from '../../kafka.js';
@@ -23,7 +26,7 @@ export function analyticsKafkaCommand(): Command {
     .argument('<topic>', 'the topic, with JSON values')
     .option(
       '--group <id>',
-      'the consumer group that shares the partitions; what is counted does not depend on it',
+      'the consumer group that shares the partitions: one for each choice of aggregates, and for each database',
       'temporal-cep-analytics',
     )
     .addOption(
@@ -47,7 +50,9 @@ export function analyticsKafkaCommand(): Command {
       `${KAFKA_HELP}
 
 Reads on from what the database knows, and commits offsets to Kafka for those who look there. Runs until Ctrl-C or SIGTERM, counts what it
-has read, and exits with 0; with 1 when the database did not take all of it.`,
+has read, and exits with 0; with 1 when the database, or a topic for late events or dead letters, did not take all of it.
+
+A topic that temporal-cep repartition writes is refused: count the topic that it is made from.`,
     )
     .action(run);
 }
@@ -63,14 +68,14 @@ async function run(topic: string, flags: AnalyticsKafkaFlags): Promise<void> {
       const reader = await openKafkaReader({
         ...{ kafka: kafka as Kafka, topic, groupId: flags.group, from: flags.from, changes },
         ...progressOf(store, flags.from),
-        countsAlone: true,
+        countsAlone: inCommon(store),
         ...{ sessionTimeoutMs: flags.sessionTimeout, owner: ownerName(), log, signal },
       });
       note(`Reads ${reader.source}; Ctrl-C ends it`);
       return {
         source: reader.source,
         // No partition waits for another.
-        reads: reader.records({ isAhead: () => false }),
+        reads: ownOnly(reader.records({ isAhead: () => false }), topic),
         lags: () => reader.lags(),
         onCounted: (source, next) =>
           void reader.commit(
@@ -82,6 +87,23 @@ async function run(topic: string, flags: AnalyticsKafkaFlags): Promise<void> {
       };
     },
   });
+}
+
+/** What the members of a group count, and where: one with other aggregates, or another database, would lack what the rest has read. */
+function inCommon({ aggregates, database }: AnalyticsStore): string {
+  const names = aggregates.map(({ name }) => name).sort();
+  // Whoever may look at groups need not know its address. The user is another matter: several may count into one database.
+  const place = database.name.replace(/\/\/[^@/]*@/, '//');
+  const hash = createHash('sha256').update(place).digest('hex').slice(0, 8);
+  return `${names.join(', ')} in database ${hash}`;
+}
+
+/** Records of a repartition are events of another topic, and may be written twice: counted by their offsets they would be too many. */
+async function* ownOnly(reads: AsyncIterable<Read>, topic: string): AsyncGenerator<Read> {
+  for await (const read of reads) {
+    if ('offset' in read) requireOwn(read, topic);
+    yield read;
+  }
 }
 
 /** What the reader of ingestors asks, answered for those who count: nobody is fenced off, and each partition stands for itself. */
