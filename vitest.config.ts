@@ -16,6 +16,11 @@ const END_TO_END = ['test/e2e/**/*.test.ts', 'test/vectors/session*.test.ts'];
 
 /** Minutes each: what takes long begins first, or it runs alone at the end. Every other one keeps the processors busy, and the next one waits. */
 const SLOW = [
+  'automaton/naive',
+  'automaton/naive.prop',
+  'effects/month',
+  'cli/dead-letters',
+  'automaton/operator.prop',
   'e2e/failpoints',
   'e2e/cli',
   'e2e/repartition',
@@ -60,7 +65,8 @@ export default defineConfig({
         },
         test: {
           name: 'unit',
-          maxWorkers: 2,
+          // Some of them wait for timers.
+          maxWorkers: 3,
           include: ['test/**/*.test.ts'],
           exclude: [...ON_SERVERS, ...END_TO_END],
           // A busy machine must not fail the properties and vectors, which take a second or two.
