@@ -39,7 +39,9 @@ async function newTopic(partitions: number): Promise<string> {
 const producerOf = (transactionalId?: string) =>
   broker.kafka().producer({
     createPartitioner: Partitioners.DefaultPartitioner,
-    ...(transactionalId ? { transactionalId, maxInFlightRequests: 1, idempotent: true } : {}),
+    // What is sent again after a hiccup must not be there twice: offsets are counted here.
+    ...{ maxInFlightRequests: 1, idempotent: true },
+    ...(transactionalId ? { transactionalId } : {}),
   });
 
 async function produce(topic: string, messages: readonly Message[]): Promise<void> {
