@@ -7,6 +7,7 @@ import {
   Worker,
   type WorkerDeploymentOptions,
   type WorkerOptions,
+  type WorkerPlugin,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import {
@@ -25,9 +26,10 @@ import {
 import { type EffectsDocument, requireDeclared, withFunctions } from './effects/declaration.js';
 import type { Effect } from './effects/kinds/function.js';
 import { sendersOf } from './effects/kinds/index.js';
+import type { Sender } from './effects/kinds/kind.js';
 import type { EffectLedger } from './effects/ledger.js';
 import { loadEffects } from './effects-module.js';
-import { CepError } from './errors.js';
+import { CepError, messageOf } from './errors.js';
 import { failpointSinks, isAnyFailpointArmed } from './failpoints.js';
 import { loadJourneys } from './journeys-module.js';
 import { createLogger, type Logger } from './log.js';
@@ -161,10 +163,11 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
       'effects need a database, where it stands what was sent: pass { store: await openStore(address) } of temporal-cep/store; { memory: true } is an address for tests',
     );
   }
+  const senders = sendersOf(declaration, process.env, activities);
   const effectActivities = store.effects && {
     ...createEffectActivities({
       declaration,
-      senders: sendersOf(declaration, process.env, activities),
+      senders,
       ledger: store.effects,
       users,
       isInForce,
@@ -189,6 +192,7 @@ export async function createWorker(options: CreateWorkerOptions): Promise<Worker
     maxConcurrentWorkflowTaskExecutions: 10,
     ...(hasEffects ? { shutdownGraceTime: longestTry + LEDGER_MS } : {}),
     ...workerOptions,
+    ...(hasEffects ? { plugins: [...(workerOptions.plugins ?? []), closing(senders, log)] } : {}),
     ...deploymentOf(workerDeploymentOptions),
     taskQueue,
     activities: { ...own, ...effectActivities },
@@ -215,6 +219,28 @@ export async function bundleJourneys(
 ): Promise<WorkflowBundleWithSourceMap> {
   const { path } = await loadJourneys(module);
   return bundleWorkflows({ journeys: path, logger, dataConverter });
+}
+
+/** Closes what senders hold open once the worker has ended: it would keep the process alive. */
+function closing(senders: ReadonlyMap<string, Sender>, log: Logger): WorkerPlugin {
+  const close = async ([effect, sender]: [string, Sender]) => {
+    try {
+      await sender.close?.();
+    } catch (error) {
+      log.warn('what an effect is sent over was not closed', { effect, reason: messageOf(error) });
+    }
+  };
+  return {
+    name: 'temporal-cep',
+    runWorker: async (worker, run) => {
+      try {
+        await run(worker);
+      } finally {
+        // Not waited for: a database that stands still may hold a connection for long.
+        for (const each of senders) void close(each);
+      }
+    },
+  };
 }
 
 /** A session takes a worker that says the name of its deployment for a versioned one. */

@@ -202,8 +202,11 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
       const found = await known(alert, name);
       if (!found) {
         await isGone(alert, name);
-        await ledger.giveUp(`${alert.id}/${name}`, 'it is no longer declared', now());
-        return false;
+        const id = `${alert.id}/${name}`;
+        // One of which a try is under way can't be called back.
+        await ledger.giveUp(id, 'it is no longer declared', now());
+        const record = await ledger.read(id);
+        return record?.reason === 'EFFECT_GONE' ? record.reason : record?.state === 'delivered';
       }
       const { planned, declared, sender } = found;
       const before = await ledger.read(planned.id);

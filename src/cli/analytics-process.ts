@@ -7,7 +7,7 @@ import { type Aggregate, aggregatesOf } from '../analytics/aggregate.js';
 import { readAnalytics } from '../analytics/declaration.js';
 import { type AnalyticsStore, openAnalyticsStore } from '../analytics-store/analytics-store.js';
 import { type AnalyticsCounts, countRecords } from '../analytics-store/count-records.js';
-import { counted } from '../counted.js';
+import { counted, countedByName } from '../counted.js';
 import { CepError } from '../errors.js';
 import type { Lag } from '../ingest/read-kafka.js';
 import type { Read } from '../ingest/record.js';
@@ -180,10 +180,8 @@ function countsAsText(source: string, counts: AnalyticsCounts): string {
   return [
     `${source}: ${read} records, ${passedOver} of them without a value, in ${transactions} transactions, ${retries} done again`,
     ...Object.entries(counts.aggregates).map(
-      ([name, { counted, late, skipped, repeats, dead }]) => {
-        const letters = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
-        return `${name}: ${counted} counted, ${repeats} counted before, ${late} late, ${skipped} not meant, ${letters.join(', ') || '0'} dead letters`;
-      },
+      ([name, { counted, late, skipped, repeats, dead }]) =>
+        `${name}: ${counted} counted, ${repeats} counted before, ${late} late, ${skipped} not meant, ${countedByName(dead) || '0'} dead letters`,
     ),
   ].join('\n');
 }

@@ -5,7 +5,7 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Kafka } from 'kafkajs';
 import { Registry } from 'prom-client';
-import { counted } from '../counted.js';
+import { counted, countedByName } from '../counted.js';
 import { goalsOf } from '../effects/goals.js';
 import { loadEffects } from '../effects-module.js';
 import { GoalWatch } from '../ingest/goals.js';
@@ -312,19 +312,12 @@ export function countsAsText(source: string, counts: IngestCounts): string {
 /** What became of the records that were read. */
 export function readText(source: string, counts: IngestCounts): string {
   const { read, repeats, events, late } = counts;
-  const dead = byName(counts.dead);
-  const changes = byName(counts.changes);
+  const dead = countedByName(counts.dead);
+  const changes = countedByName(counts.changes);
   return [
     `${source}: ${counted(read, 'record')}`,
     ...(repeats > 0 ? [`, ${repeats} read before`] : []),
     `, ${counted(events, 'event')} in time, ${late} late, ${dead || '0'} dead letters`,
     ...(changes ? [`; no events: ${changes}`] : []),
   ].join('');
-}
-
-/** `2 update, 1 delete` */
-function byName(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .map(([name, count]) => `${count} ${name}`)
-    .join(', ');
 }

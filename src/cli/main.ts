@@ -4,7 +4,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { CepError, messageOf } from '../errors.js';
+import { failureText } from './failure-text.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -57,7 +57,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = 1;
-  process.stderr.write(`temporal-cep: ${await describe(error)}\n`);
+  process.stderr.write(`temporal-cep: ${await failureText(error)}\n`);
 }
 // A Kafka client whose broker was away may keep a connection that nobody can close, and with it this process.
 process.stdout.write('', () => process.exit());
@@ -71,19 +71,4 @@ function sayErrorsInOneLine(command: Command, path: string): void {
     },
   });
   for (const each of command.commands) sayErrorsInOneLine(each, `${path} ${each.name()}`);
-}
-
-async function describe(error: unknown): Promise<string> {
-  if (error instanceof CepError) return messageOf(error);
-  // Temporal's client takes half of the time that a command without it does.
-  const { isGrpcServiceError } = await import('@temporalio/client');
-  const { ENCODED, isEncoded } = await import('./client.js');
-  if (isEncoded(error)) return ENCODED;
-  const grpc = isGrpcServiceError(error) ? error : (error as { cause?: unknown })?.cause;
-  if (isGrpcServiceError(grpc)) {
-    const said = grpc.details || messageOf(grpc);
-    return `the Temporal server did not do what was asked of it: ${said}`;
-  }
-  // A fault of ours, and its stack is the best there is.
-  return (error instanceof Error && error.stack) || String(error);
 }

@@ -90,11 +90,16 @@ test('a sum has the last event by time, and of several the one that arrived last
   expect(sums).toMatchObject({ lastTime: 5, role: 'c', amount: -5_000n });
 });
 
+/** Reads page views of one day's events. */
+function viewer() {
+  const aggregate = one({ kind: 'page-views' });
+  return (c_time: string, client_ip: string) =>
+    aggregate.read({ p_dt: '2021-12-01', c_time, client_ip }) as PageView;
+}
+
 test('page views: a minute is that of the latest time so far, and a visitor counts once', () => {
   const days = daysOf(openZone('Asia/Shanghai'));
-  const aggregate = one({ kind: 'page-views' });
-  const view = (c_time: string, client_ip: string) =>
-    aggregate.read({ p_dt: '2021-12-01', c_time, client_ip }) as PageView;
+  const view = viewer();
   const events = [
     view('2021-12-01 19:10:00', 'x'),
     view('2021-12-01 19:12:00', 'y'),
@@ -114,9 +119,7 @@ test('page views: a minute is that of the latest time so far, and a visitor coun
 
 test('page views: a time of another day than the event names moves no minute', () => {
   const days = daysOf(openZone('Asia/Shanghai'));
-  const aggregate = one({ kind: 'page-views' });
-  const view = (c_time: string, client_ip: string) =>
-    aggregate.read({ p_dt: '2021-12-01', c_time, client_ip }) as PageView;
+  const view = viewer();
   const events = [
     view('2021-11-30 23:59:58', 'x'),
     view('2021-12-01 00:00:01', 'y'),

@@ -9,6 +9,7 @@ import type { Alert } from '../../src/rules/rule.js';
 import { type Millis, minutes, seconds } from '../../src/time.js';
 import { loadJourneys, runOffline } from '../e2e/support/built.js';
 import { readTopic, type TopicRecord } from '../support/topics.js';
+import type { Armings } from './armings.js';
 import { LONGEST_WINDOW_MS } from './journeys.js';
 import { startProducer } from './producer.js';
 import { ALL_FAILPOINTS, type Fault, planSchedule } from './schedule.js';
@@ -84,7 +85,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const producer = await startProducer(brokers, TOPICS.events, plan, startedAt);
     const faults = schedule.faults.map((fault) => performAt(world, fault, startedAt, say));
     await Promise.all([sleep(durationMs), ...faults]);
-    await hitAll(world, minima.hits);
+    await hitAll(world.armings, minima.hits);
     await producer.finish();
     const endedAt = Date.now();
     say('the stream has ended, everything runs again');
@@ -116,10 +117,10 @@ async function performAt(
 }
 
 /** A slow machine needs longer until each failpoint was hit: the stream goes on for that. */
-async function hitAll(world: World, wanted: number): Promise<void> {
-  world.calm(wanted);
+async function hitAll(armings: Armings, wanted: number): Promise<void> {
+  armings.leaveOutAt(wanted);
   const deadline = Date.now() + RESERVE_MS;
-  const isMissing = () => ALL_FAILPOINTS.some((name) => (world.hits.get(name) ?? 0) < wanted);
+  const isMissing = () => ALL_FAILPOINTS.some((name) => armings.hits(name) < wanted);
   while (isMissing() && Date.now() < deadline) await sleep(100);
 }
 
@@ -203,7 +204,7 @@ async function resultOf(
     outages: [...ingestors, ...temporal],
   });
   const hits = Object.fromEntries(
-    ALL_FAILPOINTS.map((failpoint) => [failpoint, world.hits.get(failpoint) ?? 0]),
+    ALL_FAILPOINTS.map((failpoint) => [failpoint, world.armings.hits(failpoint)]),
   );
   const { seed, minima, settledMs } = of;
   return {

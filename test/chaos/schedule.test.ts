@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from 'vitest';
 import { minutes, seconds } from '../../src/time.js';
+import { Armings } from './armings.js';
 import { WINDOWS } from './journeys.js';
-import { ALL_FAILPOINTS, planSchedule } from './schedule.js';
+import { ALL_FAILPOINTS, type Arming, planSchedule } from './schedule.js';
 import { OUT_OF_ORDERNESS_MS, PARTITIONS, partitionOf, planStream } from './stream.js';
 
 const SEEDS = Array.from({ length: 20 }, (_, seed) => seed);
@@ -53,6 +54,36 @@ describe('the schedule', () => {
     }
     expect(new Set(armings.ingestor.slice(0, 3).map(({ failpoint }) => failpoint)).size).toBe(3);
     expect(new Set(armings.worker.slice(4, 8).map(({ failpoint }) => failpoint)).size).toBe(4);
+  });
+});
+
+describe('armings', () => {
+  const at = (failpoint: Arming['failpoint']): Arming => ({ failpoint, nth: 1 });
+
+  test('go in the order of the schedule, and begin again with one that was not hit', () => {
+    const planned = [at('acknowledged'), at('signal-accepted')];
+    const armings = new Armings({ ingestor: planned, worker: [] });
+    const first = armings.take('ingestor') as Arming;
+    armings.giveBack('ingestor', first);
+    expect([1, 2, 3].map(() => armings.take('ingestor'))).toEqual([...planned, undefined]);
+    expect(armings.take('worker')).toBeUndefined();
+  });
+
+  // Seed 90 ended ingestors where they had ended often enough, until there was no time left for the last failpoint.
+  test('leave out failpoints that were hit often enough, from a moment on', () => {
+    const planned = [
+      at('acknowledged'),
+      at('acknowledged'),
+      at('acknowledged'),
+      at('acknowledged'),
+    ];
+    const armings = new Armings({ ingestor: [...planned, at('signal-accepted')], worker: [] });
+    armings.hit(armings.take('ingestor') as Arming);
+    armings.leaveOutAt(2);
+    armings.hit(armings.take('ingestor') as Arming);
+    expect(armings.hits('acknowledged')).toBe(2);
+    expect(armings.take('ingestor')).toEqual(at('signal-accepted'));
+    expect(armings.take('ingestor')).toBeUndefined();
   });
 });
 

@@ -5,7 +5,7 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FAILPOINT_VARIABLE, type Failpoint } from '../../src/failpoints.js';
+import { FAILPOINT_VARIABLE } from '../../src/failpoints.js';
 import {
   describeExit,
   type Exit,
@@ -14,7 +14,8 @@ import {
 } from '../../src/servers/process.js';
 import type { Millis } from '../../src/time.js';
 import { CLI } from '../e2e/support/cli.js';
-import type { Arming, Process } from './schedule.js';
+import type { Armings } from './armings.js';
+import type { Arming, Process, Role } from './schedule.js';
 import { Uptime } from './uptime.js';
 
 const RESTART_MS: Millis = 500;
@@ -30,9 +31,9 @@ export interface SlotOptions {
   readonly folder: string;
   /** What it is told to say once it works. */
   readonly ready: RegExp;
-  /** Failpoints to be hit, shared with the others of its role: taken from the front. */
-  readonly armings: Arming[];
-  readonly onHit: (failpoint: Failpoint) => void;
+  readonly role: Role;
+  /** Shared with the other processes. */
+  readonly armings: Armings;
   readonly report: (line: string) => void;
 }
 
@@ -94,7 +95,7 @@ export class Slot {
   }
 
   async #supervise(): Promise<void> {
-    const { name, armings, onHit, report } = this.#options;
+    const { name, role, armings, report } = this.#options;
     while (!this.#isStopped) {
       const holdMs = this.#notBefore - Date.now();
       if (holdMs > 0) {
@@ -102,15 +103,15 @@ export class Slot {
         await sleep(Math.min(holdMs, 200));
         continue;
       }
-      const arming = armings.shift();
+      const arming = armings.take(role);
       this.#isOurs = false;
       const exit = await this.#runOnce(arming);
       if (this.#isStopped) return;
       if (arming && exit.signal === 'SIGKILL' && !this.#isOurs) {
         report(`${name} ended at ${arming.failpoint}, time ${arming.nth}`);
-        onHit(arming.failpoint);
+        armings.hit(arming);
       } else {
-        if (arming) armings.unshift(arming);
+        if (arming) armings.giveBack(role, arming);
         if (!this.#isOurs) this.#endedAlone(exit);
       }
       await sleep(RESTART_MS);

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../src/errors.js';
-import type { Failpoint } from '../../src/failpoints.js';
 import { ensureTopics } from '../../src/kafka/admin.js';
 import type { Millis } from '../../src/time.js';
 import { openStore } from '../e2e/support/built.js';
@@ -15,6 +14,7 @@ import { environment } from '../e2e/support/cli.js';
 import { until } from '../e2e/support/dev.js';
 import { startKafka, type TestKafka } from '../support/kafka.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { Armings } from './armings.js';
 import {
   type Fault,
   INGESTORS,
@@ -55,14 +55,11 @@ export interface World {
   readonly postgres: TestPostgres;
   /** Logs and the Temporal server's database. */
   readonly folder: string;
-  /** How often each failpoint was hit. */
-  readonly hits: ReadonlyMap<Failpoint, number>;
+  readonly armings: Armings;
   /** The source that the ingestors read, as it is in coordinates. */
   readonly source: string;
   /** Does it, and waits until it is over and what was killed runs again. */
   perform(fault: Fault): Promise<void>;
-  /** From now on processes are armed only with failpoints that were hit less often than that. */
-  calm(hits: number): void;
   /** When no ingestor ran, and when Temporal did not. */
   outages(): { ingestors: readonly Span[]; temporal: readonly Span[] };
   /** Last words of processes that ended by themselves. */
@@ -95,24 +92,19 @@ export async function startWorld(
     TEMPORAL_CEP_DATABASE: postgres.url,
     KAFKA_BROKERS: kafka.brokers.join(','),
   });
-  const hits = new Map<Failpoint, number>();
-  const onHit = (failpoint: Failpoint) => hits.set(failpoint, (hits.get(failpoint) ?? 0) + 1);
-  const queues = {
-    ingestor: [...schedule.armings.ingestor],
-    worker: [...schedule.armings.worker],
-  };
-  const common = { env, folder, onHit, report };
+  const armings = new Armings(schedule.armings);
+  const common = { env, folder, armings, report };
   const ingestors = INGESTORS.map(
     (name) =>
       new Slot({
-        ...{ ...common, name, args: ingestArgs, armings: queues.ingestor },
+        ...{ ...common, name, role: 'ingestor', args: ingestArgs },
         ready: /^Reads (.*); Ctrl-C ends it$/m,
       }),
   );
   const workers = WORKERS.map(
     (name) =>
       new Slot({
-        ...{ ...common, name, args: workerArgs, armings: queues.worker },
+        ...{ ...common, name, role: 'worker', args: workerArgs },
         ready: /^Worker is ready/m,
       }),
   );
@@ -133,16 +125,10 @@ export async function startWorld(
     return slots.filter((_, i) => [...INGESTORS, ...WORKERS][i] === target);
   };
   return {
-    ...{ kafka, postgres, folder, hits, source },
+    ...{ kafka, postgres, folder, armings, source },
     perform: async ({ target, kind, forMs }) => {
       if (target in doers) await doers[target as Server].perform(kind, forMs);
       else await Promise.all(slotsOf(target).map((slot) => slot[kind](forMs)));
-    },
-    calm: (wanted) => {
-      for (const queue of Object.values(queues)) {
-        const missing = queue.filter(({ failpoint }) => (hits.get(failpoint) ?? 0) < wanted);
-        queue.splice(0, queue.length, ...missing);
-      }
     },
     outages: () => {
       const [one, other] = ingestors.map(({ uptime }) => uptime.downs) as [Span[], Span[]];

@@ -5,33 +5,24 @@ import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { Alert } from 'temporal-cep/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTimeSkipping } from '../../src/servers/test-server.js';
 import type { Store } from '../../src/store/index.js';
 import { hours, minutes, type Timestamp } from '../../src/time.js';
+import { EFFECTS_QUERY, type EffectProgress } from '../../src/workflows/effect-messages.js';
 import {
-  EFFECT_WORKFLOW,
-  EFFECTS_QUERY,
-  type EffectInput,
-  type EffectProgress,
-  effectWorkflowId,
-} from '../../src/workflows/effect-messages.js';
-import { TASK_QUEUE } from '../../src/workflows/messages.js';
-import { createWorker, openStore, quietTemporal } from './support/built.js';
+  alertOf,
+  type EffectsInSkippedTime,
+  startEffects,
+} from './support/effects-in-skipped-time.js';
 
 const DELAY = minutes(30);
 
 let env: TestWorkflowEnvironment;
 let store: Store;
-let stop: () => Promise<void>;
+let world: EffectsInSkippedTime;
 const sent: string[] = [];
 
 beforeAll(async () => {
-  quietTemporal();
-  env = await startTimeSkipping();
-  store = await openStore({ memory: true }, { migrate: true });
-  const worker = await createWorker({
-    journeys: new URL('support/journeys.ts', import.meta.url),
-    store,
+  world = await startEffects({
     effects: {
       goals: { bought: { when: "event.eventType == 'purchase'" } },
       effects: {
@@ -44,19 +35,10 @@ beforeAll(async () => {
       },
     },
     progressWaitMs: 0,
-    connection: env.nativeConnection,
   });
-  const running = worker.run();
-  stop = async () => {
-    worker.shutdown();
-    await running;
-  };
+  ({ env, store } = world);
 });
-afterAll(async () => {
-  await stop?.();
-  await store?.close();
-  await env?.teardown();
-});
+afterAll(() => world?.stop());
 
 /** An ingestor of one partition. */
 async function ingestorOf(source: string, isLive: boolean) {
@@ -77,18 +59,13 @@ async function ingestorOf(source: string, isLive: boolean) {
 /** The effect of an alert of this moment, which is set off by a session of the source. */
 async function setOff(source: string, user: string) {
   const at = await env.currentTimeMs();
-  const alert: Alert = {
-    ...{ id: `alert-${user}`, journey: 'long', rule: 'cart-abandonment', ruleVersion: 1 },
-    ...{ key: user, userId: user, userSession: user, type: 'LEFT', message: 'left', match: {}, at },
-  };
-  const input: EffectInput = {
+  const alert = alertOf(user, at);
+  const { workflowId } = await world.setOff({
     ...{ alert, effects: ['remind'], readFrom: [{ source, partition: 0 }] },
-  };
-  const options = { workflowId: effectWorkflowId(alert.id), taskQueue: TASK_QUEUE, args: [input] };
-  await env.client.workflow.start(EFFECT_WORKFLOW, options);
+  });
   // The environment's own client would skip time for it.
   const client = new Client({ connection: env.connection });
-  const handle = client.workflow.getHandle(options.workflowId);
+  const handle = client.workflow.getHandle(workflowId);
   const stateOf = async () => {
     const [record] = await store.effects.ofAlert(alert.id);
     return [record?.state, record?.reason];

@@ -4,13 +4,11 @@
 import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTimeSkipping } from '../../src/servers/test-server.js';
 import type { Store } from '../../src/store/index.js';
 import { days, hours, seconds } from '../../src/time.js';
-import { EFFECT_WORKFLOW, effectWorkflowId } from '../../src/workflows/effect-messages.js';
-import { TASK_QUEUE } from '../../src/workflows/messages.js';
+import { effectWorkflowId } from '../../src/workflows/effect-messages.js';
 import { alertsOf, giftsFrom, MONTH, month, monthAfter, simulate } from '../effects/month.js';
-import { createWorker, openStore, quietTemporal } from './support/built.js';
+import { type EffectsInSkippedTime, startEffects } from './support/effects-in-skipped-time.js';
 
 const USERS = Number(process.env.TEMPORAL_CEP_USERS ?? 20);
 /** Between what is due at a time and its decision: many are due at one moment, and activities take their time. */
@@ -18,34 +16,20 @@ const LATE_MAX = seconds(30);
 
 let env: TestWorkflowEnvironment;
 let store: Store;
-let stop: () => Promise<void>;
+let world: EffectsInSkippedTime;
 const sent: { name: string; alert: string }[] = [];
 
 beforeAll(async () => {
-  quietTemporal();
-  env = await startTimeSkipping();
-  store = await openStore({ memory: true }, { migrate: true });
   const told = (name: string) => async (alert: { id: string }) => {
     sent.push({ name, alert: alert.id });
   };
-  const worker = await createWorker({
-    journeys: new URL('support/journeys.ts', import.meta.url),
-    store,
+  world = await startEffects({
     effects: month,
     activities: Object.fromEntries(Object.keys(month.effects).map((name) => [name, told(name)])),
-    connection: env.nativeConnection,
   });
-  const running = worker.run();
-  stop = async () => {
-    worker.shutdown();
-    await running;
-  };
+  ({ env, store } = world);
 });
-afterAll(async () => {
-  await stop?.();
-  await store?.close();
-  await env?.teardown();
-});
+afterAll(() => world?.stop());
 
 test(`a month of ${USERS} users`, async () => {
   const present = await env.currentTimeMs();
@@ -57,14 +41,11 @@ test(`a month of ${USERS} users`, async () => {
   for (let i = 0; i < all.length; i += 20) {
     const now = await env.currentTimeMs();
     await Promise.all(
-      all.slice(i, i + 20).map(({ alert, effects }) =>
-        env.client.workflow.start(EFFECT_WORKFLOW, {
-          workflowId: effectWorkflowId(alert.id),
-          taskQueue: TASK_QUEUE,
-          args: [{ alert, effects }],
-          startDelay: alert.at - now,
-        }),
-      ),
+      all
+        .slice(i, i + 20)
+        .map(({ alert, effects }) =>
+          world.setOff({ alert, effects }, { startDelay: alert.at - now }),
+        ),
     );
   }
   const started = performance.now() - began;

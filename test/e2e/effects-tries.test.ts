@@ -9,22 +9,18 @@ import { type EffectsDocument, readEffects } from '../../src/effects/declaration
 import { sendersOf } from '../../src/effects/kinds/index.js';
 import type { EffectLedger } from '../../src/effects/ledger.js';
 import { createLogger } from '../../src/log.js';
-import { startTimeSkipping } from '../../src/servers/test-server.js';
 import type { Store } from '../../src/store/index.js';
 import { days, hours, minutes, type Timestamp } from '../../src/time.js';
+import { EFFECTS_QUERY, type EffectProgress } from '../../src/workflows/effect-messages.js';
 import {
-  EFFECT_WORKFLOW,
-  EFFECTS_QUERY,
-  type EffectInput,
-  type EffectProgress,
-  effectWorkflowId,
-} from '../../src/workflows/effect-messages.js';
-import { TASK_QUEUE } from '../../src/workflows/messages.js';
-import { createWorker, openStore, quietTemporal } from './support/built.js';
+  alertOf,
+  type EffectsInSkippedTime,
+  startEffects,
+} from './support/effects-in-skipped-time.js';
 
 let env: TestWorkflowEnvironment;
 let store: Store;
-let stop: () => Promise<void>;
+let world: EffectsInSkippedTime;
 /** Tries, by the id of the effect. */
 const tries: string[] = [];
 /** Effects whose next try fails. */
@@ -41,22 +37,18 @@ const sending =
 const triesOf = (id: string) => tries.filter((each) => each === id).length;
 
 beforeAll(async () => {
-  quietTemporal();
-  env = await startTimeSkipping();
-  store = await openStore({ memory: true }, { migrate: true });
-  const effects: EffectLedger = {
-    ...store.effects,
+  const ledgerOver = (ledger: EffectLedger): EffectLedger => ({
+    ...ledger,
     attempted: async (id, how, now) => {
-      await store.effects.attempted(id, how, now);
+      await ledger.attempted(id, how, now);
       if (how.state === 'delivered' && dying.delete(id)) throw new Error('the worker is gone');
     },
-  };
+  });
   const send = (name: string) => ({ kind: 'function', name });
   const retry = { for: '1d', first: '1h', longest: '1h' };
   const names = ['remind', 'mail', 'push', 'coupon', 'later'];
-  const worker = await createWorker({
-    journeys: new URL('support/journeys.ts', import.meta.url),
-    store: { ...store, effects },
+  world = await startEffects({
+    ledgerOver,
     effects: {
       goals: { bought: { when: "event.eventType == 'purchase'" } },
       effects: {
@@ -69,34 +61,19 @@ beforeAll(async () => {
     },
     activities: Object.fromEntries(names.map((name) => [name, sending(name)])),
     progressWaitMs: 0,
-    connection: env.nativeConnection,
   });
-  const running = worker.run();
-  stop = async () => {
-    worker.shutdown();
-    await running;
-  };
+  ({ env, store } = world);
 });
-afterAll(async () => {
-  await stop?.();
-  await store?.close();
-  await env?.teardown();
-});
+afterAll(() => world?.stop());
 
 function alertAt(user: string, at: Timestamp): Alert {
-  return {
-    ...{ id: `alert-${user}`, journey: 'long', rule: 'cart-abandonment', ruleVersion: 1 },
-    ...{ key: user, userId: user, userSession: user, type: 'LEFT', message: 'left', at },
-    match: { cart: [{ userId: user, zone: 'UTC' }] },
-  };
+  return alertOf(user, at, { cart: [{ userId: user, zone: 'UTC' }] });
 }
 
 async function setOff(user: string, effects: string[]) {
   const at = await env.currentTimeMs();
   const alert = alertAt(user, at);
-  const input: EffectInput = { alert, effects };
-  const options = { workflowId: effectWorkflowId(alert.id), taskQueue: TASK_QUEUE, args: [input] };
-  const handle = await env.client.workflow.start(EFFECT_WORKFLOW, options);
+  const handle = await world.setOff({ alert, effects });
   const records = async () =>
     (await store.effects.ofAlert(alert.id)).map(({ effect, state, reason }) => [
       effect,
@@ -157,7 +134,25 @@ test('quiet hours between two tries: the second one is in the morning', async ()
   expect(triesOf('alert-bob/remind')).toBe(2);
 });
 
-test('one that is no longer declared between two tries is dead, and says so', async () => {
+test('one that is no longer declared is not tried again', async () => {
+  const alert = alertAt('ida', MIDNIGHT);
+  const before = activitiesAt(alert.at, { effects: { remind: REMIND } });
+  await before.plan(alert);
+  await before.decide(alert);
+  failing.add('alert-ida/remind');
+  await expect(before.send(alert)).rejects.toThrow();
+  const after = activitiesAt(alert.at, { effects: {} });
+  // Also where a worker dies before Temporal knows.
+  expect([await after.send(alert), await after.send(alert)]).toEqual([
+    'EFFECT_GONE',
+    'EFFECT_GONE',
+  ]);
+  expect(await store.effects.read('alert-ida/remind')).toMatchObject({
+    ...{ state: 'suppressed', reason: 'EFFECT_GONE', attempts: 1 },
+  });
+});
+
+test('one that is no longer declared when it is to be tried first is dead, and says so', async () => {
   const alert = alertAt('fay', MIDNIGHT);
   const before = activitiesAt(alert.at, { effects: { remind: REMIND } });
   await before.plan(alert);

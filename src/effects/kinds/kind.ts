@@ -56,6 +56,7 @@ export interface Sender {
   send(delivery: Delivery): Promise<Answer>;
   /** Text that would be sent, for dry runs. @throws DeliveryError for a template that does not fit */
   preview(delivery: Omit<Delivery, 'attempt' | 'timeoutMs' | 'signal'>): string;
+  /** Gives up what is kept open between two messages. */
   close?(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { describeExit } from '../../../src/servers/process.js';
 import { until } from '../../servers/helpers.js';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -69,13 +70,19 @@ export function startCommand(
   if (input !== null) child.stdin.end(input);
   // A test that fails must not leave it behind.
   if (!outlives) onTestFinished(() => void child.kill('SIGKILL'));
+  const began = performance.now();
+  /** How it ended, where it has. */
+  let over: string | null = null;
   const ended = new Promise<Ended>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-  let isOver = false;
-  void ended.finally(() => {
-    isOver = true;
+    child.once('error', (error) => {
+      over = String(error);
+      reject(error);
+    });
+    child.once('close', (code, signal) => {
+      const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+      over ??= `${describeExit({ code, signal })} after ${seconds} s`;
+      resolve({ code, stdout, stderr });
+    });
   });
   return {
     child,
@@ -84,8 +91,16 @@ export function startCommand(
     stderr: () => stderr,
     ended,
     says: async (what, timeoutMs = 60_000) => {
-      await until(`${what} of ${args.join(' ')}`, () => isOver || what.test(stderr), timeoutMs);
-      if (!what.test(stderr)) throw new Error(`ended without saying ${what}: ${stdout}${stderr}`);
+      await until(
+        `${what} of ${args.join(' ')}`,
+        () => over !== null || what.test(stderr),
+        timeoutMs,
+      );
+      if (!what.test(stderr)) {
+        throw new Error(
+          `process ${child.pid}: ${over}, without saying ${what}: ${stdout}${stderr}`,
+        );
+      }
     },
   };
 }
