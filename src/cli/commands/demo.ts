@@ -100,7 +100,7 @@ async function run(flags: DemoFlags): Promise<void> {
   try {
     const { missing, surplus } = result.offline;
     const isEqual = missing.length === 0 && surplus.length === 0;
-    print(json ? asJson(result, server.uiUrl) : asText(result, server.uiUrl));
+    print(json ? asJson(result, server.uiUrl) : asText(result));
     if (!isEqual || !result.liveCart.timerFiredBeforeAlert) {
       note('The sessions and the offline run do not agree; that should never be.');
       process.exitCode = 1;
@@ -109,6 +109,8 @@ async function run(flags: DemoFlags): Promise<void> {
     if (keep && !signal.aborted) {
       note(`Look around at ${server.uiUrl ?? server.address}; Ctrl-C ends the demo`);
       await whenAborted(signal);
+    } else if (!keep && server.uiUrl) {
+      note('With --keep the server stays, to look around in its UI');
     }
   } finally {
     await demo.stop();
@@ -133,10 +135,7 @@ function showAlert({ type, at, key, message, journey }: Alert, shown: Map<string
   );
 }
 
-function asText(
-  { ingest, alerts, rules, offline, liveCart, times }: DemoResult,
-  uiUrl: string | null,
-): string {
+function asText({ ingest, alerts, rules, offline, liveCart, times }: DemoResult): string {
   const s = (ms: Millis) => `${(ms / 1000).toFixed(1)} s`;
   const { missing, surplus } = offline;
   return [
@@ -152,7 +151,6 @@ function asText(
       : `Offline there are ${offline.alerts} alerts: ${missing.length} of them are missing here, and ${surplus.length} are only here`,
     `The live cart (${liveCart.workflowId}) was called abandoned ${liveCart.timerFiredBeforeAlert ? 'after' : 'without'} its durable timer`,
     `Server ready after ${s(times.server)}, past told after ${s(times.history)}, live cart after ${s(times.live)}, all after ${s(times.total)}`,
-    ...(uiUrl ? [`Temporal UI: ${uiUrl}`] : []),
   ].join('\n');
 }
 
