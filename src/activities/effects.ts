@@ -9,7 +9,7 @@ import {
   readEffects,
 } from '../effects/declaration.js';
 import { DeliveryError, type Sender } from '../effects/kinds/kind.js';
-import type { EffectLedger } from '../effects/ledger.js';
+import type { EffectLedger, EffectRecord } from '../effects/ledger.js';
 import { planEffect } from '../effects/plan.js';
 import { type Decision, decide, decideAgain, factsNeeded } from '../effects/policy.js';
 import type { EffectUser, PlannedEffect, Reason } from '../effects/record.js';
@@ -96,6 +96,12 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
   const isGone = async (alert: Alert, effect: string): Promise<void> => {
     log.error('effect not sent: it is no longer declared', { effect, alertId: alert.id });
     await ledger.suppress(`${alert.id}/${effect}`, 'EFFECT_GONE', now());
+  };
+
+  /** No other try follows. @returns what has become of it */
+  const givenUp = async (id: string, why: string): Promise<EffectRecord | null> => {
+    await ledger.giveUp(id, why, now());
+    return await ledger.read(id);
   };
 
   /** What a dry run would have sent. */
@@ -202,10 +208,8 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
       const found = await known(alert, name);
       if (!found) {
         await isGone(alert, name);
-        const id = `${alert.id}/${name}`;
         // One of which a try is under way can't be called back.
-        await ledger.giveUp(id, 'it is no longer declared', now());
-        const record = await ledger.read(id);
+        const record = await givenUp(`${alert.id}/${name}`, 'it is no longer declared');
         return record?.reason === 'EFFECT_GONE' ? record.reason : record?.state === 'delivered';
       }
       const { planned, declared, sender } = found;
@@ -267,8 +271,7 @@ export function createEffectActivities(deps: EffectDependencies): EffectActiviti
 
     giveUpEffect: async (alert, name, why) => {
       const id = `${alert.id}/${name}`;
-      await ledger.giveUp(id, why, now());
-      const record = await ledger.read(id);
+      const record = await givenUp(id, why);
       if (record?.state === 'delivered') return true;
       log.error('effect is dead', { effect: id, reason: 'RETRIES_EXHAUSTED', detail: why });
       return false;
