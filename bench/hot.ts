@@ -13,7 +13,7 @@ import { NO_LIMITS } from '../src/automaton/limits.js';
 import type { Found } from '../src/automaton/match.js';
 import { CepOperator } from '../src/automaton/operator.js';
 import type { CepEvent } from '../src/event.js';
-import { days, patterns, skipPastLastEvent, type Timestamp } from '../src/index.js';
+import { cel, days, patterns, skipPastLastEvent, type Timestamp } from '../src/index.js';
 import type { Click, ClickPattern } from './patterns.js';
 import { click, median, report, rounded, START, show, timed } from './support.js';
 
@@ -74,6 +74,16 @@ const CASES: readonly Case[] = [
       .where(isView)
       .followedBy('purchase')
       .where((e, { view }) => isPurchase(e) && e.productId === view[0]?.productId)
+      .within(days(7)),
+    after: { eventType: 'purchase', productId: 'another' },
+  },
+  {
+    name: 'passed over, another first value',
+    expected: 'linear',
+    pattern: begin('view')
+      .where(isView)
+      .followedBy('purchase')
+      .where(cel("event.eventType == 'purchase' && event.productId == match.view[0].productId"))
       .within(days(7)),
     after: { eventType: 'purchase', productId: 'another' },
   },

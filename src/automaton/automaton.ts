@@ -19,6 +19,7 @@
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
+import { broughtBy, type FirstAgreement, isPassedOver, wantedOf } from './agreement.js';
 import { type Failure, type Outcome, outcomeOf } from './decision.js';
 import { Evaluation } from './evaluation.js';
 import { Found } from './match.js';
@@ -100,7 +101,7 @@ export class Automaton {
   initialState(): NFAState {
     return {
       first: null,
-      open: this.#holdsBack ? [new PartialMatch(this.nfa.start, null)] : NONE,
+      open: this.#holdsBack ? [new PartialMatch(this.nfa.start, null, undefined)] : NONE,
       completed: this.#holdsBack ? [] : NONE,
       sequence: 0,
       earliestDeadline: MAX_TIMESTAMP,
@@ -135,13 +136,20 @@ export class Automaton {
 
   #processListed(state: NFAState, event: CepEvent, output: Found[]): boolean {
     const { evaluation, nfa } = this;
+    const { agreement } = nfa;
     const { sequence } = state;
+    const brought = broughtBy(event, agreement);
     // The last partial match of those that stay or come; the list ends with it.
     let tail: PartialMatch | null = null;
     let isChanged = false;
     for (let match = state.first; match !== null; ) {
       // What the match becomes may be the match itself.
       const { next } = match;
+      if (brought !== undefined && isPassedOver(match, brought, agreement as FirstAgreement)) {
+        tail = this.#keep(state, tail, match);
+        match = next;
+        continue;
+      }
       evaluation.within(match.last);
       const outcome = outcomeOf(match.state, evaluation);
       if (outcome.keeps) {
@@ -202,7 +210,13 @@ export class Automaton {
           this.#finished.push(end);
           continue;
         }
-        const next = mine ?? new PartialMatch(entered, end);
+        const next =
+          mine ??
+          new PartialMatch(
+            entered,
+            end,
+            match === null ? wantedOf(end, this.nfa.agreement) : match.value,
+          );
         if (mine !== null) {
           mine.state = entered;
           mine.last = end;
@@ -272,6 +286,8 @@ export class Automaton {
     const { evaluation, nfa } = this;
     const sequence = state.sequence++;
     const { open } = state;
+    const { agreement } = nfa;
+    const brought = broughtBy(event, agreement);
     const stay = this.#stay;
     const done = this.#done;
     // What a step that failed has left behind.
@@ -282,6 +298,11 @@ export class Automaton {
     let kept = 0;
     for (let i = 0; i < open.length; i++) {
       const match = open[i] as PartialMatch;
+      if (brought !== undefined && isPassedOver(match, brought, agreement as FirstAgreement)) {
+        if (kept === i) kept++;
+        else stay.push(match);
+        continue;
+      }
       const { last, origin } = match;
       evaluation.within(last);
       const { keeps, fails, steps } = outcomeOf(match.state, evaluation);
@@ -301,7 +322,8 @@ export class Automaton {
         }
         for (let k = 0; k < states.length; k++) {
           const each = states[k] as State;
-          const next = new PartialMatch(each, end);
+          const value = last === null ? wantedOf(end, agreement) : match.value;
+          const next = new PartialMatch(each, end, value);
           (each.type === 'FINAL' ? done : stay).push(next);
           if (each.type !== 'FINAL') this.#expect(state, next);
         }

@@ -17,6 +17,7 @@ import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
 import type { Condition } from '../pattern/condition.js';
 import { type GroupNode, malformed, type PatternNode, type StageNode } from '../pattern/pattern.js';
 import type { Millis } from '../time.js';
+import { agreementIn } from './agreement.js';
 import { matchViewOf } from './evaluation.js';
 import { both, type Guard, not, TRUE } from './guard.js';
 import type { NFA } from './nfa.js';
@@ -114,6 +115,7 @@ class Compiler {
       windowMs: this.#windowMs,
       forks,
       endsByStart: !forks && !hasGaps,
+      agreement: agreementIn(this.#conditions, this.#stageNames),
       afterMatchSkip,
       fingerprint: fingerprintOf(states, this.#windowMs),
     };

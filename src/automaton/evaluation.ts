@@ -7,7 +7,7 @@
 //       conditions that are text are shown the same lists, filled again and again.
 
 import type { CepEvent } from '../event.js';
-import type { Condition, MatchSoFar } from '../pattern/condition.js';
+import { type Condition, FIRST_EVENT, type MatchSoFar } from '../pattern/condition.js';
 import type { Branches, Taken } from './taken.js';
 
 // A look-up of a global is dear in the workflow sandbox.
@@ -108,6 +108,7 @@ export class Evaluation {
  * condition asks for them: most conditions ask for one stage of many.
  */
 export function matchViewOf(stageNames: readonly string[]): MatchView {
+  const stages = new Map(stageNames.map((name, stage) => [name, stage]));
   class View {
     // Private names, because every string could be a stage's name.
     #last: Taken | null;
@@ -140,6 +141,20 @@ export function matchViewOf(stageNames: readonly string[]): MatchView {
       view.#lists[stage] = list;
       view.#filledAt[stage] = view.#turns;
       return list;
+    }
+
+    [FIRST_EVENT](name: string): unknown {
+      const last = this.#last;
+      const stage = stages.get(name);
+      if (last === null || stage === undefined) return undefined;
+      // A list that does not fork begins at its origin, and most that is asked for is there.
+      const origin = last.origin as Taken;
+      if (origin.stage === stage) return origin.event.data;
+      let first: Taken | null = null;
+      for (let node: Taken | null = last; node !== null; node = node.previous as Taken | null) {
+        if (node.stage === stage) first = node;
+      }
+      return first?.event.data;
     }
 
     static turn(view: View, last: Taken | null): void {

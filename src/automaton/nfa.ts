@@ -1,6 +1,7 @@
 import type { AfterMatchSkipStrategy } from '../pattern/after-match-skip.js';
 import type { Condition } from '../pattern/condition.js';
 import type { Millis } from '../time.js';
+import type { FirstAgreement } from './agreement.js';
 import type { MatchView } from './evaluation.js';
 import type { State } from './state.js';
 
@@ -25,6 +26,8 @@ export interface NFA {
    * each is one list.
    */
   readonly endsByStart: boolean;
+  /** What conditions want an event to have in common with the first one of a match; null for nothing. */
+  readonly agreement: FirstAgreement | null;
   readonly afterMatchSkip: AfterMatchSkipStrategy;
   /** Changes when the states do: a snapshot fits only the automaton it was made with. */
   readonly fingerprint: string;

@@ -10,11 +10,14 @@ export class PartialMatch {
   origin: Branches | null;
   /** The next one of the same key; only under NO_SKIP. */
   next: PartialMatch | null = null;
+  /** What its first event has of what further events must have too; undefined where that is nothing. See `agreement.ts`. */
+  value: unknown;
 
-  constructor(state: State, last: Branches | null) {
+  constructor(state: State, last: Branches | null, value: unknown) {
     this.state = state;
     this.last = last;
     this.origin = last === null ? null : last.origin;
+    this.value = value;
   }
 }
 

@@ -5,6 +5,7 @@
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MIN_TIMESTAMP } from '../time.js';
+import { wantedOf } from './agreement.js';
 import { earliestDeadline, link, type NFAState, openMatches } from './automaton.js';
 import type { NFA } from './nfa.js';
 import { PartialMatch } from './partial-match.js';
@@ -93,7 +94,10 @@ export function readState(nfa: NFA, snapshot: NFASnapshot): NFAState {
     nodes.push(new Taken(stage, event, sequence, before, before?.origin ?? null));
   }
   const matches = (rows: readonly MatchRow[]): PartialMatch[] =>
-    rows.map(([index, ...ends]) => new PartialMatch(nfa.states[index] as State, branchesAt(ends)));
+    rows.map(([index, ...ends]) => {
+      const last = branchesAt(ends);
+      return new PartialMatch(nfa.states[index] as State, last, wantedOf(last, nfa.agreement));
+    });
   const partial = matches(snapshot.partial);
   const isHeap = nfa.afterMatchSkip.type !== 'NO_SKIP';
   const state: NFAState = {

@@ -2,7 +2,7 @@
 // brings events may let the others wait for company.
 
 import type { CepEvent } from '../event.js';
-import type { Condition, MatchSoFar } from '../pattern/condition.js';
+import { type Condition, FIRST_EVENT, type MatchSoFar } from '../pattern/condition.js';
 import type { Guard } from './guard.js';
 import type { NFA } from './nfa.js';
 import type { State } from './state.js';
@@ -73,7 +73,14 @@ const asked = () => {
 };
 const UNKNOWN_LIST = new Proxy([], { get: asked, has: asked, ownKeys: asked });
 /** Naming a stage is not looking at its events: a closure may take the match apart in its parameters. */
-const UNKNOWN_MATCH = new Proxy({}, { get: () => UNKNOWN_LIST, has: asked, ownKeys: asked });
+const UNKNOWN_MATCH = new Proxy(
+  {},
+  {
+    get: (_, name) => (name === FIRST_EVENT ? undefined : UNKNOWN_LIST),
+    has: asked,
+    ownKeys: asked,
+  },
+);
 
 function answerOf(condition: Condition, { data, timestamp }: CepEvent): boolean | 'UNKNOWN' {
   isAsked = false;

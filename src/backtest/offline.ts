@@ -1,5 +1,6 @@
 // The same rules over the same records in process, without Temporal: what sessions must answer, and fast.
 
+import { SizedEvent } from '../automaton/limits.js';
 import { DecodeError } from '../errors.js';
 import { type CepEvent, coordinates } from '../event.js';
 import { decodeRecord } from '../ingest/decode.js';
@@ -70,32 +71,43 @@ export interface OpenSession {
   readonly session: Session;
 }
 
-/** What is known of a key, whether it has something open or not. */
+/** What is known of a key in one journey, whether it has something open or not. */
 interface Known {
   readonly journey: CompiledJourney;
   readonly key: string;
-  /** The first of its events that wait, in order of event time. */
-  waiting: Waiting | null;
-  /** The last of those, or the latest that did. */
-  last: Waiting;
+  /** Whence its latest event was. */
+  last: SourcePartition;
   /** Null while nothing is open and nothing waits. */
   session: Session | null;
   readonly traffic: Traffic;
 }
 
-/** An event that waits for its session, and the next one. */
+/** An event that waits for its sessions, and the one before it. */
 interface Waiting {
   readonly event: CepEvent;
-  next: Waiting | null;
+  /** A bit for each of the journeys that take it. */
+  readonly journeys: number;
+  readonly before: Waiting | null;
 }
 
-/** What is known of the keys of journeys that take them from one field, or of a journey that finds them in a way of its own. */
+/** A key that an event has begun something at, in some of the journeys that share the key's field. */
+interface Begun {
+  readonly known: (Known | null)[];
+  /** A bit for each of those. */
+  journeys: number;
+  /** The last of its events that wait, in order of event time. */
+  waiting: Waiting | null;
+}
+
+/** Journeys that take their keys from one field, or one that finds them in a way of its own; and the keys where something has begun. */
 interface Keys {
   readonly key: Journey['key'];
   readonly journeys: readonly CompiledJourney[];
-  /** In the order of the journeys; null where nothing has begun. */
-  readonly byKey: Map<string, (Known | null)[]>;
+  readonly byKey: Map<string, Begun>;
 }
+
+/** Of those that share a look-up: as many as a number has bits. */
+const JOURNEYS_MAX = 31;
 
 /**
  * Events that are gathered before sessions get them, each all of its own at once: a session is then in the processor's caches,
@@ -127,7 +139,7 @@ export class OfflineRun {
   /** In the order in which they came. */
   readonly #known = new Map<CompiledJourney, Known[]>();
   /** Those with events that wait, and how many events. */
-  #busy: Known[] = [];
+  #busy: Begun[] = [];
   #waiting = 0;
   readonly #alerts: Alert[] = [];
   readonly #late: string[] = [];
@@ -137,6 +149,8 @@ export class OfflineRun {
   #sessions = 0;
   #sessionsMax = SESSIONS_MIN;
   readonly #tell: Tell;
+  /** Whence the latest event was. */
+  #latest: SourcePartition | null = null;
   /** Of the session that tells. */
   #traffic = newTraffic();
 
@@ -149,11 +163,12 @@ export class OfflineRun {
     const all = [...options.journeys.byId.values()];
     for (const journey of all) this.#known.set(journey, []);
     const keys = new Set(all.map(({ journey }) => journey.key));
-    this.#keys = [...keys].map((key) => ({
-      key,
-      journeys: all.filter(({ journey }) => journey.key === key),
-      byKey: new Map(),
-    }));
+    this.#keys = [...keys].flatMap((key) => {
+      const sharing = all.filter(({ journey }) => journey.key === key);
+      return chunks(sharing, JOURNEYS_MAX).map(
+        (journeys): Keys => ({ key, journeys, byKey: new Map() }),
+      );
+    });
   }
 
   /** Takes a partition in, before its first record; the others wait for it until it has ended. */
@@ -180,7 +195,7 @@ export class OfflineRun {
     }
     try {
       const { from = MIN_TIMESTAMP, to = MAX_TIMESTAMP, journeys } = this.#options;
-      const event = decodeRecord(record, journeys.set);
+      const event = new SizedEvent(decodeRecord(record, journeys.set));
       if (event.timestamp < from || event.timestamp >= to) return;
       this.counts.events++;
       if (event.timestamp < this.span.from) this.span.from = event.timestamp;
@@ -244,15 +259,15 @@ export class OfflineRun {
   ): Pick<OfflineResult, 'alerts' | 'rules'> & { readonly open: readonly OpenSession[] } {
     this.#feed();
     for (const event of this.#order.drain()) this.#route(event);
+    this.#give((known, event) => {
+      known.session ??= new Session(known.journey, known.key);
+      known.session.accept(event, this.#refused);
+    });
     const open: OpenSession[] = [];
     for (const known of this.#each()) {
-      const { journey, key, waiting, last } = known;
-      if (known.session === null && waiting === null) continue;
-      const session = known.session ?? new Session(journey, key);
-      for (let next = waiting; next !== null; next = next.next) {
-        session.accept(next.event, this.#refused);
-      }
-      this.#advance(known, session, watermarkOf(last.event));
+      const { journey, key, session, last } = known;
+      if (session === null) continue;
+      this.#advance(known, session, watermarkOf(last));
       this.#sum(known, session);
       if (!session.isIdle) open.push({ journey: journey.journey.id, key, session });
     }
@@ -280,63 +295,68 @@ export class OfflineRun {
   #route(event: CepEvent): void {
     const { owns, onEvent } = this.#options;
     onEvent?.(event);
-    for (const { key: from, journeys, byKey } of this.#keys) {
-      const key = keyOrNone(event, from);
+    for (const keys of this.#keys) {
+      const key = keyOrNone(event, keys.key);
       if (key === null || (owns !== undefined && !owns(key))) continue;
-      const known = byKey.get(key);
-      for (let i = 0; i < journeys.length; i++) {
-        const journey = journeys[i] as CompiledJourney;
+      const { journeys: all } = keys;
+      let begun = keys.byKey.get(key);
+      let journeys = 0;
+      for (let i = 0; i < all.length; i++) {
+        const journey = all[i] as CompiledJourney;
         if (!isAccepted(event, journey)) continue;
-        const one = known?.[i] ?? this.#begin(event, key, journey, byKey, i);
-        if (one !== null) this.#take(one, event);
+        const bit = 1 << i;
+        if (begun === undefined || (begun.journeys & bit) === 0) {
+          if (!journey.canBegin(event)) continue;
+          begun ??= addTo(keys, key);
+          begun.known[i] = this.#begin(journey, key, this.#partitionOf(event));
+          begun.journeys |= bit;
+        }
+        journeys |= bit;
       }
+      if (begun !== undefined && journeys !== 0) this.#take(begun, event, journeys);
     }
   }
 
-  /** Null where the event can begin nothing. */
-  #begin(
-    event: CepEvent,
-    key: string,
-    journey: CompiledJourney,
-    byKey: Keys['byKey'],
-    at: number,
-  ): Known | null {
-    if (!journey.canBegin(event)) return null;
-    const last: Waiting = { event, next: null };
-    const traffic = newTraffic();
-    const known: Known = { journey, key, waiting: null, last, session: null, traffic };
-    let all = byKey.get(key);
-    if (all === undefined) {
-      all = [];
-      byKey.set(key, all);
-    }
-    while (all.length <= at) all.push(null);
-    all[at] = known;
+  #begin(journey: CompiledJourney, key: string, last: SourcePartition): Known {
+    const known: Known = { journey, key, last, session: null, traffic: newTraffic() };
     this.#known.get(journey)?.push(known);
     return known;
   }
 
-  #take(known: Known, event: CepEvent): void {
-    const waiting: Waiting = { event, next: null };
-    if (known.waiting === null) {
-      this.#busy.push(known);
-      known.waiting = waiting;
-    } else {
-      known.last.next = waiting;
-    }
-    known.last = waiting;
+  #take(begun: Begun, event: CepEvent, journeys: number): void {
+    const before = begun.waiting;
+    if (before === null) this.#busy.push(begun);
+    begun.waiting = { event, journeys, before };
     this.#waiting++;
   }
 
   #feed(): void {
-    for (const known of this.#busy) {
-      for (let next = known.waiting; next !== null; next = next.next) {
-        this.#accept(known, next.event);
+    this.#give((known, event) => this.#accept(known, event));
+  }
+
+  /** Gives away the events that wait: a key's all at once, each to its journeys while it is in the processor's caches. */
+  #give(to: (known: Known, event: CepEvent) => void): void {
+    for (const begun of this.#busy) {
+      for (const { event, journeys } of inOrder(begun.waiting)) {
+        for (let i = 0; journeys >> i !== 0; i++) {
+          if (((journeys >> i) & 1) === 0) continue;
+          const known = begun.known[i] as Known;
+          known.last = this.#partitionOf(event);
+          to(known, event);
+        }
       }
-      known.waiting = null;
+      begun.waiting = null;
     }
     this.#busy = [];
     this.#waiting = 0;
+  }
+
+  /** One for many events, which would be kept for it else. */
+  #partitionOf({ source, partition }: SourcePartition): SourcePartition {
+    const latest = this.#latest;
+    if (latest?.partition === partition && latest.source === source) return latest;
+    this.#latest = { source, partition };
+    return this.#latest;
   }
 
   #accept(known: Known, event: CepEvent): void {
@@ -399,6 +419,23 @@ export class OfflineRun {
       addCounts(this.#sums, `${journey.journey.id}/${rule}`, counts);
     }
   }
+}
+
+function chunks<T>(all: readonly T[], max: number): T[][] {
+  const count = Math.ceil(all.length / max);
+  return Array.from({ length: count }, (_, i) => all.slice(i * max, (i + 1) * max));
+}
+
+function addTo({ byKey, journeys }: Keys, key: string): Begun {
+  const begun: Begun = { known: journeys.map(() => null), journeys: 0, waiting: null };
+  byKey.set(key, begun);
+  return begun;
+}
+
+function inOrder(last: Waiting | null): Waiting[] {
+  const events: Waiting[] = [];
+  for (let waiting = last; waiting !== null; waiting = waiting.before) events.push(waiting);
+  return events.reverse();
 }
 
 /** Null where an ingestor would have no session for the event either. */

@@ -18,6 +18,24 @@ import type { Timestamp } from '../time.js';
 export type MatchSoFar<E = unknown> = Readonly<Record<string, readonly E[]>>;
 
 /**
+ * Under this name the automaton's own views of a match answer with a stage's first event, or undefined: what conditions ask for
+ * most often, and a list of all that the stage has taken takes a look at each. Other matches have no such thing.
+ */
+export const FIRST_EVENT: unique symbol = Symbol('first event');
+
+/** A match that may know first events by themselves. */
+export interface KnowsFirst {
+  readonly [FIRST_EVENT]?: (stage: string) => unknown;
+}
+
+/** What the event at hand must have in common with the first one that a stage has taken. */
+export interface Agreement {
+  readonly field: string;
+  readonly stage: string;
+  readonly firstField: string;
+}
+
+/**
  * A compiled condition, as the automaton sees it. `cel('...')` makes one of text; closures need not be compiled.
  *
  * @example
@@ -40,6 +58,11 @@ export interface Condition<E = unknown> {
   readonly isSubtype?: boolean;
   /** The parts of `AND` and `OR`; the one part of `NOT`. */
   readonly parts?: readonly Condition<E>[];
+  /**
+   * The condition is false, and does not throw, for an event that has in `field` another text or another number than the first
+   * event of `stage` in `firstField`: most partial matches need not be looked at for most events.
+   */
+  readonly agreement?: Agreement;
   /** The closure that `evaluate` wraps; its text is what people are shown of the condition. */
   readonly closure?: (event: E) => boolean;
   /** May throw; see C3. `match` is only to be read when `iterative`. */

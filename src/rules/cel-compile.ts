@@ -21,6 +21,7 @@
 
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { counted } from '../counted.js';
+import { type Agreement, FIRST_EVENT, type KnowsFirst } from '../pattern/condition.js';
 import {
   type Code,
   collect,
@@ -83,6 +84,14 @@ interface Part {
   readonly literal?: { readonly value: unknown };
   /** `event.<field>`, with a field name that no object inherits. */
   readonly field?: string;
+  /** `match.<stage>`; and `match.<stage>[0]`, where it is an element. */
+  readonly stage?: string;
+  /** `match.<stage>[0].<field>`, with a field name that no object inherits. */
+  readonly first?: Pick<Agreement, 'stage' | 'firstField'>;
+  /** Where it is false, whatever else is in it, unless event and match agree. */
+  readonly agreement?: Agreement | undefined;
+  /** A comparison of the event with a literal: it costs nothing of the budget. */
+  readonly isPlain?: boolean;
   /** An int as a plain number: it is a whole number no further from 0 than `bound`. */
   readonly small?: { readonly run: Code; readonly bound: number };
 }
@@ -99,6 +108,7 @@ export interface Compiled {
   /** Whether the expression mentions `match`. */
   readonly usesMatch: boolean;
   readonly budget: Budget;
+  readonly agreement: Agreement | undefined;
 }
 
 const NODES_MAX = 10_000;
@@ -144,7 +154,8 @@ class Compiler {
         return notBool(`the condition is a ${typeName(value)}, not a bool`);
       };
     }
-    return { run, usesMatch: this.usesMatch, budget: this.budget };
+    const { usesMatch, budget } = this;
+    return { run, usesMatch, budget, agreement: part.agreement };
   }
 
   compile(node: ASTNode): Part {
@@ -337,6 +348,7 @@ class Compiler {
     if (object.kind === 'match') {
       return {
         kind: 'stage',
+        stage: name,
         run: (_e, m) => {
           const events = m[name];
           return isArray(events) ? events : missing();
@@ -355,8 +367,10 @@ class Compiler {
     }
     const { run } = object;
     if (object.kind === 'element' && !inherited) {
+      const { stage } = object;
       return {
         kind: 'dyn',
+        ...(stage !== undefined && { first: { stage, firstField: name } }),
         run: (e, m, t) => {
           const fields = run(e, m, t) as Fields;
           if (fields instanceof CelEvaluationError) return fields;
@@ -402,16 +416,20 @@ class Compiler {
     const { run } = object;
     if (object.kind === 'stage' && key.small) {
       const at = key.small.run;
+      const element: Code = (e, m, t) => {
+        const events = run(e, m, t);
+        if (!isArray(events)) return events;
+        const index = at(e, m, t);
+        if (typeof index !== 'number') return index;
+        const event = events[index];
+        return event === undefined ? outOfRange() : event;
+      };
+      const { stage } = object;
+      if (stage === undefined || literal !== 0n) return { kind: 'element', run: element };
       return {
         kind: 'element',
-        run: (e, m, t) => {
-          const events = run(e, m, t);
-          if (!isArray(events)) return events;
-          const index = at(e, m, t);
-          if (typeof index !== 'number') return index;
-          const event = events[index];
-          return event === undefined ? outOfRange() : event;
-        },
+        stage,
+        run: (e, m, t) => (m as KnowsFirst)[FIRST_EVENT]?.(stage) ?? element(e, m, t),
       };
     }
     const keyOf = key.run;
@@ -442,8 +460,9 @@ class Compiler {
 
   /** `&&` and `||`: the side that decides wins, in either order, over an error of the other. */
   #logical(decides: boolean, leftNode: ASTNode, rightNode: ASTNode): Part {
-    const left = this.compile(leftNode).run;
+    const leftPart = this.compile(leftNode);
     const rightPart = this.compile(rightNode);
+    const left = leftPart.run;
     const right = rightPart.run;
     const operator = decides ? '||' : '&&';
     const notBool = (node: ASTNode) => {
@@ -468,8 +487,12 @@ class Compiler {
         },
       };
     }
+    const isPlain = leftPart.isPlain === true && rightPart.isPlain === true;
     return {
       kind: 'bool',
+      isPlain,
+      // A false side decides over an error of the other, but not over a budget that is used up.
+      agreement: leftPart.agreement ?? (leftPart.isPlain ? rightPart.agreement : undefined),
       run: (e, m, t) => {
         const a = left(e, m, t);
         if (a === false) return false;
@@ -535,6 +558,7 @@ class Compiler {
         const { field, run } = subject;
         return {
           kind: 'bool',
+          isPlain: true,
           run: (e, m, t) => {
             const value = e[field];
             if (value === wanted) return same;
@@ -556,6 +580,7 @@ class Compiler {
     const b = right.small?.run ?? right.run;
     return {
       kind: 'bool',
+      agreement: same ? agreementOf(left, right) : undefined,
       run: (e, m, t) => {
         const x = a(e, m, t);
         const y = b(e, m, t);
@@ -601,7 +626,7 @@ class Compiler {
     );
     const limit = simple(right);
     if (left.field === undefined || typeof limit !== 'number') return { kind: 'bool', run };
-    return { kind: 'bool', run: compareField(operator, left.field, limit, run) };
+    return { kind: 'bool', isPlain: true, run: compareField(operator, left.field, limit, run) };
   }
 
   #membership(element: Part, container: Part, node: ASTNode): Part {
@@ -968,3 +993,9 @@ function simple(part: Part): string | number | boolean | null | undefined {
 }
 
 const NONE: Fields = Object.freeze({});
+
+/** Of `event.<field> == match.<stage>[0].<field>`, either way round. */
+function agreementOf(left: Part, right: Part): Agreement | undefined {
+  const [{ field }, { first }] = left.first ? [right, left] : [left, right];
+  return field !== undefined && first ? { field, ...first } : undefined;
+}

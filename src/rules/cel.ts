@@ -22,6 +22,9 @@ import { CelEvaluationError, type Fields, STEPS_MAX } from './cel-values.js';
 
 export { CelEvaluationError } from './cel-values.js';
 
+/** One for all questions to events: they are asked of every event. */
+const NO_MATCH = {};
+
 /** The longest expression, in UTF-16 units. */
 const EXPRESSION_LENGTH_MAX = 65_536;
 
@@ -50,11 +53,12 @@ const environment = new Environment({ homogeneousAggregateLiterals: false })
  */
 // biome-ignore lint/suspicious/noExplicitAny: an expression says nothing of the event's static type
 export function cel<E = any>(expression: string): Condition<E> {
-  const { run, usesMatch, budget } = build(expression);
+  const { run, usesMatch, budget, agreement } = build(expression);
   return {
     type: 'CEL',
     iterative: usesMatch,
     expression,
+    ...(agreement && { agreement }),
     evaluate(event, match, timestamp) {
       budget.left = STEPS_MAX;
       const value = run(event as Fields, match, timestamp);
@@ -78,7 +82,7 @@ export function eventTest(expression: string): (event: unknown) => boolean {
   if (iterative) throw new RuleError('EXPRESSION_INVALID', 'there is no match yet: ask the event');
   return (event) => {
     try {
-      return evaluate(event, {}, 0);
+      return evaluate(event, NO_MATCH, 0);
     } catch {
       return false;
     }

@@ -1,11 +1,12 @@
-import type { Kafka, KafkaMessage } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import type { Logger } from '../../src/log.js';
 import { uniqueName } from '../support/kafka.js';
+import { readTopic } from '../support/topics.js';
 
 /** A message as it lies in a topic. */
 export interface Read {
   readonly key: string | null;
-  readonly headers: Record<string, string>;
+  readonly headers: Readonly<Record<string, string>>;
   /** Parsed. */
   readonly value: unknown;
 }
@@ -27,31 +28,8 @@ export async function newTopic(
 
 /** All that a topic of one partition holds, in order. */
 export async function readAll(kafka: Kafka, topic: string): Promise<Read[]> {
-  const admin = kafka.admin();
-  await admin.connect();
-  const end = Number((await admin.fetchTopicOffsets(topic))[0]?.high);
-  await admin.disconnect();
-  const messages: Read[] = [];
-  if (end === 0) return messages;
-  const consumer = kafka.consumer({ groupId: uniqueName('reader'), maxWaitTimeInMs: 100 });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await new Promise<void>((resolve, reject) => {
-    const eachMessage = async ({ message }: { message: KafkaMessage }) => {
-      const { key, headers = {}, value, offset } = message;
-      messages.push({
-        key: key === null ? null : key.toString(),
-        headers: Object.fromEntries(
-          Object.entries(headers).map(([name, text]) => [name, String(text)]),
-        ),
-        value: JSON.parse(String(value)),
-      });
-      if (Number(offset) === end - 1) resolve();
-    };
-    consumer.run({ eachMessage }).catch(reject);
-  });
-  await consumer.disconnect();
-  return messages;
+  const records = await readTopic(kafka, topic);
+  return records.map(({ key, headers, value }) => ({ key, headers, value: JSON.parse(value) }));
 }
 
 /** A line of a {@link recordingLogger}. */

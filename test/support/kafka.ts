@@ -9,7 +9,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { type Admin, Kafka, logLevel, Partitioners } from 'kafkajs';
 import { freePort, LOOPBACK, waitForPort } from '../../src/servers/ports.js';
 import {
   describeExit,
@@ -70,7 +70,7 @@ export interface TestKafka {
   /** SIGKILL. The data stay. */
   kill(): Promise<void>;
   /**
-   * Starts it again after `kill`, on the same port with the same data, and waits until it answers.
+   * Starts it again after `kill`, on the same port with the same data, and waits until it answers, also for its topics.
    *
    * @param changed - lines of its properties that are others from now on
    */
@@ -177,7 +177,9 @@ async function startBroker(
     },
     async start(changed) {
       if (changed) await configure(changed);
-      broker ??= await launch(launcher, { file, brokers, env });
+      if (broker !== null) return;
+      broker = await launch(launcher, { file, brokers, env });
+      await untilLeads(brokers);
     },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
@@ -379,6 +381,30 @@ async function untilAnswers(brokers: string[], signal: AbortSignal): Promise<voi
       await admin.disconnect();
     }
     await sleep(50, undefined, { signal });
+  }
+}
+
+/** Waits for what comes back after a kill: a broker that answers may still say of its partitions that it does not lead them. */
+async function untilLeads(brokers: string[]): Promise<void> {
+  const deadline = performance.now() + minutes(1);
+  const admin = quietKafka(brokers).admin();
+  await admin.connect();
+  try {
+    for (const topic of await admin.listTopics()) {
+      while (!(await isLed(admin, topic, deadline))) await sleep(50);
+    }
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function isLed(admin: Admin, topic: string, deadline: number): Promise<boolean> {
+  try {
+    await admin.fetchTopicOffsets(topic);
+    return true;
+  } catch (error) {
+    if (performance.now() > deadline) throw error;
+    return false;
   }
 }
 

@@ -33,8 +33,7 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<TopicRecor
 async function readOnce(kafka: Kafka, topic: string): Promise<TopicRecord[]> {
   const admin = kafka.admin();
   await admin.connect();
-  const ends = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
+  const ends = await admin.fetchTopicOffsets(topic).finally(() => admin.disconnect());
   let left = ends.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
   const high = new Map(ends.map((end) => [end.partition, Number(end.high)]));
   const found: TopicRecord[] = [];
