@@ -167,7 +167,7 @@ export class SizedEvent implements CepEvent {
   readonly source: string;
   readonly partition: number;
   readonly offset: number;
-  readonly id?: string;
+  declare readonly id?: string;
   readonly data: EventData;
   /** Private, so that it is in no JSON. */
   readonly #bytes: number;

@@ -4,7 +4,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type CompilablePattern, compile } from '../../src/automaton/compile.js';
-import { jsonBytes, NO_LIMITS, type StateLimits } from '../../src/automaton/limits.js';
+import {
+  bytesAtMost,
+  jsonBytes,
+  NO_LIMITS,
+  SizedEvent,
+  type StateLimits,
+} from '../../src/automaton/limits.js';
 import { CepOperator, type OperatorOutput } from '../../src/automaton/operator.js';
 import { CepError } from '../../src/errors.js';
 import type { CepEvent } from '../../src/event.js';
@@ -224,4 +230,15 @@ test('any pattern stays within its limits; what is found is found without them t
     ),
     { numRuns: 3_000 },
   );
+});
+
+test('an event may know its size, which shows in nothing', () => {
+  for (const id of [undefined, 'e1']) {
+    const plain: CepEvent = { ...eventOf(3, 5, { kind: 'a', text: 'é' }), ...(id && { id }) };
+    const sized = new SizedEvent(plain);
+    expect(SizedEvent.bytesOf(sized)).toBe(bytesAtMost(plain));
+    expect(SizedEvent.bytesOf(plain)).toBe(bytesAtMost(plain));
+    expect(JSON.stringify(sized)).toBe(JSON.stringify(plain));
+    expect(Object.keys(sized)).toEqual(Object.keys(plain));
+  }
 });
