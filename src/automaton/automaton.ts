@@ -15,6 +15,8 @@
 //   A5. Where neither a condition nor a limit between neighbours nor a skip strategy can tell partial matches
 //       of one state apart, there is one for each state, whose list forks: the time for an event depends on
 //       the states and on what comes out, not on how many partial matches are open.
+//   A6. A partial match whose first event differs from the event where conditions want both to agree is passed over without
+//       asking them (agreement.ts); what becomes of it is the same.
 
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
