@@ -92,8 +92,9 @@ interface Waiting {
 
 /** A key that an event has begun something at, in some of the journeys that share the key's field. */
 interface Begun {
+  /** In the order of the journeys; null where nothing has begun. */
   readonly known: (Known | null)[];
-  /** A bit for each of those. */
+  /** A bit for each journey where something has. */
   journeys: number;
   /** The last of its events that wait, in order of event time. */
   waiting: Waiting | null;
