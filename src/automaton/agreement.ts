@@ -48,7 +48,7 @@ export function wantedOf(last: Branches | null, agreement: FirstAgreement | null
   return stage === agreement.stage ? scalar(event.data[agreement.firstField]) : undefined;
 }
 
-/** Whether an event that brings this leaves a partial match as it is, because they don't agree. */
+/** Whether an event that brings this leaves a partial match as it is, because they don't agree; not where it brings nothing. */
 export function isPassedOver(
   { state, value }: PartialMatch,
   brought: unknown,

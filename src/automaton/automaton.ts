@@ -21,7 +21,7 @@
 import { CepError } from '../errors.js';
 import type { CepEvent } from '../event.js';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../time.js';
-import { broughtBy, type FirstAgreement, isPassedOver, wantedOf } from './agreement.js';
+import { broughtBy, isPassedOver, wantedOf } from './agreement.js';
 import { type Failure, type Outcome, outcomeOf } from './decision.js';
 import { Evaluation } from './evaluation.js';
 import { Found } from './match.js';
@@ -147,7 +147,7 @@ export class Automaton {
     for (let match = state.first; match !== null; ) {
       // What the match becomes may be the match itself.
       const { next } = match;
-      if (brought !== undefined && isPassedOver(match, brought, agreement as FirstAgreement)) {
+      if (agreement !== null && isPassedOver(match, brought, agreement)) {
         tail = this.#keep(state, tail, match);
         match = next;
         continue;
@@ -300,7 +300,7 @@ export class Automaton {
     let kept = 0;
     for (let i = 0; i < open.length; i++) {
       const match = open[i] as PartialMatch;
-      if (brought !== undefined && isPassedOver(match, brought, agreement as FirstAgreement)) {
+      if (agreement !== null && isPassedOver(match, brought, agreement)) {
         if (kept === i) kept++;
         else stay.push(match);
         continue;

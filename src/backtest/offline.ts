@@ -196,7 +196,7 @@ export class OfflineRun {
     }
     try {
       const { from = MIN_TIMESTAMP, to = MAX_TIMESTAMP, journeys } = this.#options;
-      const event = new SizedEvent(decodeRecord(record, journeys.set));
+      const event = decodeRecord(record, journeys.set);
       if (event.timestamp < from || event.timestamp >= to) return;
       this.counts.events++;
       if (event.timestamp < this.span.from) this.span.from = event.timestamp;
@@ -296,6 +296,8 @@ export class OfflineRun {
   #route(event: CepEvent): void {
     const { owns, onEvent } = this.#options;
     onEvent?.(event);
+    // Made where somebody takes the event, and while it is at hand.
+    let sized: SizedEvent | null = null;
     for (const keys of this.#keys) {
       const key = keyOrNone(event, keys.key);
       if (key === null || (owns !== undefined && !owns(key))) continue;
@@ -314,7 +316,9 @@ export class OfflineRun {
         }
         journeys |= bit;
       }
-      if (begun !== undefined && journeys !== 0) this.#take(begun, event, journeys);
+      if (begun === undefined || journeys === 0) continue;
+      sized ??= new SizedEvent(event);
+      this.#take(begun, sized, journeys);
     }
   }
 
@@ -339,10 +343,11 @@ export class OfflineRun {
   #give(to: (known: Known, event: CepEvent) => void): void {
     for (const begun of this.#busy) {
       for (const { event, journeys } of inOrder(begun.waiting)) {
+        const last = this.#partitionOf(event);
         for (let i = 0; journeys >> i !== 0; i++) {
           if (((journeys >> i) & 1) === 0) continue;
           const known = begun.known[i] as Known;
-          known.last = this.#partitionOf(event);
+          known.last = last;
           to(known, event);
         }
       }

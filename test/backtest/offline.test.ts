@@ -108,18 +108,19 @@ describe('alerts and sessions', () => {
   });
 
   test('of more events than are gathered before sessions have them', () => {
-    // Small numbers that look like chance.
-    let state = 7;
-    const next = (below: number) => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return (state >> 8) % below;
-    };
-    const clicks = Array.from({ length: 120_000 }, (_, i) => ({
-      at: 1_000 + i,
-      user: `u${next(50) + Math.floor(i / 10_000)}`,
-      visit: `v${next(3)}`,
-      kind: next(8) === 0 ? 'cart' : 'view',
-    }));
+    const drafts = fc.record({
+      user: fc.nat(49),
+      visit: fc.nat(2),
+      kind: fc.constantFrom('cart', 'view', 'view', 'view', 'view', 'view', 'view'),
+    });
+    const clicks = fc
+      .sample(drafts, { seed: 7, numRuns: 120_000 })
+      .map(({ user, visit, kind }, i) => ({
+        at: 1_000 + i,
+        user: `u${user + Math.floor(i / 10_000)}`,
+        visit: `v${visit}`,
+        kind,
+      }));
     const { alerts, open } = compare(clicks, [
       journey('user', 'user'),
       journey('views', 'user', ({ kind }) => kind === 'view'),
