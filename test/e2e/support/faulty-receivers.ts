@@ -26,6 +26,8 @@ export interface FaultyReceiver {
   /** Where it is. */
   readonly address: string;
   readonly taken: readonly Taken[];
+  /** Whom it has refused for good: effects over HTTP, addresses of mails. */
+  readonly refused: ReadonlySet<string>;
   /** How often each fault was played. */
   readonly played: Readonly<Record<string, number>>;
   /** How many tries are still being dealt with. */
@@ -75,6 +77,7 @@ export async function faultyHttp(
 ): Promise<FaultyReceiver> {
   const { lateMs, knowsKeys, refuses = () => false } = options;
   const taken: Taken[] = [];
+  const refused = new Set<string>();
   const known = new Set<string>();
   const played: Record<string, number> = {};
   let busy = 0;
@@ -100,7 +103,10 @@ export async function faultyHttp(
     if (fault === 'dropped after the body') return void socket.destroy();
     if (fault === '503' || fault === '500') return void response.writeHead(Number(fault)).end();
     if (fault === '429') return void response.writeHead(429, { 'retry-after': '1' }).end();
-    if (refuses(id)) return void response.writeHead(422).end('no');
+    if (refuses(id)) {
+      refused.add(id);
+      return void response.writeHead(422).end('no');
+    }
     if (fault === 'late') await sleep(lateMs);
     take(id, body);
     if (fault === 'done, and late') await sleep(lateMs);
@@ -129,6 +135,7 @@ export async function faultyHttp(
   return {
     address: `http://${LOOPBACK}:${(server.address() as AddressInfo).port}`,
     taken,
+    refused,
     played,
     busy: () => busy,
     stop: async () => {
@@ -156,6 +163,7 @@ export async function faultyMail(
 ): Promise<FaultyReceiver> {
   const { lateMs, refuses = () => false } = options;
   const taken: Taken[] = [];
+  const refused = new Set<string>();
   const played: Record<string, number> = {};
   const tries = new Map<string, number>();
   const faults = new WeakMap<SMTPServerSession, (typeof MAIL_FAULTS)[number] | null>();
@@ -198,7 +206,10 @@ export async function faultyMail(
         if (fault === 'refused for now') throw reply(451, 'later, please');
         if (fault === 'dropped at the address') socketOf(session).destroy();
         if (fault === 'late at the address') await sleep(lateMs);
-        if (refuses(address)) throw reply(550, 'nobody here');
+        if (refuses(address)) {
+          refused.add(address);
+          throw reply(550, 'nobody here');
+        }
       }, done),
     onData: (stream, session, done) =>
       dealing(async () => {
@@ -239,6 +250,7 @@ export async function faultyMail(
   return {
     address: `smtp://${LOOPBACK}:${(server.server.address() as AddressInfo).port}`,
     taken,
+    refused,
     played,
     busy: () => busy,
     stop: () => new Promise((resolve) => server.close(() => resolve())),
