@@ -11,9 +11,9 @@ import { ensureTopics } from '../../src/kafka/admin.js';
 import type { Millis } from '../../src/time.js';
 import { openStore } from '../e2e/support/built.js';
 import { environment } from '../e2e/support/cli.js';
-import { until } from '../e2e/support/dev.js';
 import { startKafka, type TestKafka } from '../support/kafka.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { Armings } from './armings.js';
 import {
   type Fault,

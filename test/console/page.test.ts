@@ -8,8 +8,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Source } from '../../src/console/feed.js';
 import { openRuleStore } from '../../src/rule-store/rule-store.js';
 import { openStore, type Store } from '../../src/store/store.js';
-import { until } from '../servers/helpers.js';
 import { startBrowser } from '../support/browser.js';
+import { until } from '../support/until.js';
 import { alert, prepareAnalytics, sourcesOf, startConsole, type TestConsole } from './support.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

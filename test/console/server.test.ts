@@ -11,8 +11,8 @@ import { createLogger } from '../../src/log.js';
 import { openRuleStore } from '../../src/rule-store/rule-store.js';
 import { openStore, type Store } from '../../src/store/store.js';
 import { environment, run, start } from '../e2e/support/cli.js';
-import { until } from '../servers/helpers.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { alert, prepareAnalytics, sourcesOf, startConsole, type TestConsole } from './support.js';
 
 const TOKEN = 'a token of more than 16 characters';

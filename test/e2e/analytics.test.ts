@@ -20,8 +20,8 @@ import {
 } from '../analytics-store/support/stream.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
+import { until } from '../support/until.js';
 import { environment, ROOT, run, start } from './support/cli.js';
-import { until } from './support/dev.js';
 
 const PARTITIONS = 3;
 const EXAMPLE = join(ROOT, 'examples/analytics.json');

@@ -17,8 +17,9 @@ import { type Connector, findConnect, offsetsFile, startConnect } from '../suppo
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { startMariadb } from '../support/mariadb.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { environment, ROOT, run, start } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { ALERTS_BY_TYPE, byType, expectFlinksAlerts } from './support/flink-rows.js';
 import { interrupt } from './support/shop.js';
 

@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningServer, startDevServer } from '../../src/servers/dev-server.js';
 import { LOOPBACK } from '../../src/servers/ports.js';
 import type { SessionState } from '../../src/workflows/session.js';
-import { answers, isAlive, temporaryFolder, until } from '../servers/helpers.js';
+import { answers, isAlive, temporaryFolder } from '../servers/helpers.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { descendantsOf, environment, ROOT, type Running, run, start } from './support/cli.js';
 
 const JOURNEYS = join(ROOT, 'examples/literal-journeys.ts');

@@ -16,9 +16,10 @@ import { EFFECT_WORKFLOW, effectWorkflowId } from '../../src/workflows/effect-me
 import { TASK_QUEUE } from '../../src/workflows/messages.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { createWorker, openStore } from './support/built.js';
 import { environment, run } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 
 const JOURNEYS = fileURLToPath(new URL('support/effect-journeys.ts', import.meta.url));
 const EFFECT = 'sendCoupon';

@@ -3,7 +3,8 @@
 // result alone, and nothing is left behind.
 
 import { expect, test } from 'vitest';
-import { answers, isAlive, until } from '../servers/helpers.js';
+import { answers, isAlive } from '../servers/helpers.js';
+import { until } from '../support/until.js';
 import { descendantsOf, environment, start } from './support/cli.js';
 
 const TYPES = [

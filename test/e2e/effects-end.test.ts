@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSqlDatabase, type SqlDatabase } from '../../src/store/sql-database.js';
 import { startMariadb } from '../support/mariadb.js';
-import { until } from './support/dev.js';
+import { until } from '../support/until.js';
 import { alertOf, startEffects } from './support/effects-in-skipped-time.js';
 
 let mariadb: Awaited<ReturnType<typeof startMariadb>>;

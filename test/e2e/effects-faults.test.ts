@@ -17,8 +17,9 @@ import type { Alert } from '../../src/rules/rule.js';
 import type { Store } from '../../src/store/index.js';
 import { EFFECT_WORKFLOW, effectWorkflowId } from '../../src/workflows/effect-messages.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { bundleJourneys, openStore } from './support/built.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { drawn, type FaultyReceiver, faultyHttp, faultyMail } from './support/faulty-receivers.js';
 import { startUntilReady, type WorkerProcess } from './support/worker-process.js';
 

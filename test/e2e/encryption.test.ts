@@ -18,6 +18,7 @@ import { CONTINUE_SIGNAL, STATE_QUERY } from '../../src/workflows/messages.js';
 import { sessionWorkflowId } from '../../src/workflows/session-id.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import {
   createWorker,
   loadDataConverter,
@@ -29,7 +30,7 @@ import {
   temporalGateway,
 } from './support/built.js';
 import { environment, ROOT, type Running, run, start } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 
 const api = temporal.api.workflowservice.v1;
 const RUNNING = temporal.api.enums.v1.WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING;

@@ -12,9 +12,9 @@ import type { RuleView } from '../../src/rules/session.js';
 import { days, minutes, seconds, type Timestamp } from '../../src/time.js';
 import { STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
+import { until } from '../support/until.js';
 import { loadJourneys, runOffline } from './support/built.js';
 import { ROOT, type Running } from './support/cli.js';
-import { until } from './support/dev.js';
 import {
   interrupt,
   type Produced,

@@ -19,8 +19,8 @@ import type { RuleStart } from '../../src/rules/revision.js';
 import type { Alert } from '../../src/rules/rule.js';
 import { days, seconds } from '../../src/time.js';
 import { temporaryFolder } from '../servers/helpers.js';
+import { until } from '../support/until.js';
 import { ROOT, run } from './support/cli.js';
-import { until } from './support/dev.js';
 import { type Produced, type Shop, Stall, startShop } from './support/shop.js';
 
 const JOURNEYS = join(ROOT, 'test/e2e/support/handed-journeys.ts');

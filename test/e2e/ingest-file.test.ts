@@ -17,8 +17,9 @@ import { type RunningServer, startDevServer } from '../../src/servers/dev-server
 import { runWorker } from '../../src/temporal-runtime.js';
 import { formatTimestamp, minutes } from '../../src/time.js';
 import type { SessionState } from '../../src/workflows/session.js';
-import { temporaryFolder, until } from '../servers/helpers.js';
+import { temporaryFolder } from '../servers/helpers.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import {
   createWorker,
   loadJourneys,

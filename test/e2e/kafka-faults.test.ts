@@ -13,9 +13,9 @@ import { days, minutes, seconds } from '../../src/time.js';
 import { STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { loadJourneys, openStore, runOffline } from './support/built.js';
 import { ROOT, type Running } from './support/cli.js';
-import { until } from './support/dev.js';
 import type { Click } from './support/journeys.js';
 import {
   interrupt,

@@ -9,9 +9,9 @@ import type { Alert } from '../../src/rules/rule.js';
 import { hours, minutes, seconds } from '../../src/time.js';
 import { STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
+import { until } from '../support/until.js';
 import { loadJourneys, runOffline } from './support/built.js';
 import { ROOT, type Running } from './support/cli.js';
-import { until } from './support/dev.js';
 import { type Click, WINDOWS } from './support/journeys.js';
 import {
   interrupt,

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateClickstream } from '../../src/demo/clickstream.js';
 import type { IngestCounts } from '../../src/ingest/ingest.js';
 import { days } from '../../src/time.js';
+import { until } from '../support/until.js';
 import { loadJourneys, runOffline } from './support/built.js';
 import { ROOT } from './support/cli.js';
-import { until } from './support/dev.js';
 import {
   closers,
   interrupt,

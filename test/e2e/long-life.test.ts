@@ -14,6 +14,7 @@ import {
   STATE_QUERY,
 } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
+import { until } from '../support/until.js';
 import {
   bundleJourneys,
   createWorker,
@@ -23,7 +24,7 @@ import {
   runOffline,
   temporalGateway,
 } from './support/built.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { runsOf, taskFailures } from './support/history.js';
 import { feedSession } from './support/session.js';
 

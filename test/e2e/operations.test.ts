@@ -23,6 +23,7 @@ import {
 import type { SessionExplanation } from '../../src/workflows/operations.js';
 import type { SessionResult } from '../../src/workflows/session.js';
 import type { TimelineEntry } from '../../src/workflows/timeline.js';
+import { until } from '../support/until.js';
 import {
   bundleJourneys,
   createWorker,
@@ -31,7 +32,7 @@ import {
   temporalGateway,
 } from './support/built.js';
 import { environment, run } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { eventsOf } from './support/history.js';
 import { feedSession } from './support/session.js';
 

@@ -11,8 +11,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Alert } from '../../src/rules/rule.js';
 import { type RunningServer, startDevServer } from '../../src/servers/dev-server.js';
 import { minutes } from '../../src/time.js';
-import { temporaryFolder, until } from '../servers/helpers.js';
+import { temporaryFolder } from '../servers/helpers.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { type Ended, environment, ROOT, startCommand } from './support/cli.js';
 
 const JOURNEYS_TS = `import { defineJourneys, minutes, patterns } from 'temporal-cep';

@@ -8,8 +8,9 @@ import type { SessionGateway } from '../../src/ingest/gateway.js';
 import type { Alert } from '../../src/rules/rule.js';
 import type { EventBatch, PartitionProgress } from '../../src/workflows/messages.js';
 import type { SessionResult } from '../../src/workflows/session.js';
+import { until } from '../support/until.js';
 import { createWorker, memoryLedger, temporalGateway } from './support/built.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { eventsOf, scheduledActivity } from './support/history.js';
 import { type Click, WINDOWS } from './support/journeys.js';
 

@@ -10,9 +10,9 @@ import { generateClickstream } from '../../src/demo/clickstream.js';
 import type { IngestCounts } from '../../src/ingest/ingest.js';
 import { ensureTopics } from '../../src/kafka/admin.js';
 import { days, minutes, seconds } from '../../src/time.js';
+import { until } from '../support/until.js';
 import { loadJourneys, runOffline } from './support/built.js';
 import { ROOT, type Running } from './support/cli.js';
-import { until } from './support/dev.js';
 import { type Click, WINDOWS } from './support/journeys.js';
 import {
   closers,

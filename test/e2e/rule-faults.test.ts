@@ -13,9 +13,10 @@ import { minutes } from '../../src/time.js';
 import { flinkRow, flinkTable } from '../rule-store/support/rules.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { startMariadb, type TestMariadb } from '../support/mariadb.js';
+import { until } from '../support/until.js';
 import { openRuleStore } from './support/built.js';
 import { environment, type Running, run, start } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 
 const MODULE = fileURLToPath(new URL('support/table-journeys.ts', import.meta.url));
 const TABLE = 'rds_demo2';

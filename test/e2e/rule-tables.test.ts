@@ -20,6 +20,7 @@ import { temporaryFolder } from '../servers/helpers.js';
 import { startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { startMariadb, type TestMariadb } from '../support/mariadb.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import {
   createWorker,
   ingest,
@@ -33,7 +34,7 @@ import {
   temporalGateway,
 } from './support/built.js';
 import { environment, run } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { FLINK_RULES, told } from './support/flink-rules.js';
 
 const MODULE = new URL('support/table-journeys.ts', import.meta.url);

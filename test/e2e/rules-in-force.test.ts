@@ -12,6 +12,7 @@ import type { Alert } from '../../src/rules/rule.js';
 import { Session } from '../../src/rules/session.js';
 import { seconds } from '../../src/time.js';
 import { CONTINUE_SIGNAL, type ProgressAnswer } from '../../src/workflows/messages.js';
+import { until } from '../support/until.js';
 import {
   createWorker,
   memoryLedger,
@@ -19,7 +20,7 @@ import {
   temporalGateway,
   temporalHandOver,
 } from './support/built.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { localActivity, runsOf, scheduledActivity } from './support/history.js';
 import { feedSession } from './support/session.js';
 

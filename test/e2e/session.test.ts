@@ -18,6 +18,7 @@ import {
   TASK_QUEUE,
 } from '../../src/workflows/messages.js';
 import type { SessionCounts, SessionResult } from '../../src/workflows/session.js';
+import { until } from '../support/until.js';
 import {
   bundleJourneys,
   createWorker,
@@ -27,7 +28,7 @@ import {
   runOffline,
   temporalGateway,
 } from './support/built.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import {
   eventsOf,
   type HistoryEvent,

@@ -6,6 +6,7 @@ import { generateClickstream } from '../../src/demo/clickstream.js';
 import type { RawRecord } from '../../src/ingest/record.js';
 import { days, hours } from '../../src/time.js';
 import { SESSION_WORKFLOW } from '../../src/workflows/messages.js';
+import { until } from '../support/until.js';
 import {
   createWorker,
   ingest,
@@ -15,7 +16,7 @@ import {
   temporalGateway,
 } from './support/built.js';
 import { ROOT } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 
 const JOURNEYS = `${ROOT}/examples/journeys.ts`;
 let dev: Dev;

@@ -12,9 +12,10 @@ import { days } from '../../src/time.js';
 import { type EventBatch, STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { openStore, temporalGateway } from './support/built.js';
 import { environment, type Running, run, start } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 
 /** Far enough ahead that no timer of a deadline fires. */
 const T0 = Date.now() + days(1);

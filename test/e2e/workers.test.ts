@@ -8,9 +8,10 @@ import { minutes } from '../../src/time.js';
 import { sessionWorkflowId } from '../../src/workflows/session-id.js';
 import { temporaryFolder } from '../servers/helpers.js';
 import { startPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { openStore } from './support/built.js';
 import { environment, ROOT, run, start } from './support/cli.js';
-import { type Dev, startDev, until } from './support/dev.js';
+import { type Dev, startDev } from './support/dev.js';
 import { eventsOf } from './support/history.js';
 
 const JOURNEYS = join(ROOT, 'test/e2e/support/journeys.ts');

@@ -11,10 +11,11 @@ import { createKafka, kafkaSettingsFromEnv } from '../../src/kafka/settings.js';
 import { topicWriter } from '../../src/kafka/topic-writer.js';
 import { days, seconds } from '../../src/time.js';
 import { environment, ROOT, run, start } from '../e2e/support/cli.js';
-import { type Dev, startDev, until } from '../e2e/support/dev.js';
+import { type Dev, startDev } from '../e2e/support/dev.js';
 import { type Authority, type Certificate, createAuthority } from '../support/authority.js';
 import { SASL_USER, startKafka, type TestKafka, uniqueName } from '../support/kafka.js';
 import { readTopic } from '../support/topics.js';
+import { until } from '../support/until.js';
 import { recordingLogger } from './helpers.js';
 
 const JOURNEYS = join(ROOT, 'test/e2e/support/journeys.ts');

@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTINUE_SIGNAL, STATE_QUERY } from '../../src/workflows/messages.js';
 import type { SessionState } from '../../src/workflows/session.js';
 import { createWorker, memoryLedger, temporalGateway } from '../e2e/support/built.js';
-import { startDev, until } from '../e2e/support/dev.js';
+import { startDev } from '../e2e/support/dev.js';
 import { eventsOf } from '../e2e/support/history.js';
 import { SIGNALS } from '../e2e/support/snapshot-journeys.js';
+import { until } from '../support/until.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

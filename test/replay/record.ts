@@ -18,9 +18,9 @@ import {
   quietTemporal,
   temporalGateway,
 } from '../e2e/support/built.js';
-import { until } from '../e2e/support/dev.js';
 import { historyToJson } from '../e2e/support/history.js';
 import { type Click, WINDOWS } from '../e2e/support/journeys.js';
+import { until } from '../support/until.js';
 
 const SOURCE = 'recorded';
 const TASK_QUEUE = 'recorded';

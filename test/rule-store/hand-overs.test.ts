@@ -7,8 +7,8 @@ import { HandOverWatch } from '../../src/rule-store/hand-over-watch.js';
 import { type HandOvers, handOversOf } from '../../src/rule-store/hand-overs.js';
 import { revisionReader } from '../../src/rule-store/revision-reader.js';
 import type { RuleInForce } from '../../src/rules/revision.js';
-import { until } from '../servers/helpers.js';
 import { ENGINES } from '../support/engines.js';
+import { until } from '../support/until.js';
 import { patternOf, rule } from './support/rules.js';
 import { type TestRules, useRules } from './support/store.js';
 

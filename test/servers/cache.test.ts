@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { cacheFolder, findOrFetch, type Source } from '../../src/servers/cache.js';
-import { bareEnvironment, script, startFixture, temporaryFolder, until } from './helpers.js';
+import { until } from '../support/until.js';
+import { bareEnvironment, script, startFixture, temporaryFolder } from './helpers.js';
 
 // Processes are started here, on machines that may be busy.
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });

@@ -15,14 +15,8 @@ import {
 } from '../../src/servers/dev-server.js';
 import { freePort } from '../../src/servers/ports.js';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/messages.js';
-import {
-  answers,
-  bareEnvironment,
-  script,
-  startFixture,
-  temporaryFolder,
-  until,
-} from './helpers.js';
+import { until } from '../support/until.js';
+import { answers, bareEnvironment, script, startFixture, temporaryFolder } from './helpers.js';
 
 // Processes are started here, on machines that may be busy.
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });

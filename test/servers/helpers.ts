@@ -4,7 +4,6 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll } from 'vitest';
 import { probe } from '../../src/servers/ports.js';
 
@@ -51,15 +50,6 @@ export function startFixture(
   });
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   return { child, lines, exited };
-}
-
-/** Waits until something holds, and fails when it does not within `timeoutMs`. */
-export async function until(what: string, holds: () => unknown, timeoutMs = 10_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await sleep(50);
-  }
 }
 
 export function isAlive(pid: number): boolean {

@@ -2,7 +2,8 @@
 
 import { describe, expect, test, vi } from 'vitest';
 import { describeFailure, findOnPath, run, startGuarded } from '../../src/servers/process.js';
-import { isAlive, script, startFixture, temporaryFolder, until } from './helpers.js';
+import { until } from '../support/until.js';
+import { isAlive, script, startFixture, temporaryFolder } from './helpers.js';
 
 // Processes are started here, on machines that may be busy.
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { findTestServer, startTimeSkipping } from '../../src/servers/test-server.js';
-import { answers, bareEnvironment, script, startFixture, until } from './helpers.js';
+import { until } from '../support/until.js';
+import { answers, bareEnvironment, script, startFixture } from './helpers.js';
 
 // Processes are started here, on machines that may be busy.
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });

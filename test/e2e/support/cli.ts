@@ -4,7 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { describeExit } from '../../../src/servers/process.js';
-import { until } from '../../servers/helpers.js';
+import { until } from '../../support/until.js';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const CLI = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));

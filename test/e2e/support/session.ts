@@ -8,7 +8,7 @@ import {
   STATE_QUERY,
 } from '../../../src/workflows/messages.js';
 import type { SessionState } from '../../../src/workflows/session.js';
-import { until } from './dev.js';
+import { until } from '../../support/until.js';
 
 /** Promises of a batch that are not what follows from its events: nothing is committed, the last event is the watermark. */
 export type Promised = Partial<Omit<EventBatch, 'events'>>;

@@ -14,9 +14,10 @@ import { days } from '../../../src/time.js';
 import { startKafka, type TestKafka, uniqueName } from '../../support/kafka.js';
 import { startPostgres, type TestPostgres } from '../../support/postgres.js';
 import { readTopic } from '../../support/topics.js';
+import { until } from '../../support/until.js';
 import { openStore } from './built.js';
 import { environment, type Running, start } from './cli.js';
-import { type Dev, startDev, until } from './dev.js';
+import { type Dev, startDev } from './dev.js';
 
 /** A record as it is produced. */
 export interface Produced {
